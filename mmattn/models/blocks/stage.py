@@ -1,0 +1,47 @@
+"""A stage: residual blocks in a chain, with or without attention over their depth."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from .residual import ResidualBlock
+
+
+class Stage(BaseModule):
+    """Chains blocks; with depth attention, the stage's output is drawn from all their presums.
+
+    Keys are those of an ``nn.Sequential`` of the blocks (0, 1, ...), and depth_attn beside them.
+
+    Args:
+        blocks: the residual blocks in order.
+        depth_attn: maps the list of the blocks' presums, each (N, C, H, W), to one such map (SDA-xNet, where the
+            next stage reads the ReLU of it instead of the last block's output).
+    """
+
+    def __init__(self, blocks: list[ResidualBlock], depth_attn: nn.Module | None = None) -> None:
+        super().__init__()
+        self.depth = len(blocks)
+        for i, block in enumerate(blocks):
+            self.add_module(str(i), block)
+        self.depth_attn = depth_attn
+
+    def __len__(self) -> int:
+        return self.depth
+
+    def __getitem__(self, i: int) -> ResidualBlock:
+        return self._modules[str(range(self.depth)[i])]
+
+    def __iter__(self) -> Iterator[ResidualBlock]:
+        return (self[i] for i in range(self.depth))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.depth_attn is None:
+            for block in self:
+                x = block(x)
+            return x
+        presums = [self[0].presum(x)]
+        for block in list(self)[1:]:
+            presums.append(block.presum(block.activate(presums[-1])))
+        return self[0].activate(self.depth_attn(presums))

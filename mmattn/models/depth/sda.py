@@ -1,0 +1,77 @@
+"""Selective depth attention (SDA).
+
+Guo et al., SDA-xNet: Selective Depth Attention Networks for Adaptive Multi-scale Feature Representation,
+arXiv:2209.10327; github.com/QingbeiGuo/SDA-xNet. There the maps are concatenated one by one into a 5-D tensor; here each
+is pooled where it lies (pooling is linear: the pool of a sum is the sum of the pools), and the convolutions that give each
+block's weights are rows of one.
+"""
+from __future__ import annotations
+
+import torch
+from mmcv.cnn import build_norm_layer
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import SyncBatchNorm, _BatchNorm
+
+from mmattn.registry import MODELS
+
+
+@MODELS.register_module()
+class SDA(nn.Module):
+    """Weighs the maps Z_1 ... Z_m of a stage's m blocks against each other, for each channel.
+
+    u = GAP(sum_k Z_k);  v = ReLU(norm(W_d u));  a = softmax over k of (W_k v + b_k);  output = sum_k a_k Z_k
+
+    Args:
+        channels: C, of each map.
+        depth: m, the number of maps.
+        reduction: r; v has max(C // r, min_channels) channels.
+        min_channels: L, the least that v has.
+        norm_cfg: norm of v. BatchNorm sees one value an image here: with few images per process take GroupNorm, or
+            norm_eval=True with pretrained weights.
+
+    Example:
+        >>> sda = SDA(channels=256, depth=3)
+        >>> sda([torch.rand(2, 256, 14, 14) for _ in range(3)]).shape
+        torch.Size([2, 256, 14, 14])
+    """
+
+    def __init__(self, channels: int, depth: int, reduction: int = 16, min_channels: int = 64,
+                 norm_cfg: dict | None = None) -> None:
+        super().__init__()
+        self.channels, self.depth = channels, depth
+        hidden = max(channels // reduction, min_channels)
+        self.squeeze = nn.Conv2d(channels, hidden, 1, bias=False)
+        self.bn = build_norm_layer(norm_cfg or dict(type='BN'), hidden)[1]
+        self.relu = nn.ReLU(inplace=True)
+        self.expand = nn.Conv2d(hidden, depth * channels, 1)
+        self.init_weights()
+
+    def init_weights(self) -> None:
+        """Kaiming (fan-out) for each of the m rows of `expand` as for a convolution of its own."""
+        nn.init.kaiming_normal_(self.squeeze.weight, mode='fan_out', nonlinearity='relu')
+        for rows in self.expand.weight.data.chunk(self.depth):
+            nn.init.kaiming_normal_(rows, mode='fan_out', nonlinearity='relu')
+
+    def depth_weights(self, maps: list[Tensor]) -> Tensor:
+        """The weight of each map and channel, (N, depth, C, 1, 1), summing to 1 over depth.
+
+        Raises:
+            ValueError: BatchNorm would have to take its statistics from a single image.
+        """
+        pooled = torch.stack([z.mean((2, 3), keepdim=True) for z in maps]).sum(0)  # (N, C, 1, 1)
+        if len(pooled) == 1 and self.bn.training and _takes_batch_statistics(self.bn):
+            raise ValueError('SDA with BatchNorm cannot train on one image per process: use more images, '
+                             "norm_cfg=dict(type='GN', num_groups=8), or norm_eval=True with pretrained weights")
+        logits = self.expand(self.relu(self.bn(self.squeeze(pooled))))  # (N, depth * C, 1, 1)
+        return logits.unflatten(1, (self.depth, self.channels)).softmax(1)
+
+    def forward(self, maps: list[Tensor]) -> Tensor:
+        weights = self.depth_weights(maps).unbind(1)
+        out = maps[0] * weights[0]
+        for z, a in zip(maps[1:], weights[1:]):
+            out.addcmul_(z, a)
+        return out
+
+
+def _takes_batch_statistics(norm: nn.Module) -> bool:
+    return isinstance(norm, _BatchNorm) and not isinstance(norm, SyncBatchNorm)

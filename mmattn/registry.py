@@ -1,0 +1,9 @@
+"""The registry of everything in this package.
+
+A child of mmengine's root registry: mm configs refer to what is registered here as ``type='mmattn.SDAResNet'``, from any
+scope and without ``custom_imports``, because mmengine imports ``mmattn.registry`` when it meets the prefix.
+"""
+from mmengine.registry import MODELS as MMENGINE_MODELS
+from mmengine.registry import Registry
+
+MODELS = Registry('model', parent=MMENGINE_MODELS, scope='mmattn', locations=['mmattn.models'])
