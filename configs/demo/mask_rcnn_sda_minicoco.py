@@ -1,4 +1,4 @@
-"""The recipe of configs/mask_rcnn_sda.py (80 classes, 1333 x 800) for a few iterations on the COCO photographs in demo/.
+"""The recipe of configs/mask_rcnn_sda.py (80 classes, 1333 x 800) for a few iterations on COCO photographs.
 
 It starts from random weights, so nothing is frozen and GroupNorm stands for the BatchNorm of the pretrained network.
 """

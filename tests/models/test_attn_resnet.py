@@ -42,7 +42,8 @@ def test_grouped_conv_is_torchvisions_resnext_and_wide_resnet(spatial):
     name = 'resnext50_32x4d' if spatial['groups'] == 32 else 'wide_resnet50_2'
     with torch.device('meta'):
         theirs = torchvision.models.get_model(name).state_dict()
-        ours = build(base_channels=64, stem_channels=None, spatial=dict(type='mmattn.GroupedConv', **spatial)).state_dict()
+        spatial = dict(type='mmattn.GroupedConv', **spatial)
+        ours = build(base_channels=64, stem_channels=None, spatial=spatial).state_dict()
     assert {k: v.shape for k, v in ours.items()} == {k: v.shape for k, v in theirs.items() if not k.startswith('fc.')}
 
 
@@ -133,8 +134,8 @@ def test_checkpointing_changes_nothing_but_memory(depth_attn):
 @pytest.mark.parametrize('block', ['basic', 'bottleneck', 'preact'])
 def test_plugins_at_every_position_and_stage(block):
     positions = ('after_conv1', 'after_conv2') + (() if block == 'basic' else ('after_conv3', ))
-    plugins = [dict(cfg=dict(type='ContextBlock', ratio=1 / 4, postfix=f'_{p}'), stages=(False, True, False, True), position=p)
-               for p in positions]
+    plugins = [dict(cfg=dict(type='ContextBlock', ratio=1 / 4, postfix=f'_{p}'), stages=(False, True, False, True),
+                    position=p) for p in positions]
     net = build(block=block, plugins=plugins)
     for i, has in enumerate((False, True, False, True)):
         names = {n for b in getattr(net, f'layer{i + 1}') for n, _ in b.named_children() if n.startswith('context')}

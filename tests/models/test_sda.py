@@ -27,7 +27,8 @@ def test_equals_its_equations(channels, depth, norm_cfg):
     torch.testing.assert_close(ours, reference)
     probe = torch.randn_like(ours)
     inputs = maps + list(sda.parameters())
-    for a, b in zip(torch.autograd.grad((ours * probe).sum(), inputs), torch.autograd.grad((reference * probe).sum(), inputs)):
+    ours_grad, reference_grad = (torch.autograd.grad((y * probe).sum(), inputs) for y in (ours, reference))
+    for a, b in zip(ours_grad, reference_grad):
         torch.testing.assert_close(a, b, atol=1e-9, rtol=1e-7)
 
 

@@ -1,5 +1,5 @@
 """The trunk and the networks that are settings of it."""
 from .attn_resnet import AttnResNet
-from .presets import SDAResNet
+from .presets import EMAResNet, EPSANet, MSPANet, SDAResNet, SPEMResNet
 
-__all__ = ['AttnResNet', 'SDAResNet']
+__all__ = ['AttnResNet', 'EMAResNet', 'EPSANet', 'MSPANet', 'SDAResNet', 'SPEMResNet']

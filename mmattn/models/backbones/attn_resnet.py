@@ -7,7 +7,6 @@ from mmcv.cnn import build_conv_layer, build_norm_layer
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.utils.checkpoint import checkpoint
 
 from mmattn.registry import MODELS
 
@@ -47,7 +46,8 @@ class AttnResNet(BaseModule):
         style: 'pytorch' strides in the 3x3 convolution, 'caffe' in the first 1x1.
         deep_stem: three 3x3 convolutions instead of the 7x7 (ResNet-D).
         avg_down: average pooling, then a 1x1 convolution of stride 1, where a shortcut is projected (ResNet-D).
-        frozen_stages: the stem (from 0 on) and this many stages stay as loaded, in eval mode, without gradients; -1: none.
+        frozen_stages: the stem (from 0 on) and this many stages stay as loaded, in eval mode and without gradients;
+            -1: none.
         conv_cfg: config of the convolutions, None for Conv2d.
         norm_cfg: config of the norms.
         norm_eval: keep BatchNorm in eval mode in training (its statistics as loaded). Unlike mmdet's, False by default.
@@ -160,7 +160,8 @@ class AttnResNet(BaseModule):
             channels = planes * expansion
             stage_channels.append(channels)
             self.stage_names.append(f'layer{i + 1}')
-            self.add_module(self.stage_names[-1], Stage(blocks, self._depth_attention(depth_attn[i], channels, len(blocks))))
+            depth_attention = self._depth_attention(depth_attn[i], channels, len(blocks))
+            self.add_module(self.stage_names[-1], Stage(blocks, depth_attention))
         # The sum of a pre-activation network's last block has passed neither norm nor activation yet.
         self.bn = build_norm_layer(self.norm_cfg, channels)[1] if self.preact else None
         self.out_channels = tuple(stage_channels[i] for i in out_indices)
@@ -279,8 +280,8 @@ def _plugins_of_stage(plugins: Sequence[dict] | None, stage: int, num_stages: in
     for plugin in plugins or ():
         unknown = set(plugin) - {'cfg', 'stages', 'position'}
         if unknown or not {'cfg', 'position'} <= set(plugin):
-            raise ValueError("a plugin is dict(cfg=dict(type=...), position='after_conv3') and may have stages=(bool, ...)"
-                             f', not {dict(plugin)}')
+            raise ValueError("a plugin is dict(cfg=dict(type=...), position='after_conv3') and may have "
+                             f'stages=(bool, ...), not {dict(plugin)}')
         if _per_stage("a plugin's stages", plugin.get('stages') or True, num_stages)[stage]:
             chosen.append(plugin)
     return chosen

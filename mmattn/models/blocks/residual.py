@@ -1,7 +1,7 @@
 """Residual blocks, post-activation (He et al., Deep Residual Learning, arXiv:1512.03385).
 
-Keys are torchvision's: conv1, bn1, conv2, bn2, (conv3, bn3,) downsample; with them, attn and plugins where there are any.
-The norms keep these names whatever their type, so that checkpoints fit.
+Keys are torchvision's: conv1, bn1, conv2, bn2, (conv3, bn3,) downsample; beside them attn and plugins where
+there are any. The norms keep these names whatever their type, so that checkpoints fit.
 """
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class ResidualBlock(BaseModule):
         self.attn = build_attention(attn, planes * expansion)
         self.plugin_names = {
             position: add_plugins(self, [p['cfg'] for p in plugins if p['position'] == position], channels)
-            for position, channels in zip(self.positions, self.position_channels)}
+            for position, channels in zip(self.positions, self.position_channels, strict=True)}
         unknown = [p['position'] for p in plugins if p['position'] not in self.positions]
         if unknown:
             raise ValueError(f'{type(self).__name__} has no plugin position {unknown[0]!r}, only {self.positions}')

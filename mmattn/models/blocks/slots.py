@@ -12,8 +12,8 @@ The contracts, which a module of one's own has to keep too:
 """
 from __future__ import annotations
 
-from torch import nn
 from mmcv.cnn import build_conv_layer, build_plugin_layer
+from torch import nn
 
 from mmattn.registry import MODELS
 

@@ -1,9 +1,9 @@
 """Selective depth attention (SDA).
 
 Guo et al., SDA-xNet: Selective Depth Attention Networks for Adaptive Multi-scale Feature Representation,
-arXiv:2209.10327; github.com/QingbeiGuo/SDA-xNet. There the maps are concatenated one by one into a 5-D tensor; here each
-is pooled where it lies (pooling is linear: the pool of a sum is the sum of the pools), and the convolutions that give each
-block's weights are rows of one.
+arXiv:2209.10327; github.com/QingbeiGuo/SDA-xNet. There the maps are concatenated one by one into a 5-D tensor; here
+each is pooled where it lies (pooling is linear: the pool of a sum is the sum of the pools), and the convolutions that
+give each block's weights are rows of one.
 """
 from __future__ import annotations
 

@@ -1,4 +1,11 @@
-"""What can stand for the 3x3 convolution of a residual block; the contract is in ``mmattn.models.blocks.slots``."""
-from .grouped import GroupedConv
+"""What can stand for the 3x3 convolution of a residual block.
 
-__all__ = ['GroupedConv']
+The contract is in ``mmattn.models.blocks.slots``.
+"""
+from .grouped import GroupedConv
+from .mspa import MSPA
+from .psa import PSA
+from .pyconv import PyConv
+from .res2net import Res2NetConv
+
+__all__ = ['MSPA', 'PSA', 'GroupedConv', 'PyConv', 'Res2NetConv']

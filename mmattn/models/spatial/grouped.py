@@ -8,7 +8,9 @@ from mmattn.registry import MODELS
 
 @MODELS.register_module()
 class GroupedConv(nn.Conv2d):
-    """A bias-free 3x3 convolution in groups, for the spatial slot; its key is a plain convolution's, ``conv2.weight``.
+    """A bias-free 3x3 convolution in groups, for the spatial slot.
+
+    Its key is a plain convolution's, ``conv2.weight``.
 
     Args:
         in_channels: of the input (N, in_channels, H, W).
@@ -25,11 +27,13 @@ class GroupedConv(nn.Conv2d):
         ValueError: `groups` does not divide the channels.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int = 1, dilation: int = 1, groups: int = 1,
-                 base_width: int | None = None, first_block: bool = False, norm_cfg: dict | None = None) -> None:
-        super().__init__(in_channels, out_channels, 3, stride=stride, padding=dilation, dilation=dilation,
-                         groups=groups, bias=False)
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1, dilation: int = 1,
+                 groups: int = 1, base_width: int | None = None, first_block: bool = False,
+                 norm_cfg: dict | None = None) -> None:
+        super().__init__(in_channels, out_channels, 3, stride=stride, padding=dilation,
+                         dilation=dilation, groups=groups, bias=False)
 
     @staticmethod
-    def mid_channels(planes: int, base_channels: int, groups: int = 1, base_width: int | None = None) -> int:
+    def mid_channels(planes: int, base_channels: int, groups: int = 1,
+                     base_width: int | None = None) -> int:
         return planes if base_width is None else groups * (planes * base_width // base_channels)
