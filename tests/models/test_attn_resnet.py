@@ -53,7 +53,8 @@ def test_empty_trunk_is_mmdets_resnet_in_its_variants():
                     dict(strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4)),
                     dict(plugins=[dict(cfg=dict(type='ContextBlock', ratio=1 / 4), stages=(False, True, True, True),
                                        position='after_conv3')])):
-        theirs = mmdet_backbones.ResNet(**TINY, **variant).eval()
+        theirs = mmdet_backbones.ResNet(**TINY, **variant)
+        theirs.eval()  # returns None
         ours = build(**variant).eval()
         ours.load_state_dict(theirs.state_dict())
         x = torch.rand(1, 3, 64, 64)

@@ -66,7 +66,7 @@ class SDA(nn.Module):
         return logits.unflatten(1, (self.depth, self.channels)).softmax(1)
 
     def forward(self, maps: list[Tensor]) -> Tensor:
-        weights = self.depth_weights(maps).unbind(1)
+        weights = self.depth_weights(maps).to(maps[0].dtype).unbind(1)  # autocast gives float32
         out = maps[0] * weights[0]
         for z, a in zip(maps[1:], weights[1:]):
             out.addcmul_(z, a)

@@ -1,0 +1,162 @@
+"""Checks the datasets of a config, or one that is given by its files, before a long run."""
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.fileio import list_from_file
+
+from mmattn import preflight
+from mmattn.data.check_coco import check_coco
+from mmattn.data.check_folders import check_folders, check_list
+from mmattn.data.class_names import COCO
+from mmattn.data.images import EXTENSIONS
+from mmattn.data.report import Report
+
+SPLITS = ('train', 'val', 'test')
+
+# Datasets of mmdet that read COCO's format as it is; LVIS and panoptic ones, among others, do not.
+COCO_TYPES = ('CocoDataset', 'CityscapesDataset', 'DeepFashionDataset', 'iSAIDDataset')
+
+# Datasets of mmpretrain that read a folder for each class, or a list of files and labels.
+FOLDER_TYPES = ('ImageNet', 'CustomDataset')
+
+IMAGENET_CLASSES = 1000
+
+
+@dataclass
+class Check:
+    """A dataset to look through: how to call it, and the function that fills its report."""
+    title: str
+    fill: partial
+
+    def run(self, workers: int | None = None) -> Report:
+        report = Report(self.title)
+        self.fill(report, workers=workers)
+        return report
+
+
+def check_config(cfg: Config, splits: tuple[str, ...] = SPLITS, workers: int | None = None
+                 ) -> Iterator[Report]:
+    """Looks through each dataset of a config once, inside whatever wrappers it stands.
+
+    Args:
+        cfg: An mmdet or mmpretrain config.
+        splits: Which of 'train', 'val' and 'test'.
+        workers: Number of threads that decode images (default: one for each CPU).
+
+    Yields:
+        A report for each dataset, as soon as it is ready.
+
+    Raises:
+        UserError: If the splits have no dataset that can be checked.
+    """
+    checks, skipped = _checks(cfg, splits)
+    if not checks:
+        why = '; '.join(skipped) or f'it has none for {", ".join(splits)}'
+        raise preflight.UserError('the config has no COCO-style or ImageNet-style dataset on disk '
+                                  f'({why}); name another config or split')
+    folders = None
+    for names, check in checks.values():
+        report = check.run(workers)
+        report.title = f'{", ".join(names)}: {report.title}'
+        if report.folders is not None:
+            folders = report.folders if folders is None else folders
+            _compare_folders(report, folders)
+        yield report
+    for line in skipped:
+        yield Report(f'{line}: not checked', notes=[
+            'its type is none that the check knows; check its files: give the .json file with '
+            '--images, or the folder'], checked=False)
+
+
+def check_path(path: Path, images: Path | None, workers: int | None = None) -> Report:
+    """Looks through a COCO-style JSON file with its images, or a folder of class folders.
+
+    Args:
+        path: The JSON file, or the folder.
+        images: The folder of the JSON file's images (default: the file's own folder).
+        workers: Number of threads that decode images (default: one for each CPU).
+    """
+    report = Report(str(path))
+    if path.is_dir():
+        check_folders(report, path, workers=workers)
+    else:
+        check_coco(report, path, images or path.parent, workers=workers)
+    return report
+
+
+def _checks(cfg: Config, splits: tuple[str, ...]) -> tuple[dict, list[str]]:
+    """Checks with the splits that share them, and the datasets that cannot be checked."""
+    checks, skipped = {}, []
+    for split in splits:
+        loader = cfg.get(f'{split}_dataloader') or {}
+        for _, dataset in preflight._datasets(loader.get('dataset'), ''):
+            check = _check(dataset)
+            if check is None:
+                skipped.append(f'{split} ({dataset.get("type")})')
+                continue
+            names, _ = checks.setdefault((check.title, str(check.fill)), ([], check))
+            if split not in names:
+                names.append(split)
+    return checks, skipped
+
+
+def _check(dataset: dict) -> Check | None:
+    """The check for one dataset of a config; None if it is of another kind or not on disk."""
+    kind = str(dataset.get('type')).rpartition('.')[2]
+    root = dataset.get('data_root') or ''
+    ann_file = dataset.get('ann_file') or ''
+    prefix = dataset.get('data_prefix') or ''
+    if not isinstance(prefix, str):
+        prefix = prefix.get('img') or prefix.get('img_path') or ''
+    if not preflight._on_disk(dataset) or '://' in f'{root}{ann_file}{prefix}':
+        return None
+    if kind in FOLDER_TYPES:
+        return _folder_check(dataset, kind, root, ann_file, prefix)
+    if kind not in COCO_TYPES:
+        return None
+    annotations = _path(root, ann_file)
+    return Check(f'{kind} {annotations}', partial(
+        check_coco, ann_file=annotations, image_dir=_path(root, prefix),
+        classes=_classes(dataset, COCO if kind == 'CocoDataset' else None)))
+
+
+def _folder_check(dataset: dict, kind: str, root: str, ann_file: str, prefix: str) -> Check:
+    """mmpretrain's ImageNet takes folder and list from ``split`` where they are not given."""
+    split = dataset.get('split') if kind == 'ImageNet' else None
+    if split:
+        prefix = prefix or split
+        listed = f'meta/{split}.txt'
+        if not ann_file and _path(root, listed).is_file():
+            ann_file = listed
+    images = _path(root, prefix)
+    imagenet = [str(label) for label in range(IMAGENET_CLASSES)] if kind == 'ImageNet' else None
+    options = dict(image_dir=images, classes=_classes(dataset, imagenet),
+                   with_label=dataset.get('with_label', split != 'test'))
+    if ann_file:
+        annotations = _path(root, ann_file)
+        return Check(f'{kind} {annotations}', partial(check_list, ann_file=annotations, **options))
+    extensions = [each.lower() for each in dataset.get('extensions', EXTENSIONS)]
+    return Check(f'{kind} {images}', partial(check_folders, extensions=extensions, **options))
+
+
+def _classes(dataset: dict, default: list[str] | None) -> list[str] | None:
+    classes = (dataset.get('metainfo') or {}).get('classes') or dataset.get('classes')
+    if isinstance(classes, str):  # mm takes it for a file with a name in each line
+        if not Path(classes).is_file():
+            raise preflight.UserError(f"no file '{classes}' with the names of the classes; put one "
+                                      'there, or list the names in the config')
+        classes = list_from_file(classes)
+    return list(classes) if classes else default
+
+
+def _path(root: str, path: str) -> Path:
+    return preflight._path(preflight._join(root, path))
+
+
+def _compare_folders(report: Report, first: list[str]) -> None:
+    """Labels are the places of folders in the alphabet, so one missing folder shifts them."""
+    for name in sorted(set(first) ^ set(report.folders)):
+        report.problems.add('class folders that not all splits have (labels shift)', name)

@@ -1,0 +1,69 @@
+"""Pyramid squeeze attention (PSA).
+
+Zhang et al., EPSANet: An Efficient Pyramid Squeeze Attention Block on Convolutional Neural Network,
+arXiv:2105.14447; github.com/murufeng/EPSANet. The paper splits the input between the branches; the
+authors' code, and this module, let each branch read all of it. There the shared squeeze is called
+once for each branch; here once for all.
+"""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from mmattn.registry import MODELS
+
+from .branch_gate import BranchGate
+from .pyramid import pyramid_convs
+
+
+@MODELS.register_module()
+class PSA(nn.Module):
+    """Convolutions of several kernel sizes, weighed against each other for each channel.
+
+    F_i = conv_i(x);  a = softmax over i of SE(GAP(F_i));  output = [a_m F_m, ..., a_1 F_1]
+
+    The branches are concatenated last first, as the authors' code does it: the norm and the
+    convolution that follow have learnt this order. For the spatial slot.
+
+    Args:
+        in_channels: of the input (N, in_channels, H, W).
+        out_channels: of the output (N, out_channels, H / stride, W / stride), shared equally
+            between the branches.
+        stride: of every branch.
+        dilation: of every branch.
+        kernel_sizes: of the branches, odd.
+        groups: of the branches.
+        reduction: hidden channels of the squeeze are a branch's channels over this.
+        first_block: not used.
+        norm_cfg: not used.
+
+    Raises:
+        ValueError: the channels do not divide into branches and groups, a kernel size is even, or
+            the squeeze has no hidden channel.
+
+    Example:
+        >>> PSA(64, 64, stride=2)(torch.rand(1, 64, 28, 28)).shape
+        torch.Size([1, 64, 14, 14])
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1, dilation: int = 1,
+                 kernel_sizes: Sequence[int] = (3, 5, 7, 9), groups: Sequence[int] = (1, 4, 8, 16),
+                 reduction: int = 16, first_block: bool = False,
+                 norm_cfg: dict | None = None) -> None:
+        super().__init__()
+        branches = len(kernel_sizes)
+        if branches < 1 or out_channels % branches:
+            raise ValueError(f'{branches} kernel sizes cannot share {out_channels} output channels '
+                             'equally: change kernel_sizes or the width of the block')
+        channels = out_channels // branches
+        self.convs = pyramid_convs(
+            in_channels, [channels] * branches, kernel_sizes, groups, stride, dilation)
+        self.se = BranchGate(channels, channels, reduction)
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = torch.cat([conv(x) for conv in reversed(self.convs)], 1)  # (N, m * c, H', W')
+        pooled = maps.mean((2, 3)).unflatten(1, (len(self.convs), -1))  # (N, m, c)
+        # Autocast computes softmax in float32; the maps keep their type.
+        return maps * self.se(pooled).to(maps.dtype)

@@ -1,0 +1,39 @@
+"""A pyramid of convolutions: the same input read with several kernel sizes."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import nn
+
+
+def pyramid_convs(in_channels: int, out_channels: Sequence[int], kernel_sizes: Sequence[int],
+                  groups: Sequence[int], stride: int, dilation: int) -> nn.ModuleList:
+    """Bias-free convolutions, one for each kernel size, whose outputs all have the same size.
+
+    Args:
+        in_channels: of the map that each convolution reads whole.
+        out_channels: of each convolution.
+        kernel_sizes: of each convolution, odd.
+        groups: of each convolution.
+        stride: of all.
+        dilation: of all.
+
+    Raises:
+        ValueError: the sequences differ in length, a kernel size is even, or groups do not divide
+            the channels.
+    """
+    if not len(out_channels) == len(kernel_sizes) == len(groups) > 0:
+        raise ValueError(
+            f'kernel_sizes {tuple(kernel_sizes)}, groups {tuple(groups)} and the output channels '
+            f'{tuple(out_channels)} must have one entry for each convolution')
+    convs = nn.ModuleList()
+    for channels, size, g in zip(out_channels, kernel_sizes, groups, strict=True):
+        if size % 2 == 0:
+            raise ValueError(f'kernel size {size} is even: only odd ones keep the maps aligned')
+        if g < 1 or in_channels % g or channels < 1 or channels % g:
+            raise ValueError(
+                f'{g} groups do not divide the {size}x{size} convolution of {in_channels} to '
+                f'{channels} channels: choose other groups or a wider block')
+        convs.append(nn.Conv2d(in_channels, channels, size, stride, dilation * (size // 2),
+                               dilation, g, bias=False))
+    return convs

@@ -1,0 +1,164 @@
+"""Converts and checks data before training."""
+import argparse
+import sys
+from pathlib import Path
+
+try:
+    from mmengine.config import DictAction
+
+    from mmattn import launch
+    from mmattn.data import check, visdrone
+    from mmattn.preflight import UserError
+except ModuleNotFoundError as missing:
+    print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
+          '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
+    sys.exit(2)
+
+# Problems of each kind that are listed without --all.
+LISTED = 10
+
+CONFIGS = ('.py', '.yml', '.yaml')
+
+VISDRONE = """\
+Converts VisDrone-DET annotations to COCO JSON: DST/instances_SPLIT.json for each split.
+
+Ignored regions become crowds of all ten classes, so that no detection in them counts as an error;
+objects with score 0, and objects of which half or more lies in ignored regions, become crowds of
+their class; the category others is left out. Truncation and occlusion are kept. Damaged lines are
+left out and reported with file and line, boxes that stick out are clipped to the image and
+reported.
+
+Exit status: 0 if the splits were written (whatever lines were reported), 1 if they were written
+but images or whole annotation files had to be left out, 2 if nothing could be done."""
+
+CHECK = """\
+Looks through a dataset before a long run: files missing, images that do not decode (each one is
+decoded), boxes outside the image or empty, unknown categories, duplicated ids, annotations of
+unknown images, image sizes that differ from the files; then class balance and object sizes.
+
+DATASET is an mmdet or mmpretrain config (its datasets are found inside wrappers), a COCO-style
+.json file with --images, or a folder with one folder of images for each class.
+
+Exit status: 0 if nothing is wrong, 1 if something is, 2 if the check could not be made."""
+
+VISDRONE_EXAMPLES = """\
+examples:
+  # data/VisDrone holds VisDrone2019-DET-train, VisDrone2019-DET-val, ...
+  python tools/prepare_data.py visdrone data/VisDrone data/VisDrone/annotations
+
+  # one split
+  python tools/prepare_data.py visdrone data/VisDrone/VisDrone2019-DET-val annotations
+"""
+
+CHECK_EXAMPLES = """\
+examples:
+  # everything that a config reads in training and validation
+  python tools/prepare_data.py check configs/demo/mask_rcnn_sda_nuclei.py --split train val
+
+  # the same config over other data
+  python tools/prepare_data.py check configs/mask_rcnn_sda.py --split train \\
+      --cfg-options train_dataloader.dataset.data_root=/data/coco
+
+  # files, without a config
+  python tools/prepare_data.py check annotations/instances_train.json --images train/images
+  python tools/prepare_data.py check data/imagenet/val --all
+"""
+
+
+def parse_args(argv=None):
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog=f'{VISDRONE_EXAMPLES}\n{CHECK_EXAMPLES.removeprefix("examples:")[1:]}',
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
+    converter = commands.add_parser(
+        'visdrone', help='convert VisDrone-DET annotations to COCO JSON', description=VISDRONE,
+        epilog=VISDRONE_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
+    converter.add_argument('source', metavar='SRC', type=Path,
+                           help='a split folder (images/ and annotations/), or a folder of them')
+    converter.add_argument('destination', metavar='DST', type=Path,
+                           help='folder for the JSON files')
+    checker = commands.add_parser(
+        'check', help='look through a dataset before a long run', description=CHECK,
+        epilog=CHECK_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
+    checker.add_argument('dataset', metavar='DATASET', type=Path,
+                         help='a config, a COCO-style .json file, or a folder of class folders')
+    checker.add_argument('--images', metavar='DIR', type=Path,
+                         help="images of a .json file (default: the file's folder)")
+    checker.add_argument('--split', nargs='+', choices=check.SPLITS, default=check.SPLITS,
+                         help='which datasets of a config (default: all)')
+    checker.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                         help='override settings of the config')
+    for command in (converter, checker):
+        command.add_argument('--all', action='store_true',
+                             help=f'list all problems, not the first {LISTED} of a kind')
+        command.add_argument('--workers', type=int, metavar='N',
+                             help='threads that read images (default: one for each CPU)')
+    try:
+        args = parser.parse_args(argv)
+    except ValueError as error:  # DictAction: an item without '=', or unbalanced brackets
+        parser.error(f'--cfg-options takes KEY=VALUE items ({error})')
+    if args.workers is not None and args.workers < 1:
+        parser.error('--workers must be at least 1')
+    return args
+
+
+def convert_visdrone(args) -> int:
+    incomplete = False
+    for folder in visdrone.without_annotations(args.source) if args.source.is_dir() else []:
+        print(f"skipped: '{folder}' has images/ but no annotations/", file=sys.stderr)
+    for name, folder in visdrone.find_splits(args.source).items():
+        split = visdrone.convert_split(name, folder, args.workers)
+        path = visdrone.write(split, args.destination)
+        print_split(split, path, None if args.all else LISTED)
+        incomplete |= split.incomplete()
+    return int(incomplete)
+
+
+def print_split(split, path, limit):
+    images, annotations = split.content['images'], split.content['annotations']
+    print(f'{split.name}: {path}')
+    print(f'  {len(images)} images, {len(annotations)} annotations')
+    print('  objects: ' + ', '.join(f'{name} {split.counts[name]}' for name in visdrone.CLASSES))
+    print(f'  crowds: {split.counts["ignored regions"]} ignored regions (each for '
+          f'{len(visdrone.CLASSES)} classes), {split.counts["covered"]} objects in ignored regions, '
+          f'{split.counts["score 0"]} objects with score 0')
+    print(f'  left out: {split.counts["others"]} others')
+    for line in split.findings.lines(limit):
+        print(f'  {line}')
+    print(f"  in a config: ann_file='{path}', data_prefix=dict(img='{split.folder / 'images'}/')")
+
+
+def check_dataset(args) -> int:
+    problems = 0
+    for report in reports(args):
+        print(*report.lines(None if args.all else LISTED), sep='\n', flush=True)
+        problems += report.problems.total()
+    if problems:
+        print(f'{problems} problem{"s" if problems > 1 else ""} found')
+    return int(problems > 0)
+
+
+def reports(args):
+    if args.dataset.suffix in CONFIGS:
+        if args.images is not None:
+            raise UserError('--images goes with a .json file; for a config set data_prefix with '
+                            '--cfg-options')
+        cfg = launch.load_config(str(args.dataset), args.cfg_options)
+        return check.check_config(cfg, tuple(args.split), args.workers)
+    if args.cfg_options:
+        raise UserError('--cfg-options goes with a config')
+    if not args.dataset.is_dir() and not (args.dataset.is_file()
+                                          and args.dataset.suffix == '.json'):
+        raise UserError(f"'{args.dataset}' is no config (.py), .json file or folder; give one of "
+                        'these')
+    return [check.check_path(args.dataset, args.images, args.workers)]
+
+
+def main(argv=None):
+    args = parse_args(argv)
+    sys.exit(convert_visdrone(args) if args.command == 'visdrone' else check_dataset(args))
+
+
+if __name__ == '__main__':
+    launch.run(main)
