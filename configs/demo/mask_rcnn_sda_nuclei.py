@@ -71,4 +71,5 @@ param_scheduler = [
 ]
 auto_scale_lr = dict(base_batch_size=2)
 default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=1, max_keep_ckpts=1, save_best='coco/segm_mAP'))
+custom_hooks = [dict(type='mmattn.ResourceHook')]
 randomness = dict(seed=0)

@@ -1,0 +1,194 @@
+"""Reports a finished training of an mmdet config: AP, time, memory, curves, pictures."""
+import argparse
+import sys
+from pathlib import Path
+
+try:
+    import torch
+
+    from mmattn import launch, preflight
+    from mmattn.fileio import write_json
+    from mmattn.report.ap import average_precisions, format_table
+    from mmattn.report.curves import draw_curves
+    from mmattn.report.history import read_history
+    from mmattn.report.pictures import draw_example, draw_sheet, save_png
+    from mmattn.report.predictions import Predictor
+except ModuleNotFoundError as missing:
+    print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
+          '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
+    sys.exit(2)
+
+DESCRIPTION = """\
+Reports a training of an mmdet config from its work folder.
+
+Prints COCO AP of the last validation, with the time and memory of the training, and writes
+into the work folder:
+  metrics.json       what is printed, and the AP of every validation
+  curves.png         loss and AP over time
+  predictions/       a picture for each validation image: ground truth beside prediction
+  predictions.png    a few of them on one sheet"""
+EXAMPLES = """\
+Examples:
+  # the training that tools/quickstart.sh makes
+  python tools/quickstart_report.py work_dirs/quickstart
+
+  # all predictions down to a low score, of the best checkpoint rather than the last
+  python tools/quickstart_report.py work_dirs/quickstart --score-thr 0.1 \\
+      --checkpoint work_dirs/quickstart/best_coco_segm_mAP_epoch_8.pth
+
+  # table and curves alone, in a second
+  python tools/quickstart_report.py work_dirs/quickstart --max-images 0
+"""
+SHEET_IMAGES = 4
+SHEET_BYTES = 400_000
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(
+        description=DESCRIPTION, epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('work_dir', type=Path, help='the --work-dir of the training')
+    parser.add_argument(
+        '--checkpoint', type=Path, metavar='FILE',
+        help='weights for the pictures (default: the last checkpoint, as the AP is)')
+    parser.add_argument(
+        '--score-thr', type=_score, default=0.5, metavar='SCORE',
+        help='least score of the predictions that are drawn (default: 0.5)')
+    parser.add_argument(
+        '--max-images', type=_count, default=16, metavar='N',
+        help='number of pictures, spread over the validation images (default: 16)')
+    parser.add_argument(
+        '--device', default='cuda' if torch.cuda.is_available() else 'cpu',
+        help='where to predict (default: a GPU if there is one)')
+    return parser.parse_args()
+
+
+def _score(text):
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f'{text} is not between 0 and 1')
+    return value
+
+
+def _count(text):
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f'{text} is less than 0')
+    return value
+
+
+def find_config(work_dir):
+    """The config that the training left; after several trainings the latest."""
+    configs = sorted(work_dir.glob('*.py'), key=lambda path: path.stat().st_mtime)
+    if not configs:
+        raise preflight.UserError(f"no config (*.py) in '{work_dir}'; tools/train.py leaves one "
+                                  'there: train again')
+    return launch.load_config(str(configs[-1])), configs[-1]
+
+
+def find_checkpoint(work_dir):
+    """What last_checkpoint names; beside it, if the work folder was moved."""
+    note = work_dir / 'last_checkpoint'
+    if not note.is_file():
+        raise preflight.UserError(f"no checkpoint in '{work_dir}' (no file last_checkpoint); name "
+                                  'one with --checkpoint FILE, or train again')
+    named = Path(note.read_text('utf-8').strip())
+    for path in (work_dir / named.name, named):
+        if path.is_file():
+            return path
+    raise preflight.UserError(f"{note} names '{named}', which is missing; name another with "
+                              '--checkpoint FILE, or train again')
+
+
+def planned_end(cfg, history):
+    """What the training was to reach, as text, if it did not get there; else None."""
+    last = history.validations[-1]
+    epochs, iterations = (cfg.train_cfg.get(key) for key in ('max_epochs', 'max_iters'))
+    if epochs is not None and last.epoch is not None:
+        return None if last.epoch >= epochs else f'epoch {last.epoch} of {epochs}'
+    if iterations is None:
+        return None
+    unlogged = cfg.get('default_hooks', {}).get('logger', {}).get('interval', 10) - 1
+    reached = last.iteration + unlogged >= iterations
+    return None if reached else f'iteration {last.iteration} of {iterations}'
+
+
+def describe_resources(history):
+    if history.wall_time is None:
+        return ('time and memory were not recorded; put dict(type=\'mmattn.ResourceHook\') into '
+                'the custom_hooks of the config')
+    minutes, seconds = divmod(round(history.wall_time), 60)
+    device = 'process on CPU' if history.device == 'cpu' else history.device
+    return (f'training + evaluation: {minutes} min {seconds:02d} s, '
+            f'peak memory: {history.peak_memory / 2 ** 30:.2f} GiB ({device})')
+
+
+def spread(count, total):
+    """`count` indices, or all, evenly spread over `total` of them."""
+    if count >= total:
+        return list(range(total))
+    return [round(step * (total - 1) / max(count - 1, 1)) for step in range(count)]
+
+
+def draw_pictures(cfg, checkpoint, args):
+    launch.register_modules(cfg)
+    predictor = Predictor(cfg, checkpoint, args.device)
+    indices = spread(args.max_images, len(predictor.dataset))
+    on_sheet = set(spread(SHEET_IMAGES, len(indices)))
+    examples = []
+    print(f'drawing predictions of {checkpoint.name} on {len(indices)} of '
+          f'{len(predictor.dataset)} validation images')
+    for number, example in enumerate(predictor.examples(indices, args.score_thr)):
+        save_png(draw_example(example, args.score_thr),
+                 args.work_dir / 'predictions' / f'{example.name}.png')
+        if number in on_sheet:
+            examples.append(example)
+    for panel in (320, 256, 192, 128):  # until it is small enough for a README
+        sheet = draw_sheet(examples, args.score_thr, panel)
+        if save_png(sheet, args.work_dir / 'predictions.png', colors=256) < SHEET_BYTES:
+            break
+
+
+def main():
+    args = parse_args()
+    history = read_history(args.work_dir)
+    cfg, config_path = find_config(args.work_dir)
+    checkpoint = args.checkpoint or find_checkpoint(args.work_dir)
+    if not checkpoint.is_file():
+        raise preflight.UserError(f"no checkpoint at '{checkpoint}'; name another")
+    last = history.validations[-1]
+    table = average_precisions(last.metrics)
+    if not table:
+        raise preflight.UserError(
+            f"the last validation in '{args.work_dir}' gave no box or mask AP: nothing was "
+            'detected, or the config has another evaluator than CocoMetric; train longer, or '
+            'mend val_evaluator')
+    stopped_at = planned_end(cfg, history)
+    if args.max_images:
+        preflight.check_packages(cfg)
+        preflight.check_data(cfg, ('val', ))
+        draw_pictures(cfg, checkpoint, args)
+    draw_curves(history, args.work_dir / 'curves.png')
+    write_json(
+        dict(
+            config=config_path.name, checkpoint=checkpoint.name, finished=stopped_at is None,
+            epoch=last.epoch, **table, wall_time_s=history.wall_time,
+            peak_memory_bytes=history.peak_memory, device=history.device,
+            validations=[
+                dict(epoch=validation.epoch, iteration=validation.iteration,
+                     **average_precisions(validation.metrics))
+                for validation in history.validations]),
+        args.work_dir / 'metrics.json')
+
+    print(f'\n{format_table(table)}\n{describe_resources(history)}')
+    if stopped_at:
+        print(f'note: the training stopped at {stopped_at}; go on with: python tools/train.py '
+              f'CONFIG --work-dir {args.work_dir} --resume')
+    wrote = ['metrics.json', 'curves.png']
+    if args.max_images:
+        wrote += ['predictions.png', 'predictions/']
+    print(f'written to {args.work_dir}: {", ".join(wrote)}')
+
+
+if __name__ == '__main__':
+    launch.run(main)
