@@ -1,0 +1,161 @@
+"""Unpickles tensors and plain data only: everything else becomes an inert placeholder.
+
+A pickle is a program that may call whatever it can import. Here nothing can be imported: a name is
+looked up in a short table of our own, and every other name gives a fresh class whose instances
+swallow what the pickle does to them. That is enough to read a whole pickled ``nn.Module``, whose
+parameters and buffers lie in the dictionaries ``_parameters``, ``_buffers`` and ``_modules``,
+without its code and even where its class no longer exists.
+"""
+from __future__ import annotations
+
+import pickle
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO
+
+import torch
+from torch import Tensor
+
+STORAGE_DTYPES = {
+    'DoubleStorage': torch.float64, 'FloatStorage': torch.float32, 'HalfStorage': torch.float16,
+    'BFloat16Storage': torch.bfloat16, 'LongStorage': torch.int64, 'IntStorage': torch.int32,
+    'ShortStorage': torch.int16, 'CharStorage': torch.int8, 'ByteStorage': torch.uint8,
+    'BoolStorage': torch.bool, 'ComplexFloatStorage': torch.complex64,
+    'ComplexDoubleStorage': torch.complex128, 'UntypedStorage': torch.uint8,
+}
+
+
+class Inert:
+    """Stands for an instance of a class that may not be used; remembers only the state it was given."""
+    state: Any = None
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Inert:
+        return object.__new__(cls)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Inert:
+        return Inert()
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+    def append(self, item: Any) -> None:
+        pass
+
+    def extend(self, items: Any) -> None:
+        pass
+
+    def add(self, item: Any) -> None:
+        pass
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        pass
+
+
+class _Allowed:
+    """A function that a pickle may call. Unlike a bare function it cannot be altered by the pickle."""
+    __slots__ = ('_function',)
+
+    def __init__(self, function: Callable) -> None:
+        object.__setattr__(self, '_function', function)
+
+    def __call__(self, *args: Any) -> Any:
+        return self._function(*args)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise pickle.UnpicklingError('the pickle tries to alter a function')
+
+    def __setstate__(self, state: Any) -> None:
+        raise pickle.UnpicklingError('the pickle tries to alter a function')
+
+
+def _rebuild_tensor(storage: Tensor, offset: int, size: tuple, stride: tuple, *_: Any) -> Tensor:
+    """A view of the flat tensor `storage`; torch checks that it stays inside."""
+    if not isinstance(storage, Tensor):
+        raise pickle.UnpicklingError('a tensor without a storage')
+    return torch.as_strided(storage, tuple(size), tuple(stride), offset)
+
+
+def _rebuild_tensor_of_dtype(storage: Tensor, offset: int, size: tuple, stride: tuple,
+                             _grad: Any, _hooks: Any, dtype: torch.dtype, *_: Any) -> Tensor:
+    return _rebuild_tensor(storage.view(dtype), offset, size, stride)
+
+
+def _rebuild_parameter(data: Tensor, *_: Any) -> Tensor:
+    return data
+
+
+def _rebuild_subclass(function: Any, _type: Any, args: tuple, *_: Any) -> Any:
+    return function(*args) if isinstance(function, _Allowed) else Inert()
+
+
+ALLOWED = {
+    ('collections', 'OrderedDict'): _Allowed(OrderedDict),
+    ('builtins', 'set'): _Allowed(set),
+    ('torch', 'Size'): _Allowed(tuple),
+    ('torch._utils', '_rebuild_tensor'): _Allowed(_rebuild_tensor),
+    ('torch._utils', '_rebuild_tensor_v2'): _Allowed(_rebuild_tensor),
+    ('torch._utils', '_rebuild_tensor_v3'): _Allowed(_rebuild_tensor_of_dtype),
+    ('torch._utils', '_rebuild_parameter'): _Allowed(_rebuild_parameter),
+    ('torch._utils', '_rebuild_parameter_with_state'): _Allowed(_rebuild_parameter),
+    ('torch._tensor', '_rebuild_from_type_v2'): _Allowed(_rebuild_subclass),
+    **{('torch', str(dtype).removeprefix('torch.')): dtype for dtype in STORAGE_DTYPES.values()},
+    **{(module, name): dtype for name, dtype in STORAGE_DTYPES.items()
+       for module in ('torch', 'torch.cuda', 'torch.storage')},
+}
+_PYTHON2_MODULES = {'__builtin__': 'builtins'}
+
+
+class InertUnpickler(pickle.Unpickler):
+    """Unpickles plain data and tensors.
+
+    Args:
+        file: the pickle.
+        load_storage: (dtype, key, number of elements) to a flat tensor.
+    """
+
+    def __init__(self, file: BinaryIO, load_storage: Callable[[torch.dtype, str, int], Tensor]) -> None:
+        super().__init__(file, encoding='latin1')
+        self.load_storage = load_storage
+
+    def find_class(self, module: str, name: str) -> Any:
+        allowed = ALLOWED.get((_PYTHON2_MODULES.get(module, module), name))
+        return type('Inert', (Inert,), {}) if allowed is None else allowed
+
+    def persistent_load(self, pid: Any) -> Any:
+        if isinstance(pid, tuple) and len(pid) >= 2 and pid[0] == 'module':
+            return pid[1]  # a class, with its source, which files of torch before 1.6 carry along
+        if not (isinstance(pid, tuple) and len(pid) >= 5 and pid[0] == 'storage'
+                and isinstance(pid[1], torch.dtype)):
+            raise pickle.UnpicklingError('an unknown kind of storage')
+        dtype, key, _location, size = pid[1:5]
+        storage = self.load_storage(dtype, str(key), int(size))
+        view = pid[5] if len(pid) > 5 else None
+        if isinstance(view, tuple):  # files before 1.6: (key, offset, elements) of a view of the storage
+            storage = storage[view[1]:view[1] + view[2]]
+        return storage
+
+
+def module_state(module: Inert) -> dict[str, Tensor]:
+    """The state_dict of a pickled ``nn.Module`` that was read as a placeholder."""
+    return dict(_walk(module, '', ()))
+
+
+def _walk(module: Inert, prefix: str, above: tuple[int, ...]) -> Iterator[tuple[str, Tensor]]:
+    fields = module.state[0] if isinstance(module.state, tuple) and module.state else module.state
+    if not isinstance(fields, dict) or id(module) in above:
+        return
+    skip = fields.get('_non_persistent_buffers_set') or ()
+    for group in ('_parameters', '_buffers'):
+        for name, value in _items(fields.get(group)):
+            if isinstance(value, Tensor) and not (group == '_buffers' and name in skip):
+                yield f'{prefix}{name}', value
+    for name, child in _items(fields.get('_modules')):
+        if isinstance(child, Inert):
+            yield from _walk(child, f'{prefix}{name}.', (*above, id(module)))
+
+
+def _items(value: Any) -> list[tuple[Any, Any]]:
+    return list(value.items()) if isinstance(value, dict) else []
