@@ -137,8 +137,8 @@ NO_DATA = ['--cfg-options', 'train_dataloader.dataset.dataset.data_root=nowhere/
     ('test.py', [CONFIG, 'nothing.pth', '--out', 'all.pkl'], '.json'),
     ('test.py', [CONFIG, CONFIG], 'no checkpoint of torch'),
 ])
-def test_what_a_user_can_mend_is_one_line(name, arguments, said):
-    result = tool(name, *arguments)
+def test_what_a_user_can_mend_is_one_line(name, arguments, said, tmp_path):
+    result = tool(name, *arguments, '--work-dir', tmp_path)
     assert result.returncode == 2
     assert 'Traceback' not in result.stdout + result.stderr
     errors = [line for line in result.stderr.splitlines() if line.startswith('error: ')]

@@ -14,5 +14,5 @@ from .simam import SimAM
 from .spem import SPEM
 from .triplet import TripletAttention
 
-__all__ = ['BAM', 'CBAM', 'ECA', 'EMA', 'FCA', 'NAM', 'SE', 'SPEM', 'Attention', 'CoordAttention', 'GlobalContext',
-           'ShuffleAttention', 'SimAM', 'TripletAttention']
+__all__ = ['BAM', 'CBAM', 'ECA', 'EMA', 'FCA', 'NAM', 'SE', 'SPEM', 'Attention', 'CoordAttention',
+           'GlobalContext', 'ShuffleAttention', 'SimAM', 'TripletAttention']

@@ -1,0 +1,77 @@
+"""What every attention module shares: its contract and its identity start."""
+import torch
+from torch import Tensor, nn
+
+
+class Attention(nn.Module):
+    """A module ``(N, C, H, W) -> (N, C, H, W)`` that re-weights a feature map.
+
+    A subclass implements :meth:`attend`, whose result has its input's shape and dtype.
+
+    With ``identity_init`` the module computes ``x + gate * (attend(x) - x)`` with one learned
+    scalar ``gate`` that starts at zero, so that it may be put into a trained network without
+    changing what that computes. The gate gets a gradient from the first step, the parameters
+    behind it from the second.
+
+    A map in channels_last format comes out in that format.
+
+    Args:
+        in_channels: channels C of the map.
+        identity_init: start as the identity. Without it the module has no gate and no key for one.
+
+    Raises:
+        ValueError: if `in_channels` is not a positive integer.
+    """
+
+    def __init__(self, in_channels: int, identity_init: bool = False):
+        super().__init__()
+        self.in_channels = check_positive('in_channels', in_channels)
+        self.register_parameter('gate', nn.Parameter(torch.zeros(1)) if identity_init else None)
+
+    def attend(self, x: Tensor) -> Tensor:
+        """The attention itself, without the gate."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.attend(x)
+        if self.gate is not None:
+            out = torch.lerp(x, out, self.gate.to(x.dtype))
+        if is_channels_last(x):
+            out = out.contiguous(memory_format=torch.channels_last)
+        return out
+
+
+def is_channels_last(x: Tensor) -> bool:
+    """Whether `x` is stored channels last, and not both ways, as a map of one position is."""
+    return x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+
+
+def check_positive(name: str, value: int) -> int:
+    """`value`, if it is a positive integer.
+
+    Raises:
+        ValueError: if it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f'{name} must be a positive integer, not {value!r}')
+    return value
+
+
+def check_odd(name: str, value: int) -> int:
+    """`value`, if it is a positive odd integer (a kernel size whose padding keeps the map's size).
+
+    Raises:
+        ValueError: if it is not.
+    """
+    if check_positive(name, value) % 2 == 0:
+        raise ValueError(f'{name} must be odd to keep the size of the map, not {value}')
+    return value
+
+
+def reduced(in_channels: int, reduction: int) -> int:
+    """Hidden channels of an attention module: ``in_channels // reduction``, at least one.
+
+    Raises:
+        ValueError: if `reduction` is not a positive integer.
+    """
+    return max(1, in_channels // check_positive('reduction', reduction))

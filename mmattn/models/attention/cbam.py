@@ -1,0 +1,77 @@
+"""Convolutional Block Attention Module (CBAM), Woo et al., arXiv:1807.06521.
+
+Authors' repository: Jongchan/attention-module. This is the form of luuuyi/CBAM.PyTorch, whose
+networks reproduce the CBAM rows of SDA-xNet's tables: no bias in the shared layers and no norm
+after the spatial convolution.
+"""
+import torch
+from torch import Tensor, nn
+
+from mmattn.registry import MODELS
+
+from .base import Attention, check_odd, reduced
+
+
+class ChannelAttention(nn.Module):
+    """``sigmoid(mlp(mean(x)) + mlp(max(x)))`` for each channel.
+
+    ``mlp`` is two 1x1 convolutions without bias with a ReLU between them. The last layer is linear
+    and has no bias: it is applied once, to the sum of both hidden layers.
+
+    Args:
+        in_channels: channels C of the map.
+        reduction: the hidden layer has ``C // reduction`` channels, at least one.
+    """
+
+    def __init__(self, in_channels: int, reduction: int = 16):
+        super().__init__()
+        hidden = reduced(in_channels, reduction)
+        self.fc1 = nn.Conv2d(in_channels, hidden, 1, bias=False)
+        self.fc2 = nn.Conv2d(hidden, in_channels, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean, peak = x.mean((2, 3), keepdim=True), x.amax((2, 3), keepdim=True)
+        hidden = torch.relu(self.fc1(mean)) + torch.relu(self.fc1(peak))
+        return self.fc2(hidden).sigmoid()  # (N, C, 1, 1)
+
+
+class SpatialAttention(nn.Module):
+    """``sigmoid(conv([mean, max]))`` over channels for each position; the convolution has no bias.
+
+    Args:
+        kernel_size: odd size of the convolution.
+    """
+
+    def __init__(self, kernel_size: int = 7):
+        super().__init__()
+        self.conv = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        pooled = torch.stack((x.mean(1), x.amax(1)), 1)  # (N, 2, H, W)
+        return self.conv(pooled).sigmoid()  # (N, 1, H, W)
+
+
+@MODELS.register_module()
+class CBAM(Attention):
+    """Channel attention, then spatial attention, each from both the mean and the maximum.
+
+    Args:
+        in_channels: channels C of the map.
+        reduction: the channel attention's hidden layer has ``C // reduction`` channels, at least
+            one.
+        spatial_kernel: odd kernel size of the spatial attention.
+        identity_init: start as the identity, see :class:`Attention`.
+
+    Raises:
+        ValueError: if a number is not a positive integer, or `spatial_kernel` is even.
+    """
+
+    def __init__(self, in_channels: int, reduction: int = 16, spatial_kernel: int = 7,
+                 identity_init: bool = False):
+        super().__init__(in_channels, identity_init)
+        self.channel = ChannelAttention(in_channels, reduction)
+        self.spatial = SpatialAttention(check_odd('spatial_kernel', spatial_kernel))
+
+    def attend(self, x: Tensor) -> Tensor:
+        x = x * self.channel(x).to(x.dtype)
+        return x * self.spatial(x).to(x.dtype)

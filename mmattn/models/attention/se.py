@@ -1,0 +1,44 @@
+"""Squeeze-and-Excitation (SE), Hu et al., 'Squeeze-and-Excitation Networks', arXiv:1709.01507.
+
+Authors' repository: hujie-frank/SENet. Differs from the SENet inside SDA-xNet's classification code
+only in pooling the whole map, where that code pools a fixed window that fits one image size.
+"""
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from mmattn.registry import MODELS
+
+from .base import Attention, check_positive
+
+
+@MODELS.register_module()
+class SE(Attention):
+    """Channel attention from the mean of the map: ``x * sigmoid(fc2(relu(fc1(mean(x)))))``.
+
+    Both layers have a bias.
+
+    Args:
+        in_channels: channels C of the map.
+        reduction: the hidden layer has ``round(C / reduction)`` channels, at least one.
+        hidden_channels: channels of the hidden layer, in place of `reduction`.
+        identity_init: start as the identity, see :class:`Attention`.
+
+    Raises:
+        ValueError: if a number is not a positive integer.
+    """
+
+    def __init__(self, in_channels: int, reduction: int = 16, hidden_channels: int | None = None,
+                 identity_init: bool = False):
+        super().__init__(in_channels, identity_init)
+        if hidden_channels is None:
+            hidden_channels = max(1, round(in_channels / check_positive('reduction', reduction)))
+        check_positive('hidden_channels', hidden_channels)
+        # linear, not 1x1 convolutions, whose start a network's Kaiming initialisation would change
+        self.fc1 = nn.Linear(in_channels, hidden_channels)
+        self.fc2 = nn.Linear(hidden_channels, in_channels)
+
+    def attend(self, x: Tensor) -> Tensor:
+        weight = self.fc2(torch.relu(self.fc1(x.mean((2, 3))))).sigmoid()
+        return x * weight.to(x.dtype)[:, :, None, None]

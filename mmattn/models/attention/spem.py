@@ -1,0 +1,58 @@
+"""Self-adaptive Pooling Enhanced attention Module (SPEM), Zhong et al., MMM 2023.
+
+Authors' repository: Qrange-group/SPEM. The authors add ``0.1 * sum(p**2)`` over all modules to the
+loss. Its gradient, ``0.2 * p``, is what a weight decay of 0.2 on the parameters ``p`` adds, so the
+network needs not hand the sum out: give the optimiser ``paramwise_cfg=dict(custom_keys={'attn.p':
+dict(decay_mult=2001)})`` beside their weight decay of 1e-4 (0.2 + 1e-4).
+"""
+import torch
+from torch import Tensor, nn
+
+from mmattn.registry import MODELS
+
+from .base import Attention
+
+
+@MODELS.register_module()
+class SPEM(Attention):
+    """Channel attention from each channel's maximum M and minimum m, in a learned mix::
+
+        M' = w2 * M + b2,  m' = w2 * m + b2
+        mix = (p0**2 * M' + p1**2 * m') / (p0**2 + p1**2)
+        y = x * sigmoid(M' + m') * sigmoid(w1 * mix + b1)
+
+    At the start every gate is sigmoid(-2) * sigmoid(-1), about 0.032. The gradient of an extremum
+    is shared evenly among all positions that attain it.
+
+    Args:
+        in_channels: channels C of the map.
+        identity_init: start as the identity, see :class:`Attention`.
+
+    Raises:
+        ValueError: if `in_channels` is not a positive integer.
+    """
+
+    def __init__(self, in_channels: int, identity_init: bool = False):
+        super().__init__(in_channels, identity_init)
+        self.w1 = nn.Parameter(torch.empty(1, in_channels, 1, 1))
+        self.b1 = nn.Parameter(torch.empty(1, in_channels, 1, 1))
+        self.w2 = nn.Parameter(torch.empty(1, in_channels, 1, 1))
+        self.b2 = nn.Parameter(torch.empty(1, in_channels, 1, 1))
+        self.p = nn.Parameter(torch.empty(2))
+        self.init_weights()
+
+    def init_weights(self) -> None:
+        """Back to the authors' start."""
+        for weight in (self.w1, self.w2):
+            nn.init.zeros_(weight)
+        for bias in (self.b1, self.b2):
+            nn.init.constant_(bias, -1)
+        nn.init.constant_(self.p, 0.5)
+
+    def attend(self, x: Tensor) -> Tensor:
+        top = self.w2 * x.amax((2, 3), keepdim=True) + self.b2
+        bottom = self.w2 * x.amin((2, 3), keepdim=True) + self.b2
+        share = self.p.square() / self.p.square().sum()
+        mix = share[0] * top + share[1] * bottom
+        gate = (top + bottom).sigmoid() * (self.w1 * mix + self.b1).sigmoid()
+        return x * gate.to(x.dtype)

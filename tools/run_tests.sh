@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Sets the environment up, then runs ruff and the whole test suite.
+set -euo pipefail
+
+if [ "${1:-}" = -h ] || [ "${1:-}" = --help ]; then
+    echo "Usage: bash tools/run_tests.sh [options of pytest]
+Sets the environment up (see tools/setup_env.sh --help), then runs ruff and pytest on 2 cores.
+Example: bash tools/run_tests.sh tests/test_tools.py -k resume"
+    exit 0
+fi
+
+[ -z "${MMATTN_VENV:-}" ] || MMATTN_VENV=$(realpath -m "$MMATTN_VENV")
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+bash tools/setup_env.sh
+bin=${MMATTN_VENV:-$PWD/.venv}/bin
+
+echo '==> ruff'
+"$bin/python" -m ruff check . || {
+    echo 'error: ruff found faults; mend them as it says above' >&2
+    exit 1
+}
+echo '==> pytest'
+# Two processes with a thread each, rather than two that fight for the cores.
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+exec "$bin/python" -m pytest -n 2 "$@"

@@ -1,0 +1,90 @@
+"""Trains an mmdet or mmpretrain config."""
+import sys
+
+try:
+    from mmattn import launch, preflight
+except ModuleNotFoundError as missing:
+    print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
+          '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
+    sys.exit(2)
+
+EXAMPLES = """\
+  # the demo: nuclei, a few minutes on two CPU cores
+  python tools/train.py configs/demo/mask_rcnn_sda_nuclei.py
+
+  # one GPU of the four that the schedule is made for: scale the learning rate
+  python tools/train.py configs/mask_rcnn_sda.py --auto-scale-lr --amp
+
+  # go on after an interruption, from the last checkpoint in the work folder
+  python tools/train.py configs/mask_rcnn_sda.py --resume
+
+  # another data folder, and shorter
+  python tools/train.py configs/mask_rcnn_sda.py --work-dir work_dirs/short \\
+      --cfg-options train_dataloader.dataset.data_root=/data/coco train_cfg.max_epochs=1
+
+  # four GPUs (or, without any, four CPU processes)
+  bash tools/dist_train.sh configs/mask_rcnn_sda.py 4
+"""
+
+
+def parse_args():
+    parser = launch.ArgumentParser('Train an mmdet or mmpretrain config.', EXAMPLES)
+    parser.add_argument(
+        '--resume', nargs='?', const='auto', metavar='PATH',
+        help='go on from a checkpoint (default: the last one in the work folder)')
+    parser.add_argument('--amp', action='store_true', help='train in mixed precision (GPU)')
+    parser.add_argument(
+        '--auto-scale-lr', action='store_true',
+        help='scale the learning rate by the batch size over that of the config')
+    parser.add_shared_options()
+    return parser.parse_args()
+
+
+def set_resume(cfg, resume):
+    if resume is not None:
+        cfg.resume = True
+        cfg.load_from = None if resume == 'auto' else resume
+
+
+def set_amp(cfg):
+    if not preflight.torch.cuda.is_available():
+        raise preflight.UserError('--amp needs a GPU, and there is none; leave it out')
+    wrapper = cfg.optim_wrapper
+    kind = wrapper.get('type', 'OptimWrapper')
+    if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
+        raise preflight.UserError(f"--amp cannot be used with the config's optim_wrapper of type "
+                                  f'{kind}; leave it out, or use OptimWrapper there')
+    wrapper.type = 'AmpOptimWrapper'
+    wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def set_auto_scale_lr(cfg):
+    if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+        raise preflight.UserError(
+            '--auto-scale-lr needs the batch size that the learning rate of the config is for; add '
+            '--cfg-options auto_scale_lr.base_batch_size=N')
+    cfg.auto_scale_lr.enable = True
+
+
+def main():
+    args = parse_args()
+    cfg = launch.load_config(args.config, args.cfg_options)
+    launch.set_work_dir(cfg, args.config, args.work_dir)
+    set_resume(cfg, args.resume)
+    if args.amp:
+        set_amp(cfg)
+    if args.auto_scale_lr:
+        set_auto_scale_lr(cfg)
+
+    preflight.check_packages(cfg)
+    preflight.check_gpus()
+    preflight.check_data(cfg, ('train', 'val'))
+    preflight.check_weights(cfg, training=True)
+    if args.check:
+        print('the config, its data and its weights are in place')
+        return
+    launch.build_runner(cfg, args.launcher).train()
+
+
+if __name__ == '__main__':
+    launch.run(main)
