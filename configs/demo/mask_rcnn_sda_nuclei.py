@@ -1,7 +1,8 @@
 """Mask R-CNN with a thin SDA-ResNet-50 on 31 nuclei images, from random weights: a few minutes on two CPU cores."""
 _base_ = ['mmdet::_base_/models/mask-rcnn_r50_fpn.py', 'mmdet::_base_/default_runtime.py']
 
-# Model: a quarter of the usual width; anchors for objects of 8 to 64 pixels. Batches are too small for BatchNorm.
+# Model: a quarter of the usual width, fewer proposals, anchors for objects from 8 pixels on. Batches are too small for
+# BatchNorm.
 norm_cfg = dict(type='GN', num_groups=8)
 model = dict(
     backbone=dict(
@@ -18,7 +19,8 @@ model = dict(
         bbox_roi_extractor=dict(out_channels=64),
         bbox_head=dict(in_channels=64, fc_out_channels=256, num_classes=1),
         mask_roi_extractor=dict(out_channels=64),
-        mask_head=dict(in_channels=64, conv_out_channels=64, num_classes=1)))
+        mask_head=dict(in_channels=64, conv_out_channels=64, num_classes=1)),
+    train_cfg=dict(rpn_proposal=dict(nms_pre=1000, max_per_img=500), rcnn=dict(sampler=dict(num=256))))
 
 # Data: the images in demo/.
 data_root = 'demo/nuclei_mini/'

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 import mmattn.models.attention  # noqa: F401
 from mmattn.models.attention.ema import Gate, Pool
 from mmattn.models.attention.fca import TOP_FREQUENCIES, dct_basis
+from mmattn.models.attention.spem import GlobalExtrema
 from mmattn.registry import MODELS
 
 NAMES = sorted(name for name, cls in MODELS.module_dict.items()
@@ -392,6 +393,14 @@ def test_spem_starts_almost_closed():
     x = random_map(1, CHANNELS, 3, 3)
     gate = 1 / (1 + math.exp(2)) / (1 + math.exp(1))
     assert torch.allclose(build('SPEM')(x), x * gate)
+
+
+def test_extrema_hand_their_gradients_to_one_position_each():
+    x = torch.tensor([[1., 3, 3, 1], [2, 2, 2, 2]]).view(1, 2, 2, 2).requires_grad_()
+    top, bottom = GlobalExtrema.apply(x)
+    assert top.flatten().tolist() == [3, 2] and bottom.flatten().tolist() == [1, 2]
+    (10 * top + bottom).sum().backward()
+    assert x.grad.view(2, 4).tolist() == [[1, 10, 0, 0], [11, 0, 0, 0]]
 
 
 def test_gc_starts_as_identity_by_its_last_layer():

@@ -2,7 +2,7 @@
 
 Authors' repository: Qrange-group/SPEM. The authors add ``0.1 * sum(p**2)`` over all modules to the
 loss. Its gradient, ``0.2 * p``, is what a weight decay of 0.2 on the parameters ``p`` adds, so the
-network needs not hand the sum out: give the optimiser ``paramwise_cfg=dict(custom_keys={'attn.p':
+network needs not hand the sum out: give the optimiser ``paramwise_cfg=dict(custom_keys={'.attn.p':
 dict(decay_mult=2001)})`` beside their weight decay of 1e-4 (0.2 + 1e-4).
 """
 import torch
@@ -13,6 +13,30 @@ from mmattn.registry import MODELS
 from .base import Attention
 
 
+class GlobalExtrema(torch.autograd.Function):
+    """Maximum and minimum of each channel, (N, C, H, W) -> two of (N, C, 1, 1).
+
+    The gradient goes to the first position that attains the extremum, as in max pooling. It is
+    looked for in the backward only, as without it the forward is many times faster on a CPU; and
+    both gradients share one map.
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(x)
+        return x.amax((2, 3), keepdim=True), x.amin((2, 3), keepdim=True)
+
+    @staticmethod
+    def backward(ctx, dtop: Tensor, dbottom: Tensor) -> Tensor:
+        x, = ctx.saved_tensors
+        flat = x.flatten(2)
+        top, bottom = flat.argmax(2, keepdim=True), flat.argmin(2, keepdim=True)
+        dx = torch.zeros_like(flat).scatter_(2, top, dtop.flatten(2))
+        # both may be at one position; no scatter_add_, which is not deterministic on every device
+        dx = dx.scatter_(2, bottom, dx.gather(2, bottom) + dbottom.flatten(2))
+        return dx.view_as(x)
+
+
 @MODELS.register_module()
 class SPEM(Attention):
     """Channel attention from each channel's maximum M and minimum m, in a learned mix::
@@ -21,8 +45,7 @@ class SPEM(Attention):
         mix = (p0**2 * M' + p1**2 * m') / (p0**2 + p1**2)
         y = x * sigmoid(M' + m') * sigmoid(w1 * mix + b1)
 
-    At the start every gate is sigmoid(-2) * sigmoid(-1), about 0.032. The gradient of an extremum
-    is shared evenly among all positions that attain it.
+    At the start every gate is sigmoid(-2) * sigmoid(-1), about 0.032.
 
     Args:
         in_channels: channels C of the map.
@@ -50,8 +73,7 @@ class SPEM(Attention):
         nn.init.constant_(self.p, 0.5)
 
     def attend(self, x: Tensor) -> Tensor:
-        top = self.w2 * x.amax((2, 3), keepdim=True) + self.b2
-        bottom = self.w2 * x.amin((2, 3), keepdim=True) + self.b2
+        top, bottom = (self.w2 * extremum + self.b2 for extremum in GlobalExtrema.apply(x))
         share = self.p.square() / self.p.square().sum()
         mix = share[0] * top + share[1] * bottom
         gate = (top + bottom).sigmoid() * (self.w1 * mix + self.b1).sigmoid()
