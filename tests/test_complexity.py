@@ -82,7 +82,7 @@ def project(tmp_path, tool, monkeypatch):
     (folder / 'README.md').write_text('# Some\n\n<!-- complexity:begin -->\n<!-- complexity:end -->\nend\n')
     monkeypatch.setattr(tool, 'ROOT', tmp_path)
 
-    def write(parameters='0.71', flops="'0.04'", note="''", text=METAFILE):
+    def write(parameters='0.71', flops="'0.0111'", note="''", text=METAFILE):
         (folder / 'metafile.yml').write_text(text.format(parameters=parameters, flops=flops, note=note))
         return folder
     return write
@@ -281,7 +281,7 @@ def test_tables(tool, project, capsys):
     readme = (folder / 'README.md').read_text()
     assert readme.startswith('# Some\n\n<!-- complexity:begin -->\n')
     assert readme.endswith('<!-- complexity:end -->\nend\n')
-    assert '[small](small.py) | a paper | 0.71 | 0.71 | 0.04 | 0.04 |' in readme
+    assert '[small](small.py) | a paper | 0.71 | 0.71 | 0.0111 | 0.0111 | -0.31 % |' in readme
     assert 'CIFAR-100: top-1 81.47 ± 0.09' in readme
     assert '| other | a paper | 1.00 |  | n/f |  |  |  | no residual trunk |' in readme
     assert tool.main(['--tables', '--check']) == 0
@@ -292,8 +292,8 @@ def test_tables(tool, project, capsys):
 
 
 @pytest.mark.parametrize('parameters, flops, note, problems', [
-    ('0.71', "'0.0403'", "''", 0), ('0.71', 'n/f', "''", 0), ('0.72', "'0.0403'", "''", 1),
-    ('0.71', "'0.0410'", "''", 1), ('0.72', "'0.0410'", 'a reason', 0)])
+    ('0.71', "'0.0111'", "''", 0), ('0.71', 'n/f', "''", 0), ('0.72', "'0.0111'", "''", 1),
+    ('0.71', "'0.0113'", "''", 1), ('0.72', "'0.0113'", 'a reason', 0)])
 def test_difference_needs_a_note(tool, project, capsys, parameters, flops, note, problems):
     project(parameters, flops, note)
     assert tool.main(['--tables', '--write']) == 0

@@ -1,0 +1,10 @@
+"""Parameters and multiply-adds of the networks that configs describe, and the papers' figures beside them."""
+from .counter import RULE, MultiplyAdds
+from .measure import Complexity, Part, Slot, measure
+from .metafile import Figures, Row, read_metafiles
+from .tables import Table, make_tables
+
+__all__ = [
+    'RULE', 'Complexity', 'Figures', 'MultiplyAdds', 'Part', 'Row', 'Slot', 'Table', 'make_tables', 'measure',
+    'read_metafiles'
+]

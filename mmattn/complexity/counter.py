@@ -1,0 +1,83 @@
+"""Counts multiply-adds with PyTorch's own counter, as operations run, on any device ('meta' included)."""
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+RULE = ('multiply-adds of convolutions, linear layers and matrix products (attention), for one image, exactly as they '
+        'run, folded batches included; biases, norms, activations, pooling, interpolation and products of single '
+        'elements are not counted. Detectors: backbone, neck and RPN or dense head on all levels, box head on 1000 '
+        'RoIs, mask head on 100; RoIAlign and what follows the heads is not counted')
+
+
+def _mv(matrix: Sequence[int], *_, **__) -> int:
+    return 2 * matrix[0] * matrix[1]
+
+
+def _addmv(_, matrix: Sequence[int], *__, **___) -> int:
+    return _mv(matrix)
+
+
+def _dot(vector: Sequence[int], *_, **__) -> int:
+    return 2 * vector[0]
+
+
+# Products that FlopCounterMode leaves out; as there, an operation is two flops for each multiply-add.
+MISSING = {torch.ops.aten.mv: _mv, torch.ops.aten.addmv: _addmv, torch.ops.aten.dot: _dot}
+
+
+class MultiplyAdds:
+    """Context manager that counts what runs inside it, without gradients.
+
+    Args:
+        modules: modules whose share is wanted, by any name.
+
+    Attributes:
+        total: multiply-adds of everything.
+        modules: multiply-adds of each of `modules`, everything inside it included; 0 where it did not run.
+
+    Example:
+        >>> conv = nn.Conv2d(8, 8, 3, padding=1, groups=2)
+        >>> with MultiplyAdds({'conv': conv}) as count:
+        ...     y = conv(torch.rand(1, 8, 10, 10))
+        >>> count.total, count.modules
+        (28800, {'conv': 28800})
+    """
+
+    def __init__(self, modules: Mapping[str, nn.Module] | None = None) -> None:
+        self.modules = dict.fromkeys(modules or {}, 0)
+        self._watched = dict(modules or {})
+        self._counter = FlopCounterMode(display=False, custom_mapping=MISSING)
+        self._no_grad = torch.no_grad()
+        self._handles = []
+
+    @property
+    def total(self) -> int:
+        return self._counter.get_total_flops() // 2
+
+    def __enter__(self) -> MultiplyAdds:
+        for name, module in self._watched.items():
+            self._watch(name, module)
+        self._no_grad.__enter__()
+        self._counter.__enter__()
+        return self
+
+    def _watch(self, name: str, module: nn.Module) -> None:
+        started = []
+
+        def start(*_) -> None:
+            started.append(self.total)
+
+        def stop(*_) -> None:
+            self.modules[name] += self.total - started.pop()
+
+        self._handles += [module.register_forward_pre_hook(start), module.register_forward_hook(stop)]
+
+    def __exit__(self, *exception) -> None:
+        self._counter.__exit__(*exception)
+        self._no_grad.__exit__(*exception)
+        for handle in self._handles:
+            handle.remove()

@@ -1,0 +1,123 @@
+"""Counts the parameters and multiply-adds of the network that a config describes."""
+import argparse
+import json
+import sys
+from pathlib import Path
+
+try:
+    from mmattn.complexity import RULE, Complexity, Table, make_tables, measure, read_metafiles
+    from mmattn.preflight import UserError
+except ModuleNotFoundError as missing:
+    print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
+          '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
+    sys.exit(2)
+
+ROOT = Path(__file__).resolve().parent.parent
+
+EPILOG = f"""Counting rule: {RULE}.
+
+Nothing is computed: no weights are made or read, and a detector takes seconds.
+Exit status: 0; 1 if --check finds a table that differs; 2 if something cannot be counted."""
+
+
+def parse_args(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG)
+    parser.add_argument('config', nargs='?', type=Path, metavar='CONFIG', help='a classifier or detector')
+    parser.add_argument('--shape', nargs=2, type=_positive, metavar=('H', 'W'),
+                        help='size of the image; by default 800 1280 for detectors, for classifiers that of '
+                        "the config's test pipeline")
+    parser.add_argument('--stages', action='store_true', help="the backbone's stages too")
+    parser.add_argument('--json', action='store_true', help='print JSON, stages included')
+    parser.add_argument('--tables', action='store_true',
+                        help='in place of CONFIG: what the papers print beside what is counted, for all '
+                        'configs/*/metafile.yml')
+    then = parser.add_mutually_exclusive_group()
+    then.add_argument('--write', action='store_true', help="with --tables: put them into the folders' README.md")
+    then.add_argument('--check', action='store_true',
+                      help='with --tables: do they stand there as they should, with a note wherever a '
+                      'figure differs?')
+    args = parser.parse_args(argv)
+    if args.tables == (args.config is not None):
+        parser.error('give a CONFIG, or --tables')
+    if (args.write or args.check) and not args.tables:
+        parser.error('--write and --check go with --tables')
+    if args.tables and (args.shape or args.stages or args.json):
+        parser.error('--shape, --stages and --json go with a CONFIG')
+    return args
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
+    try:
+        if args.tables:
+            return run_tables(args)
+        size = measure(args.config, args.shape)
+        print(json.dumps(size.as_dict(), indent=2) if args.json else as_text(size, args.stages))
+    except UserError as e:
+        print(f'error: {e}', file=sys.stderr)
+        return 2
+    return 0
+
+
+def as_text(size: Complexity, stages: bool) -> str:
+    width = max(len(part.name) for part in (*size.parts, *size.stages)) + 2
+    lines = [f'{size.config}: {size.network} at {size.shape[0]} x {size.shape[1]}',
+             f'{"":{width}}{"parameters":>14}{"trainable":>14}{"multiply-adds":>20}']
+
+    def add(name: str, parameters: int, trainable: int | str, multiply_adds: int) -> None:
+        trainable = trainable if isinstance(trainable, str) else f'{trainable:,}'
+        lines.append(f'{name:{width}}{parameters:>14,}{trainable:>14}{multiply_adds:>20,}')
+
+    add('all', size.parameters, size.trainable, size.multiply_adds)
+    for part in size.parts:
+        add(part.name, part.parameters, part.trainable, part.multiply_adds)
+        if part.name == 'backbone' and stages:
+            for stage in size.stages:
+                add(f'  {stage.name}', stage.parameters, stage.trainable, stage.multiply_adds)
+    if size.slots:
+        lines.append('over the same trunk with the slot empty (spatial: with a plain 3x3 convolution)')
+        for slot in size.slots:
+            add(slot.slot, slot.parameters, '', slot.multiply_adds)
+            lines[-1] += f'  {slot.modules}'
+    return '\n'.join([*lines, f'Counted: {RULE}.'])
+
+
+def run_tables(args: argparse.Namespace) -> int:
+    rows = read_metafiles(ROOT)
+    if not rows:
+        raise UserError(f"no metafile.yml in the folders of {ROOT / 'configs'}")
+    tables = make_tables(rows, progress)
+    print(' ' * 100, end='\r', file=sys.stderr)
+    if args.write:
+        for table in tables:
+            table.write()
+            print(f'wrote {table.readme.relative_to(ROOT)}')
+    elif not args.check:
+        print('\n\n'.join(f'# {table.folder.relative_to(ROOT)}\n\n{table.text}' for table in tables))
+    problems = find_problems(tables, outdated=args.check)
+    print(*problems, sep='\n', end='\n' if problems else '', file=sys.stderr)
+    return 1 if args.check and problems else 0
+
+
+def find_problems(tables: list[Table], outdated: bool) -> list[str]:
+    problems = [
+        f'{table.readme.relative_to(ROOT)} is not what the code gives: run python tools/complexity.py --tables --write'
+        for table in tables if outdated and not table.is_current()]
+    return problems + [
+        f"{table.folder.relative_to(ROOT) / 'metafile.yml'}: {name} differs from what is published without a Note"
+        for table in tables for name in table.unexplained]
+
+
+def progress(done: int, count: int, config: Path) -> None:
+    print(f'{done + 1}/{count} {config.relative_to(ROOT)}'[:99].ljust(100), end='\r', file=sys.stderr, flush=True)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
