@@ -8,6 +8,7 @@ import pickle
 
 import pytest
 import torch
+from mmengine.utils import digit_version
 from torch import nn
 from torch.nn import functional as F
 
@@ -146,6 +147,8 @@ def test_channels_last_stays_channels_last(name):
 
 @pytest.mark.parametrize('name', NAMES)
 def test_compiles_without_graph_breaks(name):
+    if name in ('EMA', 'SPEM') and digit_version(torch.__version__) < digit_version('2.4'):
+        pytest.skip('torch before 2.4 breaks the graph at a custom autograd function')
     torch._dynamo.reset()
     module, x = scrambled(name), random_map(2, CHANNELS, 6, 5).requires_grad_()
     compiled = torch.compile(copy.deepcopy(module), fullgraph=True, backend='aot_eager')

@@ -5,7 +5,6 @@ the normalisation and its two affine maps are one.
 """
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from mmattn.registry import MODELS
 
@@ -61,4 +60,5 @@ class ShuffleAttention(Attention):
         shift = self.sweight * self.norm.bias[:, None, None] + self.sbias
         spatial = torch.addcmul(shift.to(x.dtype), centred, scale.to(x.dtype)).sigmoid()
         halves = torch.stack((a * channel.to(x.dtype), b * spatial), 2)
-        return F.channel_shuffle(halves.flatten(1, 3), 2)
+        # F.channel_shuffle has no derivative in older releases of torch
+        return halves.flatten(1, 3).unflatten(1, (2, -1)).transpose(1, 2).flatten(1, 2)
