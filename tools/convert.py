@@ -28,10 +28,10 @@ from mmattn.matching import Mismatch, compare, grouped, slot_prefixes, with_batc
 
 EXAMPLES = """examples:
   the authors' SDA-ResNet-86 for our classifier, and for a detector
-    python tools/convert.py configs/sda/sda-resnet86_8xb32_in1k.py sdanet86.pth sda_resnet86.pth
+    python tools/convert.py configs/sda/sda-resnet86_4xb64_in1k.py sdanet86.pth sda_resnet86.pth
     python tools/convert.py configs/sda/mask-rcnn_sda-resnet86_fpn_1x_coco.py sdanet86.pth checkpoints/sda_resnet86.pth
   torchvision's or timm's ResNet into the trunk of a network of ours
-    python tools/convert.py configs/ema/ema-resnet50_8xb32_in1k.py resnet50.pth ema_resnet50_start.pth
+    python tools/convert.py configs/ema/ema-resnet50_4xb64_in1k.py resnet50.pth ema_resnet50_start.pth
   back to the authors' layout, to check ours with their script
     python tools/convert.py CONFIG work_dirs/run/epoch_100.pth theirs.pth --reverse
 

@@ -1,5 +1,6 @@
 """Attention over the maps of a stage's blocks: ``cls(channels, depth, norm_cfg=None, **options)``, a module that maps a
 list of `depth` maps (N, channels, H, W) to one."""
+from .after_stage import AfterStage
 from .sda import SDA
 
-__all__ = ['SDA']
+__all__ = ['SDA', 'AfterStage']

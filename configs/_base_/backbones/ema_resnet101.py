@@ -1,0 +1,2 @@
+"""EMA-ResNet-101."""
+backbone = dict(type='mmattn.EMAResNet', depth=101)

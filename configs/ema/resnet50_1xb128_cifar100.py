@@ -1,0 +1,2 @@
+_base_ = ['../_base_/backbones/resnet50.py', '../_base_/recipes/cifar100_200e.py']
+model = dict(backbone=_base_.backbone)

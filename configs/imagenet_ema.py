@@ -1,0 +1,1 @@
+_base_ = 'ema/ema-resnet50_4xb64_in1k.py'

@@ -1,0 +1,1 @@
+_base_ = 'epsanet/epsanet50_8xb32_in1k.py'

@@ -1,0 +1,1 @@
+_base_ = 'sda/sda-resnet86_4xb64_in1k.py'

@@ -1,0 +1,3 @@
+# Not in the paper, which has no detection.
+_base_ = ['../_base_/backbones/mspanet_b50.py', '../_base_/recipes/mask-rcnn_1x_coco.py']
+model = dict(backbone=dict(**_base_.backbone, init_cfg=_base_.pretrained))

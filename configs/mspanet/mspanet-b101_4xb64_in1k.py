@@ -1,0 +1,3 @@
+# The paper states epochs and steps; batch, lr, weight decay and loss are ours.
+_base_ = ['../_base_/backbones/mspanet_b101.py', '../_base_/recipes/in1k_100e.py']
+model = dict(backbone=_base_.backbone)

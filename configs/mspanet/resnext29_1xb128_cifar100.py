@@ -1,0 +1,3 @@
+# The paper states no recipe: this one, of EMA, is our choice.
+_base_ = ['../_base_/backbones/resnext29.py', '../_base_/recipes/cifar100_200e.py']
+model = dict(backbone=_base_.backbone, head=dict(in_channels=1024))

@@ -1,0 +1,2 @@
+_base_ = ['../_base_/backbones/gcnet50.py', '../_base_/recipes/in1k_120e.py']
+model = dict(backbone=_base_.backbone)

@@ -1,0 +1,2 @@
+_base_ = ['../_base_/backbones/senet101.py', '../_base_/recipes/mask-rcnn_1x_coco.py']
+model = dict(backbone=dict(**_base_.backbone, init_cfg=_base_.pretrained))

@@ -1,0 +1,304 @@
+"""Every config loads, builds its network and runs; metafiles, configs and the papers' tables agree."""
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import re
+import tokenize
+from contextlib import contextmanager
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+
+import mmattn  # noqa: F401  isort: skip  before mmdet and mmpretrain
+import pytest
+import torch
+import yaml
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import MODELS, DefaultScope
+from mmengine.structures import InstanceData
+
+from mmattn.complexity import read_metafiles
+
+pytest.importorskip('mmdet')
+pytest.importorskip('mmpretrain')
+
+ROOT = Path(__file__).resolve().parent.parent
+CONFIGS = ROOT / 'configs'
+PUBLISHED = ROOT.parent / 'shared' / 'published'
+PAPERS = ('sda', 'epsanet', 'mspanet', 'spem', 'ema')
+LEAVES = sorted(path for paper in PAPERS for path in (CONFIGS / paper).glob('*.py'))
+DEMOS = sorted((CONFIGS / 'demo').glob('*.py'))
+DOORS = sorted(CONFIGS.glob('*.py'))
+DETECTOR = re.compile(r'(faster|mask)-rcnn_|retinanet_')
+LONGEST = 12
+
+
+def named(path: Path) -> str:
+    return path.relative_to(CONFIGS).as_posix()
+
+
+@cache
+def load(path: Path) -> Config:
+    return Config.fromfile(path)
+
+
+@contextmanager
+def quiet():
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def build(cfg: Config) -> torch.nn.Module:
+    torch.manual_seed(0)
+    with quiet(), DefaultScope.overwrite_default_scope(cfg.default_scope):
+        return MODELS.build(cfg.model)
+
+
+def code_lines(path: Path) -> int:
+    """Lines that hold more than comments, blanks and the docstring."""
+    skipped = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.ENCODING, tokenize.ENDMARKER}
+    lines, statement_starts = set(), True
+    for token in tokenize.tokenize(BytesIO(path.read_bytes()).readline):
+        docstring = token.type == tokenize.STRING and statement_starts
+        if token.type not in skipped and not docstring:
+            lines |= set(range(token.start[0], token.end[0] + 1))
+        if token.type not in (tokenize.COMMENT, tokenize.NL):
+            statement_starts = token.type in (tokenize.NEWLINE, tokenize.ENCODING)
+    return len(lines)
+
+
+def test_code_lines(tmp_path):
+    path = tmp_path / 'config.py'
+    path.write_text('"""Two\nlines."""\n# comment\n\n_base_ = (\n    "x.py",\n)\nb = """c\nd"""\n')
+    assert code_lines(path) == 5
+
+
+@pytest.mark.parametrize('path', [*LEAVES, *DEMOS], ids=named)
+def test_network_runs(path):
+    cfg = Config.fromfile(path)  # its own, because it is changed
+    run_detector(cfg) if cfg.default_scope == 'mmdet' else run_classifier(cfg)
+
+
+def run_detector(cfg: Config) -> None:
+    fewer_regions(cfg.model)
+    model = build(cfg)
+    head = cfg.model.roi_head.bbox_head if 'roi_head' in cfg.model else cfg.model.bbox_head
+    classes = head.num_classes
+    samples = [detection_sample(classes, masks='mask_head' in cfg.model.get('roi_head', {})) for _ in range(2)]
+    images = torch.rand(2, 3, 64, 64)
+    losses = model.train()(images, samples, mode='loss')
+    with quiet():
+        total, _ = model.parse_losses(losses)
+    assert total.isfinite() and total > 0
+    with torch.no_grad():
+        outputs = model.eval()(images, samples, mode='tensor')
+        predictions = model(images, samples, mode='predict')
+    assert all(x.isfinite().all() for x in tensors(outputs))
+    assert len(predictions) == 2 and all(len(p.pred_instances.bboxes) <= 500 for p in predictions)
+
+
+def fewer_regions(model: dict) -> None:
+    """The network as it is, with fewer proposals, which are most of the time on a tiny image."""
+    if 'roi_head' in model:
+        model.train_cfg.rpn_proposal.update(nms_pre=50, max_per_img=20)
+        model.train_cfg.rcnn.sampler.num = 8
+        model.test_cfg.rpn.update(nms_pre=50, max_per_img=8)
+
+
+def detection_sample(classes: int, masks: bool):
+    from mmdet.structures import DetDataSample
+    from mmdet.structures.mask import BitmapMasks
+    sample = DetDataSample(metainfo=dict(
+        img_shape=(64, 64), ori_shape=(64, 64), pad_shape=(64, 64), batch_input_shape=(64, 64), scale_factor=(1., 1.)))
+    sample.gt_instances = InstanceData(
+        bboxes=torch.tensor([[4., 6., 40., 50.], [20., 20., 60., 60.]]), labels=torch.tensor([0, classes - 1]))
+    if masks:
+        maps = torch.zeros(2, 64, 64, dtype=torch.uint8)
+        maps[0, 6:50, 4:40], maps[1, 20:60, 20:60] = 1, 1
+        sample.gt_instances.masks = BitmapMasks(maps.numpy(), 64, 64)
+    sample.ignored_instances = InstanceData(bboxes=torch.zeros(0, 4), labels=torch.zeros(0, dtype=torch.long))
+    return sample
+
+
+def tensors(nested):
+    if isinstance(nested, torch.Tensor):
+        yield nested
+    elif isinstance(nested, (list, tuple)):
+        for part in nested:
+            yield from tensors(part)
+
+
+def run_classifier(cfg: Config) -> None:
+    from mmpretrain.structures import DataSample
+    model = build(cfg)
+    classes = cfg.model.head.num_classes
+    assert cfg.data_preprocessor.num_classes == classes
+    images = torch.rand(2, 3, 32, 32)
+    samples = [DataSample().set_gt_label(label) for label in (0, classes - 1)]
+    loss = model.train()(images, samples, mode='loss')['loss']
+    assert loss.isfinite() and loss > 0
+    with torch.no_grad():
+        logits = model.eval()(images, mode='tensor')
+    assert logits.shape == (2, classes) and logits.isfinite().all()
+
+
+@pytest.mark.parametrize('path', LEAVES, ids=named)
+def test_leaf(path):
+    """Short, with a learning rate for the batch that its name states."""
+    cfg = load(path)
+    assert code_lines(path) <= LONGEST
+    assert "'mmattn." in repr(cfg.model.to_dict())
+    batch, base = cfg.train_dataloader.batch_size, cfg.auto_scale_lr.base_batch_size
+    stated = re.search(r'_(\d+)xb(\d+)_', path.name)
+    gpus, images = map(int, stated.groups()) if stated else (4, 4)
+    assert images == batch and gpus * images == base
+    init = cfg.model.backbone.get('init_cfg')
+    if DETECTOR.match(path.name):
+        assert init.type == 'Pretrained'
+        if not init.checkpoint.startswith('torchvision://'):
+            assert re.fullmatch(r'checkpoints/\w+\.pth', init.checkpoint) and init.prefix == 'backbone.'
+
+
+@pytest.mark.parametrize('path', DOORS, ids=named)
+def test_front_door(path):
+    """One line, and the same as the config behind it, which `test_network_runs` builds."""
+    assert len(path.read_text().splitlines()) == 1
+    target = re.fullmatch(r"_base_ = '(.+)'\n", path.read_text()).group(1)
+    assert (CONFIGS / target) in LEAVES
+    assert load(path).to_dict() == load(CONFIGS / target).to_dict()
+
+
+def test_every_front_door_is_there():
+    assert [path.name for path in DOORS] == sorted(
+        f'{task}_{network}.py' for task in ('mask_rcnn', 'faster_rcnn', 'imagenet')
+        for network in ('sda', 'epsa', 'mspa', 'spem', 'ema'))
+
+
+def test_each_checkpoint_is_of_one_network_and_has_a_config_that_trains_it():
+    networks = {}
+    for path in LEAVES:
+        if DETECTOR.match(path.name):
+            backbone = load(path).model.backbone.to_dict()
+            init = backbone.pop('init_cfg')
+            assert networks.setdefault(init['checkpoint'], backbone) == backbone, path
+    assert len(networks) > 15
+    pretrained = {path.name.partition('_')[0] for path in LEAVES if path.name.endswith('_in1k.py')}
+    for checkpoint in networks:
+        if not checkpoint.startswith('torchvision://'):
+            assert Path(checkpoint).stem.replace('_', '-') in pretrained, f'no config trains {checkpoint}'
+
+
+@pytest.mark.parametrize('name, blocks', [
+    ('spem/spem-resnet164_1xb128_cifar10.py', 54), ('spem/mask-rcnn_spem-resnet50_fpn_1x_coco.py', 13)])
+def test_spem_penalty(name, blocks):
+    """0.2, the gradient of 0.1 p ** 2, is added to the weight decay of the pooling parameters, and of nothing else."""
+    cfg = load(CONFIGS / name)
+    model = build(cfg)
+    with quiet():
+        groups = build_optim_wrapper(model, cfg.optim_wrapper).optimizer.param_groups
+    pooling = {id(p) for key, p in model.named_parameters() if key.endswith('.attn.p') and p.requires_grad}
+    decays = {id(p): group['weight_decay'] for group in groups for p in group['params']}
+    assert len(pooling) == blocks
+    assert [decays[key] for key in pooling] == pytest.approx([0.2 + 1e-4] * blocks)
+    assert {decay for key, decay in decays.items() if key not in pooling} == {1e-4}
+
+
+def test_visdrone_counts_500_detections(tmp_path):
+    """300 objects that are all found make AP 1: at COCO's 100 detections it would be a third of that."""
+    from mmdet.registry import METRICS
+
+    from mmattn.data.visdrone import CLASSES
+    cfg = load(CONFIGS / 'ema' / 'faster-rcnn_ema-resnet50_fpn_1x_visdrone.py')
+    assert cfg.train_dataloader.dataset.metainfo.classes == CLASSES
+    assert cfg.model.roi_head.bbox_head.num_classes == len(CLASSES)
+    assert cfg.model.test_cfg.rcnn.max_per_img == 500
+
+    boxes = torch.tensor([[20. * i, 20. * j, 20. * i + 15, 20. * j + 15] for i in range(20) for j in range(15)])
+    annotations = [dict(id=i + 1, image_id=1, category_id=4, iscrowd=0, area=225., bbox=[*box[:2].tolist(), 15., 15.])
+                   for i, box in enumerate(boxes)]
+    path = tmp_path / 'instances.json'
+    path.write_text(json.dumps(dict(
+        images=[dict(id=1, file_name='1.jpg', height=400, width=400)], annotations=annotations,
+        categories=[dict(id=i, name=name) for i, name in enumerate(CLASSES, 1)])))
+    with quiet():
+        metric = METRICS.build(cfg.val_evaluator | dict(ann_file=str(path)))
+        metric.dataset_meta = dict(classes=CLASSES)
+        metric.process({}, [dict(img_id=1, ori_shape=(400, 400), pred_instances=dict(
+            bboxes=boxes, scores=torch.linspace(0.9, 0.1, 300), labels=torch.full((300, ), 3)))])
+        assert metric.evaluate(size=1)['coco/bbox_mAP'] == pytest.approx(1, abs=0.01)
+
+
+def test_signs_are_there():
+    for split, count in (('train', 50), ('val', 15)):
+        for digit in range(10):
+            assert len(list((ROOT / 'demo/sign_digits_mini' / split / str(digit)).glob('*.jpg'))) == count
+
+
+def entries(paper: str) -> list[dict]:
+    return yaml.safe_load((CONFIGS / paper / 'metafile.yml').read_text(encoding='utf-8'))['Models']
+
+
+def test_metafiles_list_every_config():
+    rows = read_metafiles(ROOT)
+    assert {row.config for row in rows if row.config} == set(LEAVES)
+    for paper in PAPERS:
+        listed = {ROOT / entry['Config'] for entry in entries(paper)}
+        assert {path for path in LEAVES if path.parent.name == paper} <= listed
+
+
+@pytest.mark.parametrize('paper', PAPERS)
+def test_model_names(paper):
+    """A model is called as its config; a further row of the same config has a word after a slash."""
+    collection = yaml.safe_load((CONFIGS / paper / 'metafile.yml').read_text(encoding='utf-8'))['Collections'][0]
+    assert collection['README'] == f'configs/{paper}/README.md' and (ROOT / collection['README']).is_file()
+    for entry in entries(paper):
+        assert entry['Name'].partition('/')[0] == Path(entry['Config']).stem
+        assert entry['In Collection'] == collection['Name']
+
+
+def test_model_index_imports_all():
+    index = yaml.safe_load((ROOT / 'model-index.yml').read_text(encoding='utf-8'))
+    assert sorted(index['Import']) == sorted(f'configs/{paper}/metafile.yml' for paper in PAPERS)
+
+
+@pytest.mark.parametrize('table, task, metrics', [
+    ('sda_coco_detection', 'Object Detection',
+     {f'AP{x}': f'box AP{x}' for x in ('', '50', '75', 'S', 'M', 'L')}),
+    ('sda_coco_segmentation', 'Instance Segmentation',
+     {f'AP{x}': f'mask AP{x}' for x in ('', '50', '75', 'S', 'M', 'L')}),
+    ('sda_imagenet', 'Image Classification', {'top1': 'Top 1 Accuracy', 'top5': 'Top 5 Accuracy'}),
+])
+def test_published_rows_stand_in_the_metafile(table, task, metrics):
+    path = PUBLISHED / f'{table}.csv'
+    if not path.is_file():
+        pytest.skip(f'{path.name} is not here')
+    metafile = yaml.safe_load((CONFIGS / 'sda' / 'metafile.yml').read_text(encoding='utf-8'))
+    held = set()
+    for entry in metafile['Models'] + metafile['Not Offered']:
+        values = [result['Metrics'] for result in entry.get('Results', []) if result['Task'] == task]
+        kind = detector_of(entry.get('Config', ''))
+        if entry.get('Published'):
+            held.add((kind, entry['Published']['Parameters'], entry['Published']['FLOPs'],
+                      *(number(values[0][name]) if values else None for name in metrics.values())))
+    with path.open(newline='') as file:
+        rows = list(csv.DictReader(file))
+    assert rows
+    for row in rows:
+        kind = {'Faster-RCNN': 'faster-rcnn', 'Mask-RCNN': 'mask-rcnn'}.get(row.get('detector'))
+        assert (kind, row['params_m'], row['flops_g'], *(number(row[name]) for name in metrics)) in held, row
+
+
+def detector_of(config: str) -> str | None:
+    match = DETECTOR.match(Path(config).name)
+    return match and match.group().rstrip('_')
+
+
+def number(value) -> float | None:
+    return None if value in ('-', 'n/f') else float(value)
