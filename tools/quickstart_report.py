@@ -13,6 +13,7 @@ try:
     from mmattn.report.history import read_history
     from mmattn.report.pictures import draw_example, draw_sheet, save_png
     from mmattn.report.predictions import Predictor
+    from mmattn.report.work_dir import find_checkpoint, find_config, planned_end
 except ModuleNotFoundError as missing:
     print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
           '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
@@ -75,42 +76,6 @@ def _count(text):
     if value < 0:
         raise argparse.ArgumentTypeError(f'{text} is less than 0')
     return value
-
-
-def find_config(work_dir):
-    """The config that the training left; after several trainings the latest."""
-    configs = sorted(work_dir.glob('*.py'), key=lambda path: path.stat().st_mtime)
-    if not configs:
-        raise preflight.UserError(f"no config (*.py) in '{work_dir}'; tools/train.py leaves one "
-                                  'there: train again')
-    return launch.load_config(str(configs[-1])), configs[-1]
-
-
-def find_checkpoint(work_dir):
-    """What last_checkpoint names; beside it, if the work folder was moved."""
-    note = work_dir / 'last_checkpoint'
-    if not note.is_file():
-        raise preflight.UserError(f"no checkpoint in '{work_dir}' (no file last_checkpoint); name "
-                                  'one with --checkpoint FILE, or train again')
-    named = Path(note.read_text('utf-8').strip())
-    for path in (work_dir / named.name, named):
-        if path.is_file():
-            return path
-    raise preflight.UserError(f"{note} names '{named}', which is missing; name another with "
-                              '--checkpoint FILE, or train again')
-
-
-def planned_end(cfg, history):
-    """What the training was to reach, as text, if it did not get there; else None."""
-    last = history.validations[-1]
-    epochs, iterations = (cfg.train_cfg.get(key) for key in ('max_epochs', 'max_iters'))
-    if epochs is not None and last.epoch is not None:
-        return None if last.epoch >= epochs else f'epoch {last.epoch} of {epochs}'
-    if iterations is None:
-        return None
-    unlogged = cfg.get('default_hooks', {}).get('logger', {}).get('interval', 10) - 1
-    reached = last.iteration + unlogged >= iterations
-    return None if reached else f'iteration {last.iteration} of {iterations}'
 
 
 def describe_resources(history):

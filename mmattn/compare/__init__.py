@@ -1,0 +1,1 @@
+"""Several trainings side by side: accuracy, cost, curves and differences, on one page."""
