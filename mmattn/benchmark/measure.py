@@ -1,0 +1,249 @@
+"""Measures what the command line asks for: rows of figures, and ratios between rows that were timed in turns."""
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from torch import nn
+
+from mmattn.complexity.measure import SLOTS
+from mmattn.preflight import UserError
+
+from .agreement import compare_outputs
+from .memory import Job, peak_memory
+from .subject import Other, Ours, Shapes
+from .timing import Pass, alternate, latency, spread
+from .treatment import Treatment, prefers_channels_last
+
+# Depths of --scaling as blocks of each stage, by the number of stages.
+SCALING_BLOCKS = {3: ((6,) * 3, (12,) * 3, (18,) * 3), 4: ((3, 4, 6, 3), (5, 6, 12, 5), (3, 4, 23, 3))}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What holds for everything in one run.
+
+    Args:
+        modes: 'infer', 'train' or both.
+        batch: images a pass.
+        size: height and width of the images, or of a module's map; None: as suits what is measured.
+        repeats: rounds that count.
+        warmup: passes before them.
+        threads: of PyTorch.
+        treatment: of our models.
+        memory: whether to measure memory, for which each figure takes a process of its own.
+        progress: called with a line that says what is being done.
+    """
+
+    modes: tuple[str, ...]
+    batch: int
+    size: tuple[int, int] | None
+    repeats: int
+    warmup: int
+    threads: int
+    treatment: Treatment
+    memory: bool = True
+    progress: Callable[[str], None] = lambda line: None
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model, one of those that are timed in turns.
+
+    Args:
+        subject: what it is.
+        model: built from it.
+        treatment: how it runs.
+        shapes: of its inputs.
+        input_gradient: whether its inputs get gradients in training.
+    """
+
+    subject: Ours | Other
+    model: nn.Module
+    treatment: Treatment
+    shapes: Shapes
+    input_gradient: bool
+
+    def prepared(self, mode: str) -> Pass:
+        """The pass to time, which has run once.
+
+        Raises:
+            UserError: it does not run.
+        """
+        name = f'{self.subject.name} ({self.treatment.name})'
+        training = mode == 'train'
+
+        def prepare() -> Pass:
+            model = self.treatment.prepare(self.model, training)
+            run = Pass(model, self.shapes, training, self.treatment, self.input_gradient)
+            run()
+            return run
+
+        return _checked(prepare, name)
+
+    def peak_memory(self, mode: str, threads: int) -> int:
+        return peak_memory(
+            Job(self.subject, self.treatment, mode == 'train', self.shapes, threads, self.input_gradient))
+
+
+def measure(subject: Ours, settings: Settings) -> dict:
+    """One network or module by itself."""
+    case = _case(subject, settings)
+    return dict(results=[row for mode in settings.modes for row in _rows([case], mode, settings)])
+
+
+def measure_against(subject: Ours, other: Other, settings: Settings) -> dict:
+    """A network or module and another code base's, in turns, after a comparison of their outputs.
+
+    The other runs as it comes, and in a second comparison in the same memory format, folded and compiled as ours is.
+    Where it cannot be, the reason takes the place of the second comparison.
+
+    Raises:
+        UserError: with the same weights their outputs differ, or something does not run.
+    """
+    case, theirs = _case(subject, settings), other.build()
+    inputs = Treatment().inputs([(2, *shape[1:]) for shape in case.shapes])
+    settings.progress(f'{subject.name}: comparing outputs')
+    agreement = _checked(lambda: compare_outputs(case.model, theirs, inputs), f'{subject.name} or {other.name}')
+    if agreement.differs:
+        raise UserError(f'{subject.name} and {other.name} do not compute the same: with the same weights their outputs '
+                        f'differ by up to {agreement.difference:.2g} standard deviations, so no time was taken')
+    same = replace(settings.treatment, foreign=True)
+    if not same.channels_last and prefers_channels_last(case.model.eval(), inputs):
+        same = replace(same, channels_last=True)
+    plain = Treatment(device=same.device, amp=same.amp, foreign=True)
+
+    results, comparisons = [], []
+    for mode in settings.modes:
+        as_it_comes = replace(case, subject=other, model=theirs, treatment=plain)
+        cases, refused = [case, as_it_comes], None
+        if same.within(mode) != plain:
+            treated = replace(as_it_comes, treatment=same.within(mode))
+            try:
+                treated.prepared(mode)
+                cases.append(treated)
+            except UserError as error:
+                refused = dict(treatment=treated.treatment.name, as_it_comes=False, same_treatment=True,
+                               refused=str(error))
+        rows = _rows(cases, mode, settings)
+        results += rows
+        between = dict(mode=mode, ours=subject.name, theirs=other.name, outputs=agreement.text)
+        comparisons += [
+            dict(between, treatment=row['treatment'], as_it_comes=case.treatment == plain,
+                 same_treatment=case.treatment == same.within(mode), speedup=_ratio(row, rows[0]),
+                 memory=_memory_ratio(rows[0], row))
+            for case, row in zip(cases[1:], rows[1:])]
+        if refused:
+            comparisons.append(between | refused)
+    return dict(results=results, comparisons=comparisons)
+
+
+def measure_overhead(subject: Ours, settings: Settings) -> dict:
+    """A network against the same trunk with one of its slots empty, for each slot: what stands there costs that much.
+
+    Raises:
+        UserError: `subject` is no network, or nothing stands in any slot of it.
+    """
+    if not subject.is_network:
+        raise UserError(f'--overhead needs a network; {subject.text} is a single module')
+    cases = {None: _case(subject, settings)}
+    for slot in SLOTS:
+        case = _case(subject.changed(**{slot: None}), settings)
+        if _classes(case.model) != _classes(cases[None].model):
+            cases[slot] = case
+    if len(cases) == 1:
+        raise UserError(f'--overhead: nothing stands in the slots of {subject.text}')
+    results, overheads = [], []
+    for mode in settings.modes:
+        rows = dict(zip(cases, _rows(list(cases.values()), mode, settings)))
+        results += rows.values()
+        overheads += [
+            dict(mode=mode, name=subject.name, slot=slot, time=_ratio(rows[None], rows[slot]),
+                 memory=_memory_ratio(rows[None], rows[slot]))
+            for slot in cases if slot is not None]
+    return dict(results=results, overheads=overheads)
+
+
+def measure_scaling(subject: Ours, settings: Settings) -> dict:
+    """How time and memory grow with the depth of a network, with the size and with the batch, one at a time."""
+    model = subject.build()
+    size = subject.shapes(model, settings.batch, settings.size)[0][2:]
+    points = []
+    if subject.is_network:
+        stages = len(getattr(model, 'backbone', model).stage_names)
+        points += [('depth', subject.changed(stage_blocks=blocks), settings) for blocks in SCALING_BLOCKS[stages]]
+    points += [('size', subject, replace(settings, size=tuple(s * k // 2 for s in size))) for k in (1, 2, 3)]
+    batches = sorted({max(1, settings.batch // k) for k in (4, 2, 1)})
+    points += [('batch', subject, replace(settings, batch=batch)) for batch in batches]
+    return dict(results=[
+        dict(row, name=subject.name, axis=axis, value=row[axis]) for axis, one, changed in points
+        for row in measure(one, changed)['results']])
+
+
+def _case(subject: Ours, settings: Settings) -> Case:
+    model = subject.build()
+    return Case(subject, model, settings.treatment, subject.shapes(model, settings.batch, settings.size),
+                input_gradient=not subject.is_network)
+
+
+def _rows(cases: list[Case], mode: str, settings: Settings) -> list[dict]:
+    """Times the cases in turns, then takes the memory of each."""
+    cases = [replace(case, treatment=case.treatment.within(mode)) for case in cases]
+    label = f'{cases[0].subject.name}, {mode}'
+    settings.progress(f'{label}: warming up')
+    seconds = alternate(
+        dict(enumerate(case.prepared(mode) for case in cases)), settings.repeats, settings.warmup,
+        lambda number, count: settings.progress(f'{label}: round {number} of {count}'))
+    rows = []
+    for i, case in enumerate(cases):
+        memory = None
+        if settings.memory:
+            settings.progress(f'{label}: memory {i + 1} of {len(cases)}')
+            memory = case.peak_memory(mode, settings.threads)
+        rows.append(_row(case, mode, seconds[i], memory))
+    return rows
+
+
+def _row(case: Case, mode: str, seconds: list[float], memory: int | None) -> dict:
+    batch, _, *size = case.shapes[0]
+    ours = isinstance(case.subject, Ours)
+    return dict(
+        name=case.subject.name, code='ours' if ours else 'theirs',
+        config=case.subject.text if ours and case.subject.is_config else None, mode=mode, treatment=case.treatment.name,
+        parameters=sum(p.numel() for p in case.model.parameters()), depth=_depth(case.model), batch=batch,
+        size=size[0], input=[list(shape) for shape in case.shapes],
+        images_per_second=spread([batch / s for s in seconds]), latency_ms=latency(seconds), seconds=seconds,
+        peak_memory_bytes=memory)
+
+
+def _ratio(slower: dict, faster: dict) -> dict[str, float]:
+    """How many times as long one row's passes took as another's, round by round."""
+    return spread([a / b for a, b in zip(slower['seconds'], faster['seconds'])])
+
+
+def _memory_ratio(row: dict, of: dict) -> float | None:
+    if not row['peak_memory_bytes'] or not of['peak_memory_bytes']:
+        return None
+    return row['peak_memory_bytes'] / of['peak_memory_bytes']
+
+
+def _checked(function: Callable, name: str) -> object:
+    """The result of a function that runs models; what goes wrong there is the user's to mend."""
+    try:
+        return function()
+    except UserError as error:
+        raise UserError(f'{name} {error}') from error
+    except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
+        raise UserError(f'{name} does not run: {" ".join(str(error).split())[:300]}') from error
+
+
+def _classes(model: nn.Module) -> list[tuple[str, type]]:
+    return [(name, type(module)) for name, module in model.named_modules()]
+
+
+def _depth(model: nn.Module) -> int | None:
+    """Layers of a network by the usual count: stem, convolutions of the blocks, classifier; None for others."""
+    backbone = getattr(model, 'backbone', model)
+    if not hasattr(backbone, 'stage_names'):
+        return None
+    return 2 + sum(len(block.positions) for name in backbone.stage_names for block in getattr(backbone, name))

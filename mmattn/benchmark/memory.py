@@ -1,0 +1,138 @@
+"""Peak memory of a pass over the loaded model, each taken in a process of its own."""
+from __future__ import annotations
+
+import ctypes
+import gc
+import multiprocessing
+import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from mmattn.preflight import UserError
+
+from .subject import Other, Ours, Shapes
+from .timing import Pass
+from .treatment import Treatment
+
+PASSES = 2
+# Freed tensors go back to the system at once, so that the peak is that of tensors in use and not of the allocator's
+# reserves. Read by the C library when a process starts.
+ALLOCATOR = {'MALLOC_MMAP_THRESHOLD_': '65536', 'MALLOC_TRIM_THRESHOLD_': '131072'}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a process measures: `subject` under `treatment` on inputs of `shapes`."""
+
+    subject: Ours | Other
+    treatment: Treatment
+    training: bool
+    shapes: Shapes
+    threads: int
+    input_gradient: bool
+
+
+def peak_memory(job: Job) -> int:
+    """Bytes that passes of a model need at their peak, beyond what the loaded model takes; in a fresh process.
+
+    On a GPU this is the peak counter of PyTorch's allocator, on a CPU the process's resident memory. A pass over one
+    or two images comes before, so that code that is loaded on first use does not count.
+
+    Raises:
+        UserError: the process ran out of memory, or the model does not run.
+    """
+    with _environment(ALLOCATOR), ProcessPoolExecutor(1, multiprocessing.get_context('spawn')) as pool:
+        try:
+            return pool.submit(_measure, job).result()
+        except BrokenProcessPool as error:
+            raise UserError(f'{job.subject.name} was ended by the system while its memory was measured: there is '
+                            'probably too little; use a smaller --batch') from error
+        except (RuntimeError, ValueError, TypeError) as error:
+            raise UserError(f'{job.subject.name} does not run: {" ".join(str(error).split())[:300]}') from error
+
+
+def _measure(job: Job) -> int:
+    torch.set_num_threads(job.threads)
+    model = job.treatment.prepare(job.subject.build(), job.training)
+    few = 2 if job.training else 1
+    small = [(min(few, shape[0]), *shape[1:]) for shape in job.shapes]
+    # What is compiled is compiled for a shape.
+    shapes = job.shapes if job.treatment.compile else small
+    Pass(model, shapes, job.training, job.treatment, job.input_gradient)()
+    run = Pass(model, job.shapes, job.training, job.treatment, job.input_gradient)
+    gc.collect()
+    device = torch.device(job.treatment.device)
+    counter = _CudaCounter(device) if device.type == 'cuda' else _ResidentCounter()
+    for _ in range(PASSES):
+        run()
+    return counter.peak()
+
+
+class _CudaCounter:
+    """Peak of PyTorch's allocator since construction."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        torch.cuda.reset_peak_memory_stats(device)
+        self.before = torch.cuda.memory_allocated(device)
+
+    def peak(self) -> int:
+        return torch.cuda.max_memory_allocated(self.device) - self.before
+
+
+class _ResidentCounter:
+    """Peak of the process's resident memory since construction."""
+
+    def __init__(self) -> None:
+        _trim()
+        # Sets the high-water mark back to what is resident now. Where the system refuses, the mark includes the loading
+        # of the model, if that took more than the passes.
+        with suppress(OSError):
+            Path('/proc/self/clear_refs').write_text('5')
+        self.before = _status('VmRSS')
+        if self.before is None:
+            self.before = _resource_peak()
+
+    def peak(self) -> int:
+        peak = _status('VmHWM')
+        return (_resource_peak() if peak is None else peak) - self.before
+
+
+def _trim() -> None:
+    """Gives what the C library holds of freed memory back to the system."""
+    with suppress(OSError, AttributeError, TypeError):  # not glibc
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _status(field: str) -> int | None:
+    """A field of this process's status in bytes, None where the system does not tell."""
+    try:
+        lines = Path('/proc/self/status').read_text().splitlines()
+    except OSError:
+        return None
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith(f'{field}:')), None)
+
+
+def _resource_peak() -> int:
+    import resource  # not on every system
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == 'darwin' else 1024 * peak
+
+
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)

@@ -1,0 +1,132 @@
+"""Folds BatchNorm into the convolution before it, for inference.
+
+In eval mode BatchNorm is a scale and a shift for each channel, and a convolution can take both into its weights and
+its bias: ``s * (W x + b) + t = (s W) x + (s b + t)``. It can where nothing stands between the two; what follows which
+is known to the class that owns both, so the rules here are by class. Where an attention stands between them (PSA,
+MSPA), the norm stays.
+"""
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from functools import singledispatch
+from itertools import pairwise
+
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+from mmattn.models.attention import CoordAttention
+from mmattn.models.attention.triplet import PlaneAttention
+from mmattn.models.backbones import AttnResNet
+from mmattn.models.blocks import BasicBlock, Bottleneck, PreActBottleneck
+from mmattn.models.depth import SDA
+from mmattn.models.spatial.mspa import MSPA
+from mmattn.models.spatial.pyconv import PyConv
+from mmattn.models.spatial.res2net import Res2NetConv
+
+
+def fuse(model: nn.Module) -> nn.Module:
+    """A copy of `model` whose convolutions have taken in the BatchNorms that follow them; for inference only.
+
+    Its outputs equal those of `model` up to rounding. Norms of other kinds, and BatchNorm without running statistics,
+    stay. The copy's state_dict has other keys: load and save the weights of the original.
+
+    Args:
+        model: a network or module of this package, or whatever contains one, in eval mode.
+
+    Raises:
+        ValueError: `model` is in training mode, in which BatchNorm takes its statistics from the batch.
+
+    Example:
+        >>> import torch
+        >>> net, x = AttnResNet(depth=18).eval(), torch.rand(1, 3, 64, 64)
+        >>> torch.allclose(fuse(net)(x)[-1], net(x)[-1], atol=1e-4)
+        True
+    """
+    if model.training:
+        raise ValueError('only a model in eval mode can be folded: call model.eval() before fuse(model)')
+    model = copy.deepcopy(model)
+    for module in list(model.modules()):
+        for conv, norm_name in _followed(module):
+            norm = module.get_submodule(norm_name)
+            convs = list(conv.convs) if isinstance(conv, PyConv) else [conv]
+            if _has_fixed_statistics(norm) and all(_is_plain(c) for c in convs):
+                _fold(convs, norm)
+                parent, _, name = norm_name.rpartition('.')
+                setattr(module.get_submodule(parent), name, nn.Identity())
+    return model
+
+
+@singledispatch
+def _followed(module: nn.Module) -> Iterator[tuple[nn.Module, str]]:
+    """The layers of `module` after which a norm comes and nothing between, each with the name of the norm."""
+    return iter(())
+
+
+@_followed.register
+def _(module: nn.Sequential) -> Iterator[tuple[nn.Module, str]]:
+    for (_, layer), (name, _) in pairwise(module._modules.items()):
+        yield layer, name
+
+
+@_followed.register(AttnResNet)
+def _(module: AttnResNet) -> Iterator[tuple[nn.Module, str]]:
+    yield from _named(module, ('conv1', 'bn1'))
+
+
+@_followed.register(BasicBlock)
+@_followed.register(Bottleneck)
+def _(module: BasicBlock | Bottleneck) -> Iterator[tuple[nn.Module, str]]:
+    yield from _named(module, ('conv1', 'bn1'), ('conv2', 'bn2'), ('conv3', 'bn3'))
+
+
+@_followed.register
+def _(module: PreActBottleneck) -> Iterator[tuple[nn.Module, str]]:
+    for i in (1, 2):
+        if not module.plugin_names[f'after_conv{i}']:
+            yield from _named(module, (f'conv{i}', f'bn{i + 1}'))
+
+
+@_followed.register(MSPA)
+@_followed.register(Res2NetConv)
+def _(module: MSPA | Res2NetConv) -> Iterator[tuple[nn.Module, str]]:
+    for i, conv in enumerate(module.convs[:len(module.bns)]):
+        yield conv, f'bns.{i}'
+
+
+@_followed.register
+def _(module: SDA) -> Iterator[tuple[nn.Module, str]]:
+    yield from _named(module, ('squeeze', 'bn'))
+
+
+@_followed.register(CoordAttention)
+@_followed.register(PlaneAttention)
+def _(module: CoordAttention | PlaneAttention) -> Iterator[tuple[nn.Module, str]]:
+    yield from _named(module, ('conv', 'norm'))
+
+
+def _named(module: nn.Module, *pairs: tuple[str, str]) -> Iterator[tuple[nn.Module, str]]:
+    """Those of the pairs of names that `module` has: a block may lack a norm or a convolution."""
+    for conv, norm in pairs:
+        if getattr(module, conv, None) is not None and getattr(module, norm, None) is not None:
+            yield getattr(module, conv), norm
+
+
+def _has_fixed_statistics(norm: nn.Module) -> bool:
+    return isinstance(norm, _BatchNorm) and norm.running_mean is not None and not norm.training
+
+
+def _is_plain(conv: nn.Module) -> bool:
+    """Whether `conv` computes what its weight says: subclasses may standardise or deform it."""
+    return isinstance(conv, nn.Conv2d) and type(conv).forward is nn.Conv2d.forward
+
+
+def _fold(convs: list[nn.Conv2d], norm: _BatchNorm) -> None:
+    """Folds `norm` into the convolutions whose outputs it reads, concatenated in this order."""
+    sizes = [conv.out_channels for conv in convs]
+    parts = [[None] * len(convs) if values is None else values.split(sizes)
+             for values in (norm.running_mean, norm.running_var, norm.weight, norm.bias)]
+    for conv, mean, variance, scale, shift in zip(convs, *parts):
+        conv.weight, conv.bias = fuse_conv_bn_weights(
+            conv.weight, conv.bias, mean, variance, norm.eps, scale, shift)
