@@ -19,6 +19,7 @@ OPENMMLAB = [
     'torch<2.6', 'torchvision<0.21'
 ]
 RUN = ['pycocotools', 'matplotlib', 'opencv-python-headless']
+VIZ = ['grad-cam>=1.5', 'matplotlib']
 TEST = ['pytest', 'pytest-xdist', 'ruff']
 
 
@@ -50,8 +51,9 @@ setup(
     extras_require={
         'mm': MM + RUN,
         'openmmlab': OPENMMLAB + RUN,
+        'viz': VIZ,
         'test': TEST,
-        'all': MM + RUN + TEST,
+        'all': MM + RUN + VIZ + TEST,
     },
     classifiers=[
         'License :: OSI Approved :: Apache Software License',

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 try:
-    from mmattn.complexity import RULE, Complexity, Table, make_tables, measure, read_metafiles
+    from mmattn.complexity import RULE, Attachable, Complexity, Table, attachable, make_tables, measure, read_metafiles
     from mmattn.preflight import UserError
 except ModuleNotFoundError as missing:
     print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
@@ -27,6 +27,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
                         help='size of the image; by default 800 1280 for detectors, for classifiers that of '
                         "the config's test pipeline")
     parser.add_argument('--stages', action='store_true', help="the backbone's stages too")
+    parser.add_argument('--modules', action='store_true',
+                        help='instead: the modules of the backbone behind which mmattn.AttentionOn can put attention')
     parser.add_argument('--json', action='store_true', help='print JSON, stages included')
     parser.add_argument('--tables', action='store_true',
                         help='in place of CONFIG: what the papers print beside what is counted, for all '
@@ -41,8 +43,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         parser.error('give a CONFIG, or --tables')
     if (args.write or args.check) and not args.tables:
         parser.error('--write and --check go with --tables')
-    if args.tables and (args.shape or args.stages or args.json):
-        parser.error('--shape, --stages and --json go with a CONFIG')
+    if args.tables and (args.shape or args.stages or args.modules or args.json):
+        parser.error('--shape, --stages, --modules and --json go with a CONFIG')
     return args
 
 
@@ -58,6 +60,9 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if args.tables:
             return run_tables(args)
+        if args.modules:
+            print(list_modules(attachable(args.config, args.shape), args.json))
+            return 0
         size = measure(args.config, args.shape)
         print(json.dumps(size.as_dict(), indent=2) if args.json else as_text(size, args.stages))
     except UserError as e:
@@ -87,6 +92,17 @@ def as_text(size: Complexity, stages: bool) -> str:
             add(slot.slot, slot.parameters, '', slot.multiply_adds)
             lines[-1] += f'  {slot.modules}'
     return '\n'.join([*lines, f'Counted: {RULE}.'])
+
+
+def list_modules(modules: list[Attachable], as_json: bool) -> str:
+    if as_json:
+        return json.dumps([vars(module) for module in modules], indent=2)
+    width = max((len(module.name) for module in modules), default=0) + 2
+    lines = [f"{'at=':{width}}{'(C, H, W) of one image':26}type"]
+    for module in modules:
+        shapes = ', '.join(str(shape[1:]) for shape in module.shapes)
+        lines.append(f'{module.name:{width}}{shapes:26}{module.type}')
+    return '\n'.join(lines)
 
 
 def run_tables(args: argparse.Namespace) -> int:

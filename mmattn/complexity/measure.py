@@ -115,8 +115,11 @@ def _slots(cfg: Config, backbone: nn.Module, shape: tuple[int, int]) -> Iterable
     if not str(cfg.model.backbone.type).startswith('mmattn.'):
         return
     full = _backbone(backbone, shape)
-    for slot in SLOTS:
-        empty = networks.build({**cfg.model.backbone, slot: None}, cfg)
+    inner = networks.inner_backbone(cfg.model.backbone)
+    without = ({slot: {**inner, slot: None} for slot in SLOTS} if inner is cfg.model.backbone else
+               {'attn': inner})
+    for slot, config in without.items():
+        empty = networks.build(config, cfg)
         modules = _added(backbone, empty)
         if modules:
             trunk = _backbone(empty, shape)
@@ -134,6 +137,8 @@ def _added(full: nn.Module, empty: nn.Module) -> str:
     others = {name: type(module) for name, module in empty.named_modules()}
     added = {}
     for name, module in full.named_modules():
+        if isinstance(module, nn.ModuleDict):  # names modules, and is none
+            continue
         if others.get(name) is not type(module) and not any(name.startswith(outer) for outer in added):
             added[f'{name}.'] = type(module).__name__
     return ', '.join(sorted(set(added.values())))

@@ -5,6 +5,7 @@ takes a moment and no memory, and no checkpoint is read.
 """
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -50,13 +51,14 @@ def build(model: dict, cfg: Config) -> nn.Module:
     with quiet(), DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmengine')):
         try:
             with torch.device('meta'):
-                return MODELS.build(model).eval()
-        except Exception:  # noqa: BLE001, S110  a constructor may read values, which 'meta' tensors lack
-            pass
-        try:
-            return MODELS.build(model).to('meta').eval()
-        except Exception as e:  # noqa: BLE001
-            raise UserError(f'the model of {cfg.filename} cannot be built: {_one_line(e)}') from e
+                network = MODELS.build(model)
+        except Exception:  # noqa: BLE001  a constructor may read values, which 'meta' tensors lack
+            try:
+                network = MODELS.build(model).to('meta')
+            except Exception as e:  # noqa: BLE001
+                raise UserError(f'the model of {cfg.filename} cannot be built: {_one_line(e)}') from e
+        network.eval()  # whose result is None in some of mmdet's and mmpretrain's backbones
+        return network
 
 
 def is_detector(model: nn.Module) -> bool:
@@ -143,8 +145,15 @@ def _several(module: nn.Module | None) -> list[nn.Module]:
 
 
 def image(backbone: nn.Module, shape: tuple[int, int]) -> Tensor:
-    channels = getattr(backbone, 'in_channels', 3)
+    # MobileNetV2, for one, counts the channels of its layers in an attribute of this name
+    takes_channels = 'in_channels' in inspect.signature(type(backbone)).parameters
+    channels = getattr(backbone, 'in_channels', 3) if takes_channels else 3
     return torch.empty(1, channels if isinstance(channels, int) else 3, *shape, device='meta')
+
+
+def inner_backbone(backbone: dict) -> dict:
+    """The config of the backbone inside ``mmattn.AttentionOn``; that of any other as it is."""
+    return backbone['backbone'] if backbone.get('type') == 'mmattn.AttentionOn' else backbone
 
 
 @contextmanager

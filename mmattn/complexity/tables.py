@@ -1,4 +1,7 @@
-"""Tables of what the papers print beside what we count, one block of Markdown for each paper's README."""
+"""Tables of what the papers print beside what we count, one block of Markdown for each paper's README.
+
+And one for the README of the repository: every classifier with its true counts.
+"""
 from __future__ import annotations
 
 import os
@@ -28,10 +31,10 @@ EXPLANATION = {
 
 @dataclass(frozen=True)
 class Table:
-    """The tables of one folder.
+    """The tables of one README.
 
     Attributes:
-        folder: of the metafile and README.
+        folder: of the README, and of the metafile where it has one.
         text: Markdown, without the markers.
         unexplained: names of the rows that differ from what is published without a note that says why.
     """
@@ -80,7 +83,19 @@ def make_tables(rows: list[Row], progress: Callable[[int, int, Path], None] = la
         progress(i, len(configs), config)
         sizes[config] = measure(config, slots=False)
     folders = dict.fromkeys(row.folder for row in rows)
-    return [_table(folder, [row for row in rows if row.folder == folder], sizes) for folder in folders]
+    tables = [_table(folder, [row for row in rows if row.folder == folder], sizes) for folder in folders]
+    return [*tables, _overview(rows[0].folder.parent.parent, sizes)]
+
+
+def _overview(root: Path, sizes: Mapping[Path, Complexity]) -> Table:
+    """The classifiers, large images first, each with its parameters and multiply-adds."""
+    lines = ['| network | input | parameters | multiply-adds |', '|---|---|---:|---:|']
+    classifiers = [(config, size) for config, size in sizes.items() if size.kind == 'classifier']
+    for config, size in sorted(classifiers, key=lambda item: -item[1].shape[0]):
+        link = f'[{config.stem}]({Path(os.path.relpath(config, root)).as_posix()})'
+        shape = f'{size.shape[0]} × {size.shape[1]}'
+        lines.append(f'| {link} | {shape} | {size.parameters:,} | {size.multiply_adds / 1e9:.4f} G |')
+    return Table(root, '\n'.join(lines), ())
 
 
 def _table(folder: Path, rows: list[Row], sizes: Mapping[Path, Complexity]) -> Table:

@@ -1,9 +1,11 @@
 """What every attention module shares: its contract and its identity start."""
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from ..gate import Gated
 
 
-class Attention(nn.Module):
+class Attention(Gated):
     """A module ``(N, C, H, W) -> (N, C, H, W)`` that re-weights a feature map.
 
     A subclass implements :meth:`attend`, whose result has its input's shape and dtype.
@@ -15,6 +17,11 @@ class Attention(nn.Module):
 
     A map in channels_last format comes out in that format.
 
+    A subclass whose weights differ from position to position may show them by a method
+    ``attention_map(x)``: the weights, between 0 and 1, that it has for the map `x`, (N, K, H, W),
+    for each of K groups of channels (one, if all channels share them), without gradients and
+    without the gate.
+
     Args:
         in_channels: channels C of the map.
         identity_init: start as the identity. Without it the module has no gate and no key for one.
@@ -24,18 +31,15 @@ class Attention(nn.Module):
     """
 
     def __init__(self, in_channels: int, identity_init: bool = False):
-        super().__init__()
+        super().__init__(identity_init)
         self.in_channels = check_positive('in_channels', in_channels)
-        self.register_parameter('gate', nn.Parameter(torch.zeros(1)) if identity_init else None)
 
     def attend(self, x: Tensor) -> Tensor:
         """The attention itself, without the gate."""
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
-        out = self.attend(x)
-        if self.gate is not None:
-            out = torch.lerp(x, out, self.gate.to(x.dtype))
+        out = self.gated(x, self.attend(x))
         if is_channels_last(x):
             out = out.contiguous(memory_format=torch.channels_last)
         return out

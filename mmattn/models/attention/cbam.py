@@ -72,6 +72,11 @@ class CBAM(Attention):
         self.channel = ChannelAttention(in_channels, reduction)
         self.spatial = SpatialAttention(check_odd('spatial_kernel', spatial_kernel))
 
+    @torch.no_grad()
+    def attention_map(self, x: Tensor) -> Tensor:
+        """The spatial attention alone, (N, 1, H, W)."""
+        return self.spatial(x * self.channel(x).to(x.dtype))
+
     def attend(self, x: Tensor) -> Tensor:
         x = x * self.channel(x).to(x.dtype)
         return x * self.spatial(x).to(x.dtype)

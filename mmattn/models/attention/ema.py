@@ -111,14 +111,19 @@ class Gate(torch.autograd.Function):
         return z.mul_(scale), scale
 
     @staticmethod
+    def weigh(g: Tensor, h: Tensor, w: Tensor, v: Tensor, kernel: Tensor, shift: Tensor,
+              eps: float) -> Tensor:
+        """The sigmoid, (B, 1, H, W); call it without autocast."""
+        a = conv_to_one(g, kernel) + shift[:, None, None, None]
+        zhat, _ = Gate.normalize(g, h, w, eps)
+        return (a + torch.bmm(v[:, None], zhat.flatten(2)).view_as(a)).sigmoid()
+
+    @staticmethod
     def forward(ctx, x: Tensor, h: Tensor, w: Tensor, v: Tensor, kernel: Tensor, shift: Tensor,
                 eps: float) -> Tensor:
         g = x.view(v.shape[0], -1, *x.shape[2:])
         with no_autocast(g):
-            a = conv_to_one(g, kernel) + shift[:, None, None, None]
-            zhat, _ = Gate.normalize(g, h, w, eps)
-            weight = (a + torch.bmm(v[:, None], zhat.flatten(2)).view_as(a)).sigmoid()
-            del zhat  # before the next map of its size
+            weight = Gate.weigh(g, h, w, v, kernel, shift, eps)
             ctx.save_for_backward(x, h, w, v, kernel, weight)
             ctx.eps = eps
             y = torch.empty_like(x)  # no view, so that a network may add to it in place
@@ -202,10 +207,21 @@ class EMA(Attention):
         self.conv1 = nn.Conv2d(channels, channels, 1)
         self.conv3 = nn.Conv2d(channels, channels, 3, padding=1)
 
+    @torch.no_grad()
+    def attention_map(self, x: Tensor) -> Tensor:
+        """The weights of the positions in each group, (N, factor, H, W)."""
+        g = self.grouped(x.contiguous())
+        with no_autocast(g):
+            weight = Gate.weigh(g, *(t.to(g.dtype) for t in self.summary(g)), self.norm.eps)
+        return weight.view(-1, self.factor, *x.shape[2:])
+
     def attend(self, x: Tensor) -> Tensor:
         x = x.contiguous()
-        g = x.view(-1, self.norm.num_channels, *x.shape[2:])  # (B, c, H, W) with B = N * factor
-        return Gate.apply(x, *(t.to(x.dtype) for t in self.summary(g)), self.norm.eps)
+        return Gate.apply(x, *(t.to(x.dtype) for t in self.summary(self.grouped(x))), self.norm.eps)
+
+    def grouped(self, x: Tensor) -> Tensor:
+        """(N, C, H, W), contiguous -> (B, c, H, W) with B = N * factor."""
+        return x.view(-1, self.norm.num_channels, *x.shape[2:])
 
     def summary(self, g: Tensor) -> tuple[Tensor, ...]:
         """h, w, v, kernel and shift of :class:`Gate`: all that follows from the pooled map."""

@@ -72,9 +72,13 @@ class SPEM(Attention):
             nn.init.constant_(bias, -1)
         nn.init.constant_(self.p, 0.5)
 
+    def pooling_shares(self) -> Tensor:
+        """The shares of maximum and minimum in the mix, (2,), which sum to 1."""
+        return self.p.square() / self.p.square().sum()
+
     def attend(self, x: Tensor) -> Tensor:
         top, bottom = (self.w2 * extremum + self.b2 for extremum in GlobalExtrema.apply(x))
-        share = self.p.square() / self.p.square().sum()
+        share = self.pooling_shares()
         mix = share[0] * top + share[1] * bottom
         gate = (top + bottom).sigmoid() * (self.w1 * mix + self.b1).sigmoid()
         return x * gate.to(x.dtype)

@@ -10,6 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmattn.registry import MODELS
 
+from .. import pretrained
 from ..blocks import BasicBlock, Bottleneck, PreActBottleneck, Stage
 
 BLOCKS = {'basic': BasicBlock, 'bottleneck': Bottleneck, 'preact': PreActBottleneck}
@@ -55,7 +56,8 @@ class AttnResNet(BaseModule):
         zero_init_residual: start each block as its shortcut; not done with `init_cfg` of type Pretrained.
         plugins: mmdet's form, ``dict(cfg=dict(type=...), stages=(False, True, True, True), position='after_conv3')``,
             for BasicBlock ('after_conv1', 'after_conv2') too.
-        init_cfg: as in mmengine; None: Kaiming normal (fan-out) for convolutions, 1 and 0 for norms.
+        init_cfg: as in mmengine; None: Kaiming normal (fan-out) for convolutions, 1 and 0 for norms. With type
+            Pretrained it is an error if nothing of the checkpoint fits.
         spatial: config of what stands for each block's 3x3 convolution, None for a plain one. `spatial`, `attn` and
             `depth_attn` may also be a sequence with one entry, or None, for each stage.
         attn: config, or only the type as a string, of the attention on each block's last norm, before the shortcut is
@@ -145,7 +147,7 @@ class AttnResNet(BaseModule):
         expansion = expansion or block_class.default_expansion
         block_options = dict(
             expansion=expansion, base_channels=base_channels, style=style, conv_cfg=conv_cfg, norm_cfg=self.norm_cfg,
-            with_cp=with_cp, zero_init_residual=zero_init_residual and not _is_pretrained(init_cfg))
+            with_cp=with_cp, zero_init_residual=zero_init_residual and not pretrained.is_pretrained(init_cfg))
         self.stage_names, stage_channels = [], []
         for i in range(num_stages):
             planes = base_channels * 2**i
@@ -222,6 +224,10 @@ class AttnResNet(BaseModule):
             for parameter in module.parameters():
                 parameter.requires_grad = False
 
+    def init_weights(self) -> None:
+        """As `init_cfg` says; a checkpoint in it is loaded with a line that says what was, see `pretrained`."""
+        pretrained.init_weights(self, super().init_weights)
+
     def train(self, mode: bool = True) -> AttnResNet:
         """As ``nn.Module.train``, but frozen stages and, with `norm_eval`, BatchNorm stay in eval mode."""
         super().train(mode)
@@ -285,11 +291,6 @@ def _plugins_of_stage(plugins: Sequence[dict] | None, stage: int, num_stages: in
         if _per_stage("a plugin's stages", plugin.get('stages') or True, num_stages)[stage]:
             chosen.append(plugin)
     return chosen
-
-
-def _is_pretrained(init_cfg: dict | list[dict] | None) -> bool:
-    cfgs = init_cfg if isinstance(init_cfg, list) else [init_cfg or {}]
-    return any(cfg.get('type') == 'Pretrained' for cfg in cfgs)
 
 
 def _check(condition: bool, message: str) -> None:

@@ -14,12 +14,18 @@ from torch.nn.modules.batchnorm import SyncBatchNorm, _BatchNorm
 
 from mmattn.registry import MODELS
 
+from ..gate import Gated
+
 
 @MODELS.register_module()
-class SDA(nn.Module):
+class SDA(Gated):
     """Weighs the maps Z_1 ... Z_m of a stage's m blocks against each other, for each channel.
 
     u = GAP(sum_k Z_k);  v = ReLU(norm(W_d u));  a = softmax over k of (W_k v + b_k);  output = sum_k a_k Z_k
+
+    With `identity_init` the weights are e + gate * (a - e), where e is 1 for the last map and 0 for the others, and
+    one learned scalar gate starts at zero: the stage starts by handing on its last block's output, as without
+    depth attention. The gate gets a gradient from the first step, the other parameters from the second.
 
     Args:
         channels: C, of each map.
@@ -28,6 +34,7 @@ class SDA(nn.Module):
         min_channels: L, the least that v has.
         norm_cfg: norm of v. BatchNorm sees one value an image here: with few images per process take GroupNorm, or
             norm_eval=True with pretrained weights.
+        identity_init: start as the last map. Without it the module has no gate and no key for one.
 
     Example:
         >>> sda = SDA(channels=256, depth=3)
@@ -36,8 +43,8 @@ class SDA(nn.Module):
     """
 
     def __init__(self, channels: int, depth: int, reduction: int = 16, min_channels: int = 64,
-                 norm_cfg: dict | None = None) -> None:
-        super().__init__()
+                 norm_cfg: dict | None = None, identity_init: bool = False) -> None:
+        super().__init__(identity_init)
         self.channels, self.depth = channels, depth
         hidden = max(channels // reduction, min_channels)
         self.squeeze = nn.Conv2d(channels, hidden, 1, bias=False)
@@ -53,7 +60,7 @@ class SDA(nn.Module):
             nn.init.kaiming_normal_(rows, mode='fan_out', nonlinearity='relu')
 
     def depth_weights(self, maps: list[Tensor]) -> Tensor:
-        """The weight of each map and channel, (N, depth, C, 1, 1), summing to 1 over depth.
+        """The weight of each map and channel, gate included, (N, depth, C, 1, 1), summing to 1 over depth.
 
         Raises:
             ValueError: BatchNorm would have to take its statistics from a single image.
@@ -63,7 +70,8 @@ class SDA(nn.Module):
             raise ValueError('SDA with BatchNorm cannot train on one image per process: use more images, '
                              "norm_cfg=dict(type='GN', num_groups=8), or norm_eval=True with pretrained weights")
         logits = self.expand(self.relu(self.bn(self.squeeze(pooled))))  # (N, depth * C, 1, 1)
-        return logits.unflatten(1, (self.depth, self.channels)).softmax(1)
+        weights = logits.unflatten(1, (self.depth, self.channels)).softmax(1)
+        return weights if self.gate is None else self.gated(_last_only(weights), weights)
 
     def forward(self, maps: list[Tensor]) -> Tensor:
         weights = self.depth_weights(maps).to(maps[0].dtype).unbind(1)  # autocast gives float32
@@ -71,6 +79,11 @@ class SDA(nn.Module):
         for z, a in zip(maps[1:], weights[1:]):
             out.addcmul_(z, a)
         return out
+
+
+def _last_only(weights: Tensor) -> Tensor:
+    """1 for the last map, 0 for the others, in the shape of `weights`."""
+    return torch.cat((torch.zeros_like(weights[:, :-1]), torch.ones_like(weights[:, -1:])), 1)
 
 
 def _takes_batch_statistics(norm: nn.Module) -> bool:

@@ -1,6 +1,6 @@
 """Multi-scale spatial pyramid attention (MSPA).
 
-Yu et al., MSPANet: Multi-scale Spatial Pyramid Attention Network (Neurocomputing 2024);
+Yu et al., MSPANet: Multi-scale Spatial Pyramid Attention Network (EAAI 133, 108261, 2024);
 github.com/ndsclark/MSPANet. There the shared attention is called once for each scale; here once for
 all.
 """
@@ -71,6 +71,11 @@ class MSPA(nn.Module):
     def mid_channels(planes: int, base_channels: int, scales: int = 3, base_width: int = 28,
                      reduction: int = 16, groups: int = 1) -> int:
         return scales * groups * (planes * base_width // base_channels)
+
+    @property
+    def branch_names(self) -> list[str]:
+        """What tells the branches apart, in the order of the output."""
+        return [f'scale {i + 1}' for i in range(self.scales)]
 
     def forward(self, x: Tensor) -> Tensor:
         outs = []

@@ -62,6 +62,11 @@ class PSA(nn.Module):
             in_channels, [channels] * branches, kernel_sizes, groups, stride, dilation)
         self.se = BranchGate(channels, channels, reduction)
 
+    @property
+    def branch_names(self) -> list[str]:
+        """What tells the branches apart, in the order of the output."""
+        return [f'{k} x {k}' for k in (conv.kernel_size[0] for conv in reversed(self.convs))]
+
     def forward(self, x: Tensor) -> Tensor:
         maps = torch.cat([conv(x) for conv in reversed(self.convs)], 1)  # (N, m * c, H', W')
         pooled = maps.mean((2, 3)).unflatten(1, (len(self.convs), -1))  # (N, m, c)

@@ -1,0 +1,109 @@
+"""Attention behind chosen modules of any backbone, its keys untouched."""
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from functools import partial
+
+from mmengine.model import BaseModule, ModuleDict
+from torch import Tensor, nn
+
+from mmattn.registry import MODELS
+
+from .. import pretrained
+from ..blocks.slots import build_attention
+from .outputs import map_channels, output_shapes
+
+
+class AttendOutput:
+    """Forward hook that passes what a module puts out through `attention`.
+
+    It keeps its handle, so that hooks registered after unpickling do not take its place.
+    """
+
+    def __init__(self, module: nn.Module, attention: nn.Module) -> None:
+        self.attention = attention
+        self.handle = module.register_forward_hook(self)
+
+    def __call__(self, module: nn.Module, args: tuple, output: Tensor) -> Tensor:
+        return self.attention(output)
+
+
+@MODELS.register_module(name='AttentionOn')
+def attention_on(backbone: dict, attn: dict | str, at: str | Sequence[str], min_channels: int = 1) -> nn.Module:
+    """Builds a backbone of any library and puts an attention module behind each of the chosen modules.
+
+    What is returned is the backbone itself, of its own class: its attributes, its ``train()``, its freezing and the
+    keys of its state_dict are as they were, so that checkpoints of the plain backbone load, by ``init_cfg`` too, and
+    names in ``paramwise_cfg`` hold. The attention modules are its child ``attention``, with the keys
+    ``attention.<name of the module, '_' for '.'>.…``; forward hooks call them, inside a module's recomputation
+    (``with_cp``) too. A stage that the backbone freezes stays frozen; the attention behind it is trained.
+
+    Args:
+        backbone: config of the backbone, its type with the scope: 'mmpretrain.MobileNetV2'.
+        attn: config or type of the attention, ``cls(in_channels, **options)``. ``identity_init=True`` lets a
+            pretrained backbone start as what it was.
+        at: shell-style pattern, or several, of names as ``named_modules()`` has them and
+            ``python tools/complexity.py CONFIG --modules`` lists them; '*' matches dots too.
+        min_channels: of the modules that match, those with at least this many output channels get attention.
+
+    Raises:
+        ValueError: no module matches, none has enough channels, or one that matches puts out no map (N, C, H, W).
+
+    Example:
+        >>> net = MODELS.build(dict(
+        ...     type='mmattn.AttentionOn', backbone=dict(type='mmpretrain.MobileNetV2'), at='layer*.conv.1',
+        ...     attn=dict(type='mmattn.EMA', identity_init=True), min_channels=145))
+    """
+    network = MODELS.build(backbone)
+    modules = dict(network.named_modules())
+    channels = _channels(network, [at] if isinstance(at, str) else list(at), min_channels,
+                         image_channels=backbone.get('in_channels', 3))
+    if hasattr(network, 'attention'):
+        raise ValueError(f"{type(network).__name__} has a member 'attention' already, the name that AttentionOn needs")
+    network.attention = ModuleDict()
+    for name, count in channels.items():
+        attention = build_attention(attn, count)
+        network.attention[name.replace('.', '_')] = attention
+        AttendOutput(modules[name], attention)
+    if isinstance(network, BaseModule):
+        # an attribute of this one backbone, as its class stays its own
+        network.init_weights = partial(_init_weights, network)
+    return network
+
+
+def _init_weights(network: BaseModule) -> None:
+    """The backbone's own, but a checkpoint is loaded with a line that says what was."""
+    pretrained.init_weights(network, partial(type(network).init_weights, network))
+
+
+def _channels(network: nn.Module, patterns: list[str], min_channels: int, image_channels: int) -> dict[str, int]:
+    """Names of the modules that get attention, and their channels."""
+    shapes = output_shapes(network, image_channels)
+    maps = {name: map_channels(found) for name, found in shapes.items()}
+    attachable = [name for name, count in maps.items() if count and name]
+    chosen = {}
+    for pattern in patterns:
+        matched = [name for name, _ in network.named_modules() if name and fnmatchcase(name, pattern)]
+        if not matched:
+            raise ValueError(f'no module of {type(network).__name__} is named {pattern!r}{_near(pattern, attachable)}')
+        for name in matched:
+            if maps.get(name) is None:
+                raise ValueError(f'{name!r}, which {pattern!r} matches, {_output(shapes.get(name))}, not one map '
+                                 f'(N, C, H, W){_near(name, attachable)}')
+            chosen[name] = maps[name]
+    enough = {name: count for name, count in chosen.items() if count >= min_channels}
+    if not enough:
+        raise ValueError(f'of the {len(chosen)} modules that {", ".join(map(repr, patterns))} matches none has '
+                         f'{min_channels} channels or more; the most are {max(chosen.values())}')
+    return enough
+
+
+def _output(shapes: set[tuple[int, ...] | str] | None) -> str:
+    return f'puts out {" and ".join(sorted(map(str, shapes)))}' if shapes else 'is never called'
+
+
+def _near(name: str, names: list[str]) -> str:
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.3)
+    return f'; near it: {", ".join(near)}' if near else ''

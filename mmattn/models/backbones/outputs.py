@@ -1,0 +1,51 @@
+"""What the modules of a network put out, found without computing anything."""
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+
+def output_shapes(network: nn.Module, image_channels: int = 3,
+                  image_size: tuple[int, int] = (224, 224)) -> dict[str, set[tuple[int, ...] | str]]:
+    """For each module that runs, by name, the shapes of what it puts out.
+
+    A copy of the network runs in eval mode on PyTorch's 'meta' device, where tensors have shapes and no contents, or
+    on zeros on the CPU if it has an operation that 'meta' lacks. The network, BatchNorm's statistics and random
+    numbers stay as they are.
+
+    Args:
+        network: takes one batch of images.
+        image_channels: of the image.
+        image_size: height and width of the image.
+
+    Returns:
+        Name -> shapes, more than one if the module is called with maps of several; in place of a shape, the name of
+        the type of an output that is no tensor.
+    """
+    with torch.random.fork_rng(devices=[]):
+        try:
+            return _run(copy.deepcopy(network).to('meta'), torch.empty(1, image_channels, *image_size, device='meta'))
+        except (RuntimeError, NotImplementedError):
+            return _run(copy.deepcopy(network).cpu(), torch.zeros(1, image_channels, *image_size))
+
+
+def _run(network: nn.Module, image: Tensor) -> dict[str, set]:
+    shapes = {}
+    for name, module in network.named_modules():
+        def record(_module, _args, output, name=name) -> None:
+            shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+            shapes.setdefault(name, set()).add(shape)
+        module.register_forward_hook(record)
+    network.eval()  # whose result is None in some of mmdet's and mmpretrain's backbones
+    with torch.no_grad():
+        network(image)
+    order = [name for name, _ in network.named_modules() if name in shapes]
+    return {name: shapes[name] for name in order}
+
+
+def map_channels(shapes: set[tuple[int, ...] | str]) -> int | None:
+    """C of a module that puts out maps (N, C, H, W), the same C in every call; None for any other."""
+    channels = {shape[1] if isinstance(shape, tuple) and len(shape) == 4 else None for shape in shapes}
+    return channels.pop() if len(channels) == 1 else None

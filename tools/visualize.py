@@ -1,0 +1,195 @@
+"""Shows what a trained network looks at: Grad-CAM and the weights of its attention modules."""
+import argparse
+import sys
+from pathlib import Path
+
+try:
+    import torch
+    from mmengine.config import DictAction
+    from mmengine.utils import track_iter_progress
+
+    from mmattn import launch, preflight
+    from mmattn.preflight import UserError
+    from mmattn.visualize.attention import KINDS, Recorder, find, inventory, pooling_shares
+    from mmattn.visualize.cam import METHODS, TARGETS, Choice, Explainer
+    from mmattn.visualize.extras import require
+    from mmattn.visualize.network import Network
+    from mmattn.visualize.report import Report
+    from mmattn.visualize.sizes import compare_sizes, survey
+except ModuleNotFoundError as missing:
+    print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
+          "(or, in an environment of your own: pip install -e '.[viz]')", file=sys.stderr)
+    sys.exit(2)
+
+DESCRIPTION = """\
+Shows what a classifier of mmpretrain or a detector of mmdet looks at.
+
+Writes PNG pictures, the numbers behind them (JSON, CSV) and a page, index.html, that shows them side by side:
+  Grad-CAM    of a classifier's classes, or of a detector's detections; any model
+  depth       SDA's weights of a stage's blocks; with --dataset also by object size over the validation set
+  branches    PSA's and MSPA's weights of their branches
+  maps        EMA's and CBAM's weights of the positions
+  pooling     SPEM's shares of maximum and minimum, by depth
+Of the attention it shows what the model has."""
+EXAMPLES = """\
+Examples:
+  # all there is to see on two images
+  python tools/visualize.py CONFIG CHECKPOINT one.jpg two.jpg --out pictures
+
+  # the quick start's network: four images, and depth attention by object size over the validation set
+  python tools/visualize.py configs/demo/mask_rcnn_sda_nuclei.py work_dirs/quickstart/epoch_8.pth \\
+      demo/nuclei_mini/images --max-images 4 --dataset --out work_dirs/quickstart/pictures
+
+  # what makes the boxes of the five best persons as large as they are, seen in the backbone
+  python tools/visualize.py CONFIG CHECKPOINT street.jpg --out out --target box --classes person --top 5 \\
+      --layer backbone
+
+  # depth attention by object size alone, of 500 validation images
+  python tools/visualize.py CONFIG CHECKPOINT --dataset 500 --only depth --out out
+"""
+SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp'}
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(
+        description=DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='path of an mmdet or mmpretrain config')
+    parser.add_argument('checkpoint', help='path of a checkpoint trained with it')
+    parser.add_argument('images', nargs='*', type=Path, metavar='IMAGE|DIR', help='images, or folders of images')
+    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='where to write; index.html is the page')
+    parser.add_argument('--only', nargs='+', choices=['gradcam', *KINDS], metavar='KIND',
+                        help='of gradcam, depth, branches, maps, pooling (default: all that the model has)')
+    parser.add_argument('--dataset', nargs='?', type=_positive, const=0, metavar='N',
+                        help="SDA by object size over N images of the config's validation set (without N: all)")
+    parser.add_argument('--max-images', type=_positive, metavar='N', help='at most N images of each folder')
+    cam = parser.add_argument_group('Grad-CAM')
+    cam.add_argument('--method', nargs='+', choices=list(METHODS), metavar='METHOD',
+                     help='one or more of gradcam, gradcam++, hirescam, layercam (default: the first two; for '
+                     'detectors also hirescam, as those two do not tell one object from others like it)')
+    cam.add_argument('--target', choices=TARGETS, default='score',
+                     help="of a detector: each detection's class score, each detection's box (width + height), or the "
+                     'scores of all detections of a class (default: score)')
+    cam.add_argument('--top', type=_positive, default=3, metavar='N', help='how many outputs an image (default: 3)')
+    cam.add_argument('--classes', nargs='+', metavar='NAME', help='only these')
+    cam.add_argument('--score-thr', type=_score, default=0.3, metavar='SCORE',
+                     help='least score of a detection (default: 0.3); where none reaches it, the best is shown')
+    cam.add_argument('--layer', metavar='MODULE',
+                     help="name of the module whose maps are taken (default: a detector's neck, a classifier's "
+                     'backbone)')
+    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu',
+                        help='where to compute (default: a GPU if there is one)')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='override settings of the config')
+    try:
+        args = parser.parse_args()
+    except ValueError as error:  # DictAction: an item without '='
+        parser.error(f'--cfg-options takes KEY=VALUE items ({error})')
+    if not args.images and args.dataset is None and args.only != ['pooling']:
+        parser.error('give images, or --dataset')
+    return args
+
+
+def _positive(text):
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'{text} is less than 1')
+    return value
+
+
+def _score(text):
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f'{text} is not between 0 and 1')
+    return value
+
+
+def find_images(paths, limit):
+    """Files, and the images in folders, in order of their names; under names that differ."""
+    files = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(file for file in path.rglob('*') if file.suffix.lower() in SUFFIXES)
+            if not inside:
+                raise UserError(f"no image ({', '.join(sorted(SUFFIXES))}) in the folder '{path}'")
+            files += inside[:limit]
+        elif path.is_file():
+            files.append(path)
+        else:
+            raise UserError(f"no image or folder '{path}'")
+    names = {}
+    for file in files:
+        name, number = file.stem, 2
+        while name in names:
+            name, number = f'{file.stem}-{number}', number + 1
+        names[name] = file
+    return names
+
+
+def choose_kinds(network, args):
+    """The kinds of attention to show, all that the model has unless told otherwise."""
+    has = find(network.model)
+    for kind in args.only or ():
+        if kind != 'gradcam' and kind not in has:
+            raise UserError(f'--only {kind}: the model has no module for it ({KINDS[kind]}); '
+                            f'it has: {inventory(network.model)}')
+    if args.dataset is not None and 'depth' not in has:
+        raise UserError(f'--dataset is about depth attention (SDA), which the model lacks; it has: '
+                        f'{inventory(network.model)}')
+    return [kind for kind in has if args.only is None or kind in args.only]
+
+
+def show_images(network, report, names, kinds, args):
+    explainer = choice = None
+    if args.only is None or 'gradcam' in args.only:
+        methods = args.method or ['gradcam', 'gradcam++'] + ['hirescam'] * network.is_detector
+        explainer = Explainer(network, methods, args.layer)
+        classes = [network.class_index(name) for name in args.classes] if args.classes else None
+        choice = Choice(args.target, args.top, args.score_thr, classes)
+    for name, file in track_iter_progress(list(names.items())):
+        prepared = network.open(file)
+        readings = read_attention(network, prepared, kinds)
+        explanations = explainer.explain(prepared, choice) if explainer else []
+        report.add_image(name, prepared, explanations, readings, args.target if network.is_detector else None,
+                         ['Nothing was detected.'] if explainer and not explanations else [])
+
+
+def read_attention(network, prepared, kinds):
+    if not kinds:
+        return {}
+    with Recorder(network.model, kinds) as recorder:
+        network.run_backbone(prepared)
+    return recorder.take()
+
+
+def main():
+    args = parse_args()
+    cfg = launch.load_config(args.config, args.cfg_options)
+    preflight.check_packages(cfg)
+    names = find_images(args.images, args.max_images)
+    if not Path(args.checkpoint).is_file():
+        raise UserError(f"no checkpoint at '{args.checkpoint}'; name another, or train one with tools/train.py")
+    require('matplotlib')
+    if names and (args.only is None or 'gradcam' in args.only):
+        require('pytorch_grad_cam')
+    if args.dataset is not None:
+        preflight.check_data(cfg, ('val', ))
+    launch.register_modules(cfg)
+    network = Network(cfg, args.checkpoint, args.device)
+    kinds = choose_kinds(network, args)
+    report = Report(args.out, f'What {Path(args.config).stem} looks at', [
+        f'Config {args.config}, checkpoint {args.checkpoint}.', f'Attention: {inventory(network.model)}.'])
+
+    if args.dataset is not None:
+        print('depth attention over the validation set')
+        found = survey(network, args.dataset or None)
+        report.add_sizes(found, compare_sizes(found))
+    if 'pooling' in kinds:
+        report.add_pooling(pooling_shares(network.model))
+    if names:
+        print(f'pictures of {len(names)} images')
+        show_images(network, report, names, kinds, args)
+    print(f'written to {args.out}; open {report.write_page()}')
+
+
+if __name__ == '__main__':
+    launch.run(main)
