@@ -20,7 +20,7 @@ model = dict(
         bbox_head=dict(in_channels=64, fc_out_channels=256, num_classes=1),
         mask_roi_extractor=dict(out_channels=64),
         mask_head=dict(in_channels=64, conv_out_channels=64, num_classes=1)),
-    train_cfg=dict(rpn_proposal=dict(nms_pre=1000)))
+    train_cfg=dict(rpn_proposal=dict(nms_pre=1000, max_per_img=500), rcnn=dict(sampler=dict(num=256))))
 
 # Data: the images in demo/.
 data_root = 'demo/nuclei_mini/'
@@ -59,7 +59,7 @@ val_evaluator = dict(
 test_evaluator = val_evaluator
 
 # Schedule.
-max_epochs = 8
+max_epochs = 9
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
