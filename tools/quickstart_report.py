@@ -35,7 +35,7 @@ Examples:
 
   # all predictions down to a low score, of the best checkpoint rather than the last
   python tools/quickstart_report.py work_dirs/quickstart --score-thr 0.1 \\
-      --checkpoint work_dirs/quickstart/best_coco_segm_mAP_epoch_8.pth
+      --checkpoint work_dirs/quickstart/epoch_9.pth
 
   # table and curves alone, in a second
   python tools/quickstart_report.py work_dirs/quickstart --max-images 0

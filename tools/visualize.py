@@ -37,7 +37,7 @@ Examples:
   python tools/visualize.py CONFIG CHECKPOINT one.jpg two.jpg --out pictures
 
   # the quick start's network: four images, and depth attention by object size over the validation set
-  python tools/visualize.py configs/demo/mask_rcnn_sda_nuclei.py work_dirs/quickstart/epoch_8.pth \\
+  python tools/visualize.py configs/demo/mask_rcnn_sda_nuclei.py work_dirs/quickstart/epoch_9.pth \\
       demo/nuclei_mini/images --max-images 4 --dataset --out work_dirs/quickstart/pictures
 
   # what makes the boxes of the five best persons as large as they are, seen in the backbone
