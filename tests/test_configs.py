@@ -3,10 +3,8 @@ from __future__ import annotations
 
 import csv
 import json
-import logging
 import re
 import tokenize
-from contextlib import contextmanager
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -21,6 +19,7 @@ from mmengine.registry import MODELS, DefaultScope
 from mmengine.structures import InstanceData
 
 from mmattn.complexity import read_metafiles
+from mmattn.quiet import quiet
 
 pytest.importorskip('mmdet')
 pytest.importorskip('mmpretrain')
@@ -43,16 +42,6 @@ def named(path: Path) -> str:
 @cache
 def load(path: Path) -> Config:
     return Config.fromfile(path)
-
-
-@contextmanager
-def quiet():
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(before)
 
 
 def build(cfg: Config) -> torch.nn.Module:

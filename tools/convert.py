@@ -3,10 +3,8 @@ from __future__ import annotations
 
 import argparse
 import inspect
-import logging
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 try:
@@ -25,6 +23,7 @@ from mmattn.checkpoint import CheckpointError, read_state, write_checkpoint
 from mmattn.conversion import ConversionError, Layout, convert, recognise, recognise_ours, revert
 from mmattn.description import Description, describe
 from mmattn.matching import Mismatch, compare, grouped, slot_prefixes, with_batch_counts
+from mmattn.quiet import quiet
 
 EXAMPLES = """examples:
   the authors' SDA-ResNet-86 for our classifier, and for a detector
@@ -150,17 +149,6 @@ def initial(model: nn.Module) -> dict[str, Tensor]:
             if hasattr(part, 'init_weights'):
                 part.init_weights()
     return dict(model.state_dict())
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without log lines: mmengine logs several for each initialised parameter."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(before)
 
 
 def fits_trunk(mismatch: Mismatch, model: nn.Module, layout: Layout) -> bool:

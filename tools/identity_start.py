@@ -35,7 +35,9 @@ ADDED = {'SE': ('attn', 'mmattn.SE'), 'CBAM': ('attn', 'mmattn.CBAM'), 'EMA': ('
 BATCH = 25
 # how attention starts -> identity_init, and the gates' learning rate over that of all else
 STARTS = {'as is': (False, 1), 'identity start': (True, 1), 'identity start, gates x 30': (True, 30)}
-COLOURS = {'as is': 'tab:red', 'identity start': 'tab:blue', 'identity start, gates x 30': 'tab:green'}
+# colour, width and dashes with which lines that fall together can all be seen
+LINES = {'plain': ('silver', 6, '-'), 'as is': ('tab:red', 2, '-'), 'identity start': ('tab:blue', 3, '-'),
+         'identity start, gates x 30': ('black', 1.2, '--')}
 
 
 class Classifier(nn.Module):
@@ -137,16 +139,16 @@ def draw(result: dict, path: Path) -> None:
     from matplotlib import pyplot as plt
     figure, axes = plt.subplots(1, len(ADDED), figsize=(2.6 * len(ADDED), 3.2), sharey=True)
     for axis, name in zip(axes, ADDED):
-        for label, colour in (('plain', 'grey'), *COLOURS.items()):
+        for label, (colour, width, dashes) in LINES.items():
             curves = torch.tensor(result['curves']['plain' if label == 'plain' else f'{name}, {label}'])
             epochs = range(curves.shape[1])
-            axis.plot(epochs, curves.mean(0), color=colour, label=label)
+            axis.plot(epochs, curves.mean(0), dashes, color=colour, linewidth=width, label=label)
             axis.fill_between(epochs, curves.amin(0), curves.amax(0), color=colour, alpha=0.2, linewidth=0)
         axis.set(title=name, xlabel='epochs of fine-tuning')
-        axis.legend(loc='center right', fontsize=8)
         axis.grid(alpha=0.3)
     axes[0].set_ylabel('top-1 on held-out images, %')
-    figure.tight_layout()
+    figure.legend(*axes[0].get_legend_handles_labels(), loc='lower center', ncols=len(LINES), frameon=False)
+    figure.tight_layout(rect=(0, 0.08, 1, 1))
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=110)
 

@@ -9,6 +9,7 @@ from mmengine.config import Config
 from torch import nn
 
 from mmattn.preflight import UserError
+from mmattn.quiet import quiet
 
 from . import networks
 from .counter import RULE, MultiplyAdds
@@ -96,7 +97,7 @@ def measure(config: str | Path, shape: tuple[int, int] | None = None, slots: boo
     try:
         for name, module, run in networks.run(model, shape):
             children = dict(module.named_children()) if name == 'backbone' else {}
-            with networks.quiet(), MultiplyAdds(children) as count:
+            with quiet(), MultiplyAdds(children) as count:
                 run()
             parts.append(Part.of(name, module, count.total))
             stages += [Part.of(child, children[child], n) for child, n in count.modules.items()]
@@ -127,7 +128,7 @@ def _slots(cfg: Config, backbone: nn.Module, shape: tuple[int, int]) -> Iterable
 
 
 def _backbone(backbone: nn.Module, shape: tuple[int, int]) -> Part:
-    with networks.quiet(), MultiplyAdds() as count:
+    with quiet(), MultiplyAdds() as count:
         backbone(networks.image(backbone, shape))
     return Part.of('backbone', backbone, count.total)
 

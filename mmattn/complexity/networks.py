@@ -6,9 +6,7 @@ takes a moment and no memory, and no checkpoint is read.
 from __future__ import annotations
 
 import inspect
-import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import mmattn  # noqa: F401  isort: skip  before mmdet and mmpretrain
@@ -18,6 +16,7 @@ from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor, nn
 
 from mmattn.preflight import UserError, check_packages
+from mmattn.quiet import quiet
 
 # As the dummy forward of mmdet 2, with which the papers' figures were measured.
 BOX_ROIS, MASK_ROIS = 1000, 100
@@ -154,17 +153,6 @@ def image(backbone: nn.Module, shape: tuple[int, int]) -> Tensor:
 def inner_backbone(backbone: dict) -> dict:
     """The config of the backbone inside ``mmattn.AttentionOn``; that of any other as it is."""
     return backbone['backbone'] if backbone.get('type') == 'mmattn.AttentionOn' else backbone
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without mmengine's log lines."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(before)
 
 
 def _unscoped(cfg: dict) -> str:
