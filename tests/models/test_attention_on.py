@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.logging import MMLogger
 from mmengine.runner.checkpoint import load_state_dict
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -38,14 +37,7 @@ BACKBONES = {
 ECA = dict(type='mmattn.ECA', identity_init=True)
 
 
-@pytest.fixture(autouse=True)
-def quiet_init():
-    """init_weights logs several lines a parameter."""
-    logger = MMLogger.get_current_instance()
-    level = logger.level
-    logger.setLevel('ERROR')
-    yield
-    logger.setLevel(level)
+pytestmark = pytest.mark.usefixtures('quiet_init')
 
 
 @pytest.fixture(params=BACKBONES)

@@ -2,7 +2,6 @@
 import pytest
 import torch
 import torchvision
-from mmengine.logging import MMLogger
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -16,14 +15,7 @@ def build(**options) -> nn.Module:
     return MODELS.build(dict(dict(type='mmattn.AttnResNet', **TINY), **options))
 
 
-@pytest.fixture(autouse=True)
-def quiet_init():
-    """init_weights logs several lines a parameter."""
-    logger = MMLogger.get_current_instance()
-    level = logger.level
-    logger.setLevel('ERROR')
-    yield
-    logger.setLevel(level)
+pytestmark = pytest.mark.usefixtures('quiet_init')
 
 
 @pytest.mark.parametrize('depth', [18, 50])

@@ -7,7 +7,7 @@ import math
 
 import pytest
 import torch
-from mmengine.logging import MessageHub, MMLogger
+from mmengine.logging import MessageHub
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch import nn
@@ -25,14 +25,7 @@ NO_GRADIENT = ('mask.bias', )
 THIRD_STEP = ('.p', '.norm.weight', '.norm.bias')
 
 
-@pytest.fixture(autouse=True)
-def quiet_init():
-    """init_weights logs several lines a parameter."""
-    logger = MMLogger.get_current_instance()
-    level = logger.level
-    logger.setLevel('ERROR')
-    yield
-    logger.setLevel(level)
+pytestmark = pytest.mark.usefixtures('quiet_init')
 
 
 def build(cls='mmattn.AttnResNet', **options) -> nn.Module:
