@@ -54,7 +54,7 @@ def fuse(model: nn.Module) -> nn.Module:
             if _has_fixed_statistics(norm) and all(_is_plain(c) for c in convs):
                 _fold(convs, norm)
                 parent, _, name = norm_name.rpartition('.')
-                setattr(module.get_submodule(parent), name, nn.Identity())
+                setattr(module.get_submodule(parent), name, nn.Identity().eval())
     return model
 
 

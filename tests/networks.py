@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+import torch
 from torch import Tensor, nn
 
 import mmattn.models  # noqa: F401
@@ -143,3 +144,18 @@ NETWORKS = {
     'ema_resnet50_cifar100': cifar100(_preset('EMAResNet', 50, stem='cifar'), 23_903_620),
     'ema_resnet101_cifar100': cifar100(_preset('EMAResNet', 101, stem='cifar'), 43_072_004),
 }
+
+
+def kinds() -> list[str]:
+    """Names: of the networks that differ only in depth, stem, width and classes, the first."""
+    first = {}
+    for name, network in NETWORKS.items():
+        config = {k: v for k, v in network.backbone.items() if k not in ('depth', 'stem', 'size')}
+        stages = 3 if network.backbone['depth'] in (29, 164) else 4
+        first.setdefault(repr((config, stages, network.head_bn)), name)
+    return list(first.values())
+
+
+def images(*shape: int) -> Tensor:
+    """A fixed batch of noise."""
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(1))

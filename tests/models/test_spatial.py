@@ -11,6 +11,7 @@ from torch import nn
 import mmattn.models.spatial
 from mmattn.models.blocks.slots import build_spatial, spatial_width
 from mmattn.models.spatial import MSPA, PSA, PyConv, Res2NetConv
+from mmattn.models.spatial.narrow_groups import NarrowGroupConv
 from mmattn.registry import MODELS
 
 SPATIAL = {name: cls for name, cls in MODELS.module_dict.items()
@@ -235,3 +236,29 @@ def test_bad_arguments_are_explained(build, message):
 def test_every_file_of_the_package_is_registered():
     """What `SPATIAL` holds is what the package exports, so that no module escapes these tests."""
     assert sorted(SPATIAL) == sorted(mmattn.models.spatial.__all__)
+
+
+@pytest.mark.parametrize('c_in, c_out, groups, kernel, narrow', [
+    (64, 16, 16, 9, True), (64, 16, 8, 7, True), (32, 16, 4, 7, True), (64, 16, 4, 5, False), (12, 4, 2, 3, False),
+    (16, 8, 1, 9, False), (24, 8, 8, (7, 5), True)])
+@pytest.mark.parametrize('stride, dilation, bias', [(1, 1, True), (2, 1, False), (1, 2, False)])
+@torch.no_grad()
+def test_narrow_groups_are_an_ordinary_convolution(c_in, c_out, groups, kernel, narrow, stride, dilation, bias):
+    conv = NarrowGroupConv(c_in, c_out, kernel, stride, dilation * 3, dilation, groups, bias)
+    plain = nn.Conv2d(c_in, c_out, kernel, stride, dilation * 3, dilation, groups, bias)
+    plain.load_state_dict(conv.state_dict())
+    x = torch.randn(2, c_in, 21, 24)
+    assert conv._is_narrow() == narrow
+    for image in (x, x.contiguous(memory_format=torch.channels_last)):
+        out, expected = conv(image), plain(image)
+        torch.testing.assert_close(out, expected, rtol=1e-4, atol=1e-5)
+        assert out.stride() == expected.stride()
+
+
+def test_narrow_groups_have_gradients():
+    conv = NarrowGroupConv(16, 4, 9, padding=4, groups=4)
+    x = torch.randn(2, 16, 8, 8, requires_grad=True)
+    grads = torch.autograd.grad(conv(x).square().sum(), (x, conv.weight))
+    plain = F.conv2d(x, conv.weight, conv.bias, padding=4, groups=4)
+    for ours, expected in zip(grads, torch.autograd.grad(plain.square().sum(), (x, conv.weight))):
+        torch.testing.assert_close(ours, expected)

@@ -3,6 +3,7 @@ import torch
 from torch import Tensor
 
 from ..gate import Gated
+from ..layout import is_channels_last
 
 
 class Attention(Gated):
@@ -43,11 +44,6 @@ class Attention(Gated):
         if is_channels_last(x):
             out = out.contiguous(memory_format=torch.channels_last)
         return out
-
-
-def is_channels_last(x: Tensor) -> bool:
-    """Whether `x` is stored channels last, and not both ways, as a map of one position is."""
-    return x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
 
 
 def check_positive(name: str, value: int) -> int:

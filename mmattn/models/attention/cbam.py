@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mmattn.registry import MODELS
 
+from ..scale import scale
 from .base import Attention, check_odd, reduced
 
 
@@ -75,8 +76,8 @@ class CBAM(Attention):
     @torch.no_grad()
     def attention_map(self, x: Tensor) -> Tensor:
         """The spatial attention alone, (N, 1, H, W)."""
-        return self.spatial(x * self.channel(x).to(x.dtype))
+        return self.spatial(scale(x, self.channel(x)))
 
     def attend(self, x: Tensor) -> Tensor:
-        x = x * self.channel(x).to(x.dtype)
+        x = scale(x, self.channel(x))
         return x * self.spatial(x).to(x.dtype)

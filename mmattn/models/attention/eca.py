@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mmattn.registry import MODELS
 
+from ..scale import scale
 from .base import Attention, check_odd
 
 
@@ -44,4 +45,4 @@ class ECA(Attention):
 
     def attend(self, x: Tensor) -> Tensor:
         weight = self.conv(x.mean((2, 3))[:, None]).sigmoid()  # (N, 1, C)
-        return x * weight.to(x.dtype)[:, 0, :, None, None]
+        return scale(x, weight[:, 0, :, None, None])

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from mmattn.registry import MODELS
 
+from ..scale import scale
 from .base import Attention, check_positive, reduced
 
 # (vertical, horizontal) frequencies on a 7x7 map, in the paper's order by accuracy of each alone
@@ -76,4 +77,4 @@ class FCA(Attention):
         slices = pooled.unflatten(1, (len(self.basis), -1))  # (N, frequencies, slice, size, size)
         squeezed = torch.einsum('nfchw,fhw->nfc', slices, self.basis.to(x.dtype))
         weight = self.fc2(torch.relu(self.fc1(squeezed.flatten(1)))).sigmoid()
-        return x * weight.to(x.dtype)[:, :, None, None]
+        return scale(x, weight[:, :, None, None])

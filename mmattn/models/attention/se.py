@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mmattn.registry import MODELS
 
+from ..scale import scale
 from .base import Attention, check_positive
 
 
@@ -41,4 +42,4 @@ class SE(Attention):
 
     def attend(self, x: Tensor) -> Tensor:
         weight = self.fc2(torch.relu(self.fc1(x.mean((2, 3))))).sigmoid()
-        return x * weight.to(x.dtype)[:, :, None, None]
+        return scale(x, weight[:, :, None, None])

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mmattn.registry import MODELS
 
+from ..scale import scale
 from .base import Attention
 
 
@@ -81,4 +82,4 @@ class SPEM(Attention):
         share = self.pooling_shares()
         mix = share[0] * top + share[1] * bottom
         gate = (top + bottom).sigmoid() * (self.w1 * mix + self.b1).sigmoid()
-        return x * gate.to(x.dtype)
+        return scale(x, gate)

@@ -12,6 +12,9 @@ from mmattn.registry import MODELS
 
 from .. import pretrained
 from ..blocks import BasicBlock, Bottleneck, PreActBottleneck, Stage
+from ..layout import format_of, in_fast_format
+from ..recompute import normed, recomputing
+from .parts import in_parts
 
 BLOCKS = {'basic': BasicBlock, 'bottleneck': Bottleneck, 'preact': PreActBottleneck}
 
@@ -133,6 +136,7 @@ class AttnResNet(BaseModule):
                f'frozen_stages is {frozen_stages}; it goes from -1 (none) to {num_stages} (all stages)')
 
         self.out_indices = out_indices
+        self.strides = strides
         self.frozen_stages = frozen_stages
         self.conv_cfg = conv_cfg
         self.norm_cfg = norm_cfg or dict(type='BN', requires_grad=True)
@@ -141,14 +145,15 @@ class AttnResNet(BaseModule):
         self.avg_down, self.max_down = avg_down, max_down
         self.preact = block == 'preact'
 
-        channels = stem_channels or base_channels
+        self.stem_channels = channels = stem_channels or base_channels
+        self.stem_stride = 2 if stem == 'imagenet' else 1  # of its convolutions, whose maps are its largest
         self._build_stem(in_channels, channels, stem, deep_stem, stem_pool)
         block_class = BLOCKS[block]
         expansion = expansion or block_class.default_expansion
         block_options = dict(
             expansion=expansion, base_channels=base_channels, style=style, conv_cfg=conv_cfg, norm_cfg=self.norm_cfg,
             with_cp=with_cp, zero_init_residual=zero_init_residual and not pretrained.is_pretrained(init_cfg))
-        self.stage_names, stage_channels = [], []
+        self.stage_names, self.stage_channels = [], []
         for i in range(num_stages):
             planes = base_channels * 2**i
             blocks = [
@@ -160,13 +165,13 @@ class AttnResNet(BaseModule):
                     **block_options)
                 for first in [True] + [False] * (stage_blocks[i] - 1)]
             channels = planes * expansion
-            stage_channels.append(channels)
+            self.stage_channels.append(channels)
             self.stage_names.append(f'layer{i + 1}')
             depth_attention = self._depth_attention(depth_attn[i], channels, len(blocks))
             self.add_module(self.stage_names[-1], Stage(blocks, depth_attention))
         # The sum of a pre-activation network's last block has passed neither norm nor activation yet.
         self.bn = build_norm_layer(self.norm_cfg, channels)[1] if self.preact else None
-        self.out_channels = tuple(stage_channels[i] for i in out_indices)
+        self.out_channels = tuple(self.stage_channels[i] for i in out_indices)
         self._freeze_stages()
 
     def _build_stem(self, in_channels: int, channels: int, stem: str, deep_stem: bool, stem_pool: bool) -> None:
@@ -239,25 +244,31 @@ class AttnResNet(BaseModule):
         return self
 
     def _stem_forward(self, x: Tensor) -> Tensor:
+        return recomputing(self._stem_layers, x)
+
+    def _stem_layers(self, x: Tensor) -> Tensor:
         if self.deep_stem:
             x = self.stem(x)
         else:
             x = self.conv1(x)
             if not self.preact:
-                x = self.relu(self.bn1(x))
+                x = normed(self.bn1, x, self.relu)
         return self.maxpool(x)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Images (N, in_channels, H, W) to the maps of the stages in `out_indices`, strides 4, 8, 16, 32 by default."""
-        x = self._stem_forward(x)
+        given_format = format_of(x)
+        x = in_fast_format(x)
+        x = in_parts(self._stem_forward, self._stem_modules(), x, self.stem_channels, self.stem_stride)
         outs = []
         for i, name in enumerate(self.stage_names):
-            x = getattr(self, name)(x)
+            stage = getattr(self, name)
+            x = in_parts(stage, [stage], x, self.stage_channels[i], self.strides[i])
             if i in self.out_indices:
                 outs.append(x)
         if self.bn is not None and len(self.stage_names) - 1 in self.out_indices:
             outs[-1] = self.relu(self.bn(outs[-1]))
-        return tuple(outs)
+        return tuple(out.contiguous(memory_format=given_format) for out in outs)
 
 
 def _architecture(depth: int | None, block: str | None,

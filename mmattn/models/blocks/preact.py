@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from ..recompute import normed
 from .residual import Bottleneck
 from .slots import build_spatial, spatial_width
 
@@ -34,12 +35,15 @@ class PreActBottleneck(Bottleneck):
         self.conv3 = self.conv(width, planes * expansion)
 
     def branch(self, x: Tensor) -> Tensor:
-        x = self.plugged('after_conv1', self.conv1(self.relu(self.bn1(x))))
-        x = self.plugged('after_conv2', self.conv2(self.relu(self.bn2(x))))
-        return self.plugged('after_conv3', self.conv3(self.relu(self.bn3(x))))
+        x = self.plugged('after_conv1', self.conv1(normed(self.bn1, x, self.relu)))
+        x = self.plugged('after_conv2', self.conv2(normed(self.bn2, x, self.relu)))
+        return self.plugged('after_conv3', self.conv3(normed(self.bn3, x, self.relu)))
 
     def activate(self, presum: Tensor, inplace: bool = False) -> Tensor:
         return presum
+
+    def _following_presum(self, presum: Tensor) -> Tensor:
+        return self._presum(presum)
 
     def zero_init(self) -> None:
         nn.init.zeros_(self.conv3.weight)

@@ -13,6 +13,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from ..recompute import normed, recomputable, recomputing
 from .slots import add_plugins, build_attention, build_spatial, spatial_width
 
 
@@ -89,7 +90,19 @@ class ResidualBlock(BaseModule):
         """Branch plus shortcut, before the activation: (N, C_in, H, W) -> (N, C_out, H / stride, W / stride)."""
         if self.with_cp and x.requires_grad:
             return checkpoint(self._presum, x, use_reentrant=False)
-        return self._presum(x)
+        return recomputing(self._presum, x)
+
+    def following_presum(self, presum: Tensor) -> Tensor:
+        """The presum of this block from that of the block before it.
+
+        The backward pass activates the earlier presum again, instead of keeping what came of it.
+        """
+        if self.with_cp and presum.requires_grad:
+            return checkpoint(self._following_presum, presum, use_reentrant=False)
+        return recomputing(self._following_presum, presum)
+
+    def _following_presum(self, presum: Tensor) -> Tensor:
+        return self._presum(recomputable(self.activate(presum), self.activate, presum))
 
     def _presum(self, x: Tensor) -> Tensor:
         out = self.branch(x)
@@ -138,8 +151,8 @@ class BasicBlock(ResidualBlock):
         self.bn2 = self.norm(out_channels)
 
     def branch(self, x: Tensor) -> Tensor:
-        x = self.plugged('after_conv1', self.relu(self.bn1(self.conv1(x))))
-        return self.plugged('after_conv2', self.bn2(self.conv2(x)))
+        x = self.plugged('after_conv1', normed(self.bn1, self.conv1(x), self.relu))
+        return self.plugged('after_conv2', normed(self.bn2, self.conv2(x)))
 
     def zero_init(self) -> None:
         nn.init.zeros_(self.bn2.weight)
@@ -164,12 +177,12 @@ class Bottleneck(ResidualBlock):
         self.bn3 = self.norm(planes * expansion)
 
     def branch(self, x: Tensor) -> Tensor:
-        x = self.plugged('after_conv1', self.relu(self.bn1(self.conv1(x))))
+        x = self.plugged('after_conv1', normed(self.bn1, self.conv1(x), self.relu))
         x = self.conv2(x)
         if self.bn2 is not None:
-            x = self.relu(self.bn2(x))
+            x = normed(self.bn2, x, self.relu)
         x = self.plugged('after_conv2', x)
-        return self.plugged('after_conv3', self.bn3(self.conv3(x)))
+        return self.plugged('after_conv3', normed(self.bn3, self.conv3(x)))
 
     def zero_init(self) -> None:
         nn.init.zeros_(self.bn3.weight)

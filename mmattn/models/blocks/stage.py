@@ -37,11 +37,13 @@ class Stage(BaseModule):
         return (self[i] for i in range(self.depth))
 
     def forward(self, x: Tensor) -> Tensor:
+        # Older releases of torch.compile cannot iterate over a module.
+        blocks = [getattr(self, str(i)) for i in range(self.depth)]
         if self.depth_attn is None:
-            for block in self:
+            for block in blocks:
                 x = block(x)
             return x
-        presums = [self[0].presum(x)]
-        for block in list(self)[1:]:
-            presums.append(block.presum(block.activate(presums[-1])))
-        return self[0].activate(self.depth_attn(presums))
+        presums = [blocks[0].presum(x)]
+        for block in blocks[1:]:
+            presums.append(block.following_presum(presums[-1]))
+        return blocks[0].activate(self.depth_attn(presums))

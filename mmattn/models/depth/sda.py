@@ -15,6 +15,24 @@ from torch.nn.modules.batchnorm import SyncBatchNorm, _BatchNorm
 from mmattn.registry import MODELS
 
 from ..gate import Gated
+from ..scale import dot
+
+
+class WeightedSum(torch.autograd.Function):
+    """sum_k a_k Z_k for weights (N, m, C, 1, 1) and m maps (N, C, H, W), which are all that the backward needs."""
+
+    @staticmethod
+    def forward(ctx, weights: Tensor, *maps: Tensor) -> Tensor:
+        ctx.save_for_backward(weights, *maps)
+        out = maps[0] * weights[:, 0]
+        for z, a in zip(maps[1:], weights.unbind(1)[1:]):
+            out.addcmul_(z, a)
+        return out
+
+    @staticmethod
+    def backward(ctx, dout: Tensor) -> tuple[Tensor, ...]:
+        weights, *maps = ctx.saved_tensors
+        return torch.stack([dot(dout, z) for z in maps], 1), *(dout * a for a in weights.unbind(1))
 
 
 @MODELS.register_module()
@@ -74,11 +92,8 @@ class SDA(Gated):
         return weights if self.gate is None else self.gated(_last_only(weights), weights)
 
     def forward(self, maps: list[Tensor]) -> Tensor:
-        weights = self.depth_weights(maps).to(maps[0].dtype).unbind(1)  # autocast gives float32
-        out = maps[0] * weights[0]
-        for z, a in zip(maps[1:], weights[1:]):
-            out.addcmul_(z, a)
-        return out
+        weights = self.depth_weights(maps).to(maps[0].dtype)  # autocast gives float32
+        return WeightedSum.apply(weights, *maps)
 
 
 def _last_only(weights: Tensor) -> Tensor:

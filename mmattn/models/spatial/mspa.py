@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from mmattn.registry import MODELS
 
+from ..recompute import normed, recomputable, recomputable_cat
+from ..scale import scale
 from .branch_gate import BranchGate
 
 
@@ -81,11 +83,11 @@ class MSPA(nn.Module):
         outs = []
         for split, conv, bn in zip(x.chunk(self.scales, 1), self.convs, self.bns):  # noqa: B905
             if self.chained and outs:
-                split = split + outs[-1]
-            outs.append(bn(conv(split)))
-        maps = torch.cat(outs, 1)
-        # Autocast computes softmax in float32; the maps keep their type.
-        return maps * self.attention(self._describe(maps)).to(maps.dtype)
+                split = recomputable(split + outs[-1], torch.add, split, outs[-1])
+            outs.append(normed(bn, conv(split)))
+        maps = recomputable_cat(outs)
+        weights = self.attention(self._describe(maps))
+        return recomputable(scale(maps, weights), scale, maps, weights)
 
     def _describe(self, maps: Tensor) -> Tensor:
         """The pooled values of each scale, (N, s, 5 w): one, then four, for each of w channels."""

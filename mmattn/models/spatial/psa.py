@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from mmattn.registry import MODELS
 
+from ..recompute import recomputable
+from ..scale import scale
 from .branch_gate import BranchGate
 from .pyramid import pyramid_convs
 
@@ -70,5 +72,5 @@ class PSA(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         maps = torch.cat([conv(x) for conv in reversed(self.convs)], 1)  # (N, m * c, H', W')
         pooled = maps.mean((2, 3)).unflatten(1, (len(self.convs), -1))  # (N, m, c)
-        # Autocast computes softmax in float32; the maps keep their type.
-        return maps * self.se(pooled).to(maps.dtype)
+        weights = self.se(pooled)
+        return recomputable(scale(maps, weights), scale, maps, weights)

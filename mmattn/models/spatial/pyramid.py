@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 from torch import nn
 
+from .narrow_groups import NarrowGroupConv
+
 
 def pyramid_convs(in_channels: int, out_channels: Sequence[int], kernel_sizes: Sequence[int],
                   groups: Sequence[int], stride: int, dilation: int) -> nn.ModuleList:
@@ -34,6 +36,6 @@ def pyramid_convs(in_channels: int, out_channels: Sequence[int], kernel_sizes: S
             raise ValueError(
                 f'{g} groups do not divide the {size}x{size} convolution of {in_channels} to '
                 f'{channels} channels: choose other groups or a wider block')
-        convs.append(nn.Conv2d(in_channels, channels, size, stride, dilation * (size // 2),
-                               dilation, g, bias=False))
+        convs.append(NarrowGroupConv(in_channels, channels, size, stride, dilation * (size // 2),
+                                     dilation, g, bias=False))
     return convs

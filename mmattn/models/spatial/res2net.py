@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from mmattn.registry import MODELS
 
+from ..recompute import normed, recomputable, recomputable_cat
+
 
 @MODELS.register_module()
 class Res2NetConv(nn.Module):
@@ -70,7 +72,7 @@ class Res2NetConv(nn.Module):
         outs = []
         for split, conv, bn in zip(splits, self.convs, self.bns):  # noqa: B905
             if self.chained and outs:
-                split = split + outs[-1]
-            outs.append(self.relu(bn(conv(split))))
+                split = recomputable(split + outs[-1], torch.add, split, outs[-1])
+            outs.append(normed(bn, conv(split), self.relu))
         outs.append(self.pool(splits[-1]))
-        return torch.cat(outs, 1)
+        return recomputable_cat(outs)

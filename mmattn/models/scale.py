@@ -1,0 +1,40 @@
+"""The product of a map with one weight for each of its channels, which is what most attention ends in."""
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .compiling import is_compiling
+
+# Of the products that `dot` makes at a time: they have to stay in a processor's cache.
+PRODUCT_BYTES = 2**20
+
+
+def scale(x: Tensor, weight: Tensor) -> Tensor:
+    """``x * weight`` in the type of `x`, for a map (N, C, H, W) and weights (N, C, 1, 1)."""
+    weight = weight.to(x.dtype)  # autocast gives float32
+    if x.device.type != 'cpu' or is_compiling():
+        return x * weight
+    return _Scale.apply(x, weight)
+
+
+def dot(a: Tensor, b: Tensor) -> Tensor:
+    """The sum over positions of ``a * b``, (N, C, 1, 1); on a CPU without a product of the maps' size."""
+    if a.device.type != 'cpu':
+        return (a * b).sum((2, 3), keepdim=True)
+    images = max(1, PRODUCT_BYTES // max(1, a[:1].numel() * a.element_size()))
+    return torch.cat([(p * q).sum((2, 3), keepdim=True) for p, q in zip(a.split(images), b.split(images))])
+
+
+class _Scale(torch.autograd.Function):
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return x * weight
+
+    @staticmethod
+    def backward(ctx, dout: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        x, weight = ctx.saved_tensors
+        dx = dout * weight if ctx.needs_input_grad[0] else None
+        return dx, dot(dout, x) if ctx.needs_input_grad[1] else None

@@ -1,0 +1,49 @@
+"""Grouped convolution with few output channels in a group."""
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+# Of the kernel's positions, for each output channel of a group: from here on depthwise convolutions are faster.
+POSITIONS_PER_OUTPUT = 12
+
+
+class NarrowGroupConv(nn.Conv2d):
+    """An ``nn.Conv2d`` that is fast in inference on a CPU where its groups have few output channels.
+
+    PyTorch's CPU convolutions compute 8 or 16 channels of a group at once, and throw away what a group of one or two
+    does not need. Depthwise convolutions have kernels of their own there, and a grouped convolution is a sum of them:
+    output j of group g is, over the group's inputs i, the sum of x_i convolved with the j-th of the weights of i.
+    Gradients go the ordinary way, as there depthwise convolutions are slow.
+    """
+
+    def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        if self._is_narrow() and _is_cpu_inference(x, weight):
+            return self._sum_of_depthwise(x, weight, bias)
+        return super()._conv_forward(x, weight, bias)
+
+    def _is_narrow(self) -> bool:
+        outputs = self.out_channels // self.groups
+        return self.groups > 1 and math.prod(self.kernel_size) >= POSITIONS_PER_OUTPUT * outputs
+
+    def _sum_of_depthwise(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        c_in, outputs = self.in_channels, self.out_channels // self.groups
+        weight = weight.unflatten(0, (self.groups, outputs))  # (G, outputs, c_in / G, k, k)
+        group_of_input = torch.eye(self.groups, dtype=x.dtype).repeat_interleave(c_in // self.groups, 1)  # (G, c_in)
+        out = None
+        for j in range(outputs):
+            products = F.conv2d(x, weight[:, j].reshape(c_in, 1, *self.kernel_size), None, self.stride, self.padding,
+                                self.dilation, groups=c_in)
+            sums = x.new_zeros(self.groups, outputs, c_in)
+            sums[:, j] = group_of_input
+            out_j = F.conv2d(products, sums.view(-1, c_in, 1, 1), bias if j == 0 else None)
+            out = out_j if out is None else out.add_(out_j)
+        return out
+
+
+def _is_cpu_inference(x: Tensor, weight: Tensor) -> bool:
+    needs_gradient = torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)
+    return x.device.type == 'cpu' and x.dtype == weight.dtype == torch.float32 and not needs_gradient
