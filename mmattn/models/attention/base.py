@@ -1,9 +1,11 @@
 """What every attention module shares: its contract and its identity start."""
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from ..compiling import is_compiling
 from ..gate import Gated
 from ..layout import is_channels_last
+from ..scale import scale
 
 
 class Attention(Gated):
@@ -44,6 +46,35 @@ class Attention(Gated):
         if is_channels_last(x):
             out = out.contiguous(memory_format=torch.channels_last)
         return out
+
+
+class ChannelWeighting(Attention):
+    """Attention with one weight for each channel of an image: ``x * channel_weights(x)``.
+
+    A subclass implements :meth:`channel_weights`.
+    """
+
+    def channel_weights(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, 1, 1)."""
+        raise NotImplementedError
+
+    def attend(self, x: Tensor) -> Tensor:
+        return scale(x, self.channel_weights(x))
+
+
+def attend_and_add(attention: nn.Module, x: Tensor, shortcut: Tensor) -> Tensor:
+    """``attention(x) + shortcut``; in inference `x` may be overwritten."""
+    if (torch.is_grad_enabled() or is_compiling() or x.dtype != shortcut.dtype
+            or not _only_weighs_channels(attention)):
+        # Out of place: an attention may need what it returned in its backward pass.
+        return attention(x) + shortcut
+    # The product and the sum in one pass over the map.
+    return torch.addcmul(shortcut, x, attention.channel_weights(x).to(x.dtype), out=x)
+
+
+def _only_weighs_channels(attention: nn.Module) -> bool:
+    return (isinstance(attention, ChannelWeighting) and attention.gate is None
+            and not attention._forward_hooks and not attention._forward_pre_hooks)
 
 
 def check_positive(name: str, value: int) -> int:

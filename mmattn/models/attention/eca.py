@@ -10,8 +10,7 @@ from torch import Tensor, nn
 
 from mmattn.registry import MODELS
 
-from ..scale import scale
-from .base import Attention, check_odd
+from .base import ChannelWeighting, check_odd
 
 
 def eca_kernel_size(channels: int, gamma: float = 2, b: float = 1) -> int:
@@ -21,7 +20,7 @@ def eca_kernel_size(channels: int, gamma: float = 2, b: float = 1) -> int:
 
 
 @MODELS.register_module()
-class ECA(Attention):
+class ECA(ChannelWeighting):
     """Channel attention by one short convolution along the channels of the pooled map.
 
     Args:
@@ -43,6 +42,6 @@ class ECA(Attention):
         check_odd('kernel_size', kernel_size)
         self.conv = nn.Conv1d(1, 1, kernel_size, padding=kernel_size // 2, bias=False)
 
-    def attend(self, x: Tensor) -> Tensor:
+    def channel_weights(self, x: Tensor) -> Tensor:
         weight = self.conv(x.mean((2, 3))[:, None]).sigmoid()  # (N, 1, C)
-        return scale(x, weight[:, 0, :, None, None])
+        return weight[:, 0, :, None, None]

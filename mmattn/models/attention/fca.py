@@ -10,8 +10,7 @@ from torch.nn import functional as F
 
 from mmattn.registry import MODELS
 
-from ..scale import scale
-from .base import Attention, check_positive, reduced
+from .base import ChannelWeighting, check_positive, reduced
 
 # (vertical, horizontal) frequencies on a 7x7 map, in the paper's order by accuracy of each alone
 TOP_FREQUENCIES = (
@@ -29,7 +28,7 @@ def dct_basis(frequency: int, size: int) -> Tensor:
 
 
 @MODELS.register_module()
-class FCA(Attention):
+class FCA(ChannelWeighting):
     """SE whose squeeze is a cosine transform: each slice of channels has its own frequency.
 
     A map of another size is averaged to `dct_size` first, so any input size works. FcaNet takes 56,
@@ -71,10 +70,10 @@ class FCA(Attention):
         self.fc1 = nn.Linear(in_channels, hidden, bias=False)
         self.fc2 = nn.Linear(hidden, in_channels, bias=False)
 
-    def attend(self, x: Tensor) -> Tensor:
+    def channel_weights(self, x: Tensor) -> Tensor:
         size = (self.dct_size, self.dct_size)
         pooled = x if x.shape[2:] == size else F.adaptive_avg_pool2d(x, size)
         slices = pooled.unflatten(1, (len(self.basis), -1))  # (N, frequencies, slice, size, size)
         squeezed = torch.einsum('nfchw,fhw->nfc', slices, self.basis.to(x.dtype))
         weight = self.fc2(torch.relu(self.fc1(squeezed.flatten(1)))).sigmoid()
-        return scale(x, weight[:, :, None, None])
+        return weight[:, :, None, None]

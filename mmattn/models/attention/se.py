@@ -10,12 +10,11 @@ from torch import Tensor, nn
 
 from mmattn.registry import MODELS
 
-from ..scale import scale
-from .base import Attention, check_positive
+from .base import ChannelWeighting, check_positive
 
 
 @MODELS.register_module()
-class SE(Attention):
+class SE(ChannelWeighting):
     """Channel attention from the mean of the map: ``x * sigmoid(fc2(relu(fc1(mean(x)))))``.
 
     Both layers have a bias.
@@ -40,6 +39,6 @@ class SE(Attention):
         self.fc1 = nn.Linear(in_channels, hidden_channels)
         self.fc2 = nn.Linear(hidden_channels, in_channels)
 
-    def attend(self, x: Tensor) -> Tensor:
+    def channel_weights(self, x: Tensor) -> Tensor:
         weight = self.fc2(torch.relu(self.fc1(x.mean((2, 3))))).sigmoid()
-        return scale(x, weight[:, :, None, None])
+        return weight[:, :, None, None]

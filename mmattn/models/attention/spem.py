@@ -10,8 +10,7 @@ from torch import Tensor, nn
 
 from mmattn.registry import MODELS
 
-from ..scale import scale
-from .base import Attention
+from .base import ChannelWeighting
 
 
 class GlobalExtrema(torch.autograd.Function):
@@ -39,7 +38,7 @@ class GlobalExtrema(torch.autograd.Function):
 
 
 @MODELS.register_module()
-class SPEM(Attention):
+class SPEM(ChannelWeighting):
     """Channel attention from each channel's maximum M and minimum m, in a learned mix::
 
         M' = w2 * M + b2,  m' = w2 * m + b2
@@ -77,9 +76,9 @@ class SPEM(Attention):
         """The shares of maximum and minimum in the mix, (2,), which sum to 1."""
         return self.p.square() / self.p.square().sum()
 
-    def attend(self, x: Tensor) -> Tensor:
+    def channel_weights(self, x: Tensor) -> Tensor:
         top, bottom = (self.w2 * extremum + self.b2 for extremum in GlobalExtrema.apply(x))
         share = self.pooling_shares()
         mix = share[0] * top + share[1] * bottom
         gate = (top + bottom).sigmoid() * (self.w1 * mix + self.b1).sigmoid()
-        return scale(x, gate)
+        return gate

@@ -13,6 +13,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from ..attention.base import attend_and_add
 from ..recompute import normed, recomputable, recomputing
 from .slots import add_plugins, build_attention, build_spatial, spatial_width
 
@@ -109,8 +110,7 @@ class ResidualBlock(BaseModule):
         shortcut = x if self.downsample is None else self.downsample(x)
         if self.attn is None:
             return out.add_(shortcut)
-        # Out of place: an attention may need what it returned in its backward pass.
-        return self.attn(out) + shortcut
+        return attend_and_add(self.attn, out, shortcut)
 
     def activate(self, presum: Tensor, inplace: bool = False) -> Tensor:
         """The activation that follows the sum."""

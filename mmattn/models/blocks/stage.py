@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
@@ -16,8 +17,8 @@ class Stage(BaseModule):
 
     Args:
         blocks: the residual blocks in order.
-        depth_attn: maps the list of the blocks' presums, each (N, C, H, W), to one such map (SDA-xNet, where the
-            next stage reads the ReLU of it instead of the last block's output).
+        depth_attn: maps the list of the blocks' presums, each (N, C, H, W), and that of their summaries to one such
+            map (SDA-xNet, where the next stage reads the ReLU of it instead of the last block's output).
     """
 
     def __init__(self, blocks: list[ResidualBlock], depth_attn: nn.Module | None = None) -> None:
@@ -44,6 +45,9 @@ class Stage(BaseModule):
                 x = block(x)
             return x
         presums = [blocks[0].presum(x)]
+        summaries = [self.depth_attn.summarize(presums[0])]
         for block in blocks[1:]:
             presums.append(block.following_presum(presums[-1]))
-        return blocks[0].activate(self.depth_attn(presums))
+            summaries.append(self.depth_attn.summarize(presums[-1]))
+        out = self.depth_attn(presums, summaries)
+        return blocks[0].activate(out, inplace=not torch.is_grad_enabled())

@@ -31,5 +31,8 @@ class AfterStage(nn.Module):
         self.attn = MODELS.build(
             dict(type=attn) if isinstance(attn, str) else attn, default_args=dict(in_channels=channels))
 
-    def forward(self, maps: list[Tensor]) -> Tensor:
+    def summarize(self, z: Tensor) -> None:
+        """Nothing."""
+
+    def forward(self, maps: list[Tensor], summaries: list[None] | None = None) -> Tensor:
         return self.attn(F.relu(maps[-1]))

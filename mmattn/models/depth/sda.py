@@ -77,13 +77,23 @@ class SDA(Gated):
         for rows in self.expand.weight.data.chunk(self.depth):
             nn.init.kaiming_normal_(rows, mode='fan_out', nonlinearity='relu')
 
-    def depth_weights(self, maps: list[Tensor]) -> Tensor:
+    def summarize(self, z: Tensor) -> Tensor:
+        """Global average pooling of one map, (N, C, H, W) -> (N, C, 1, 1)."""
+        return z.mean((2, 3), keepdim=True)
+
+    def depth_weights(self, maps: list[Tensor], summaries: list[Tensor] | None = None) -> Tensor:
         """The weight of each map and channel, gate included, (N, depth, C, 1, 1), summing to 1 over depth.
+
+        Args:
+            maps: the maps.
+            summaries: what `summarize` returned for each of them, None: not known yet.
 
         Raises:
             ValueError: BatchNorm would have to take its statistics from a single image.
         """
-        pooled = torch.stack([z.mean((2, 3), keepdim=True) for z in maps]).sum(0)  # (N, C, 1, 1)
+        if summaries is None:
+            summaries = [self.summarize(z) for z in maps]
+        pooled = torch.stack(summaries).sum(0)  # (N, C, 1, 1)
         if len(pooled) == 1 and self.bn.training and _takes_batch_statistics(self.bn):
             raise ValueError('SDA with BatchNorm cannot train on one image per process: use more images, '
                              "norm_cfg=dict(type='GN', num_groups=8), or norm_eval=True with pretrained weights")
@@ -91,8 +101,8 @@ class SDA(Gated):
         weights = logits.unflatten(1, (self.depth, self.channels)).softmax(1)
         return weights if self.gate is None else self.gated(_last_only(weights), weights)
 
-    def forward(self, maps: list[Tensor]) -> Tensor:
-        weights = self.depth_weights(maps).to(maps[0].dtype)  # autocast gives float32
+    def forward(self, maps: list[Tensor], summaries: list[Tensor] | None = None) -> Tensor:
+        weights = self.depth_weights(maps, summaries).to(maps[0].dtype)  # autocast gives float32
         return WeightedSum.apply(weights, *maps)
 
 
