@@ -9,55 +9,37 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 import mmattn.models  # noqa: F401
+from mmattn.benchmark.classifier import Classifier
 from mmattn.models.backbones.presets import PYCONV_STAGES
 from mmattn.registry import MODELS
 
 
 @dataclass(frozen=True)
 class Network:
-    """A classifier: a backbone, global average pooling, a BatchNorm or none, a linear layer.
+    """A backbone, and the classifier it makes.
 
     Args:
         backbone: config of the backbone.
         parameters: of the whole classifier, exact.
         classes: of the linear layer.
         input_size: height and width of its images.
-        head_bn: whether a BatchNorm stands between pooling and linear layer.
     """
     backbone: dict
     parameters: int
     classes: int = 1000
     input_size: int = 224
-    head_bn: bool = False
 
     def build(self, **overrides) -> Classifier:
         """The classifier, with arguments of its backbone overridden."""
-        return Classifier(MODELS.build(self.backbone | overrides), self.classes, self.head_bn)
+        return Classifier(MODELS.build(self.backbone | overrides), self.classes)
 
     def build_small(self) -> Classifier:
         """The same with few blocks, enough to test what does not depend on the depth."""
         stages = 3 if self.backbone['depth'] in (29, 164) else 4
         return self.build(stage_blocks=(2, 1, 1, 1)[:stages])
-
-
-class Classifier(nn.Module):
-    """What mmpretrain's ImageClassifier computes, without mmpretrain; the keys are the same."""
-
-    def __init__(self, backbone: nn.Module, classes: int, head_bn: bool) -> None:
-        super().__init__()
-        channels = backbone.out_channels[-1]
-        self.backbone = backbone
-        self.neck = MODELS.build(
-            dict(type='mmattn.GlobalAveragePoolingBN', in_channels=channels)) if head_bn else None
-        self.head = nn.ModuleDict({'fc': nn.Linear(channels, classes)})
-
-    def forward(self, x: Tensor) -> Tensor:
-        features = self.backbone(x)
-        pooled = features[-1].mean((2, 3)) if self.neck is None else self.neck(features)[-1]
-        return self.head['fc'](pooled)
 
 
 def _trunk(depth: int, **options) -> dict:
@@ -73,7 +55,6 @@ RES2NET = dict(spatial=dict(type='mmattn.Res2NetConv'))
 SDA = dict(depth_attn='mmattn.SDA')
 SMALL_IMAGES = dict(stem='cifar', base_channels=16)
 
-sda = partial(Network, head_bn=True)
 cifar100 = partial(Network, classes=100, input_size=32)
 
 
@@ -88,14 +69,14 @@ def _preact_mspanet(base_width: int, reduction: int) -> dict:
 
 NETWORKS = {
     # SDA-xNet and what it is compared with
-    'sda_resnet50': sda(_preset('SDAResNet', 50), 17_410_984),
-    'sda_resnet86': sda(_preset('SDAResNet', 86), 27_219_880),
-    'sda_resnet101': sda(_preset('SDAResNet', 101), 28_761_000),
-    'sda_senet86': sda(_trunk(86, attn='mmattn.SE', **SDA), 49_130_808),
-    'sda_cbam86': sda(_trunk(86, attn='mmattn.CBAM', **SDA), 49_104_992),
-    'sda_pyconv86': sda(_trunk(86, **PYCONV, **SDA), 43_331_176),
-    'sda_res2net86': sda(_trunk(86, **RES2NET, **SDA), 45_254_544),
-    'sda_epsanet86': sda(_preset('EPSANet', 86, **SDA), 39_392_001),
+    'sda_resnet50': Network(_preset('SDAResNet', 50), 17_410_984),
+    'sda_resnet86': Network(_preset('SDAResNet', 86), 27_219_880),
+    'sda_resnet101': Network(_preset('SDAResNet', 101), 28_761_000),
+    'sda_senet86': Network(_trunk(86, attn='mmattn.SE', **SDA), 49_130_808),
+    'sda_cbam86': Network(_trunk(86, attn='mmattn.CBAM', **SDA), 49_104_992),
+    'sda_pyconv86': Network(_trunk(86, **PYCONV, **SDA), 43_331_176),
+    'sda_res2net86': Network(_trunk(86, **RES2NET, **SDA), 45_254_544),
+    'sda_epsanet86': Network(_preset('EPSANet', 86, **SDA), 39_392_001),
     'resnet50': Network(_trunk(50), 25_557_032),
     'resnet86': Network(_trunk(86), 41_886_248),
     'senet50': Network(_trunk(50, attn='mmattn.SE'), 28_088_024),
@@ -152,7 +133,7 @@ def kinds() -> list[str]:
     for name, network in NETWORKS.items():
         config = {k: v for k, v in network.backbone.items() if k not in ('depth', 'stem', 'size')}
         stages = 3 if network.backbone['depth'] in (29, 164) else 4
-        first.setdefault(repr((config, stages, network.head_bn)), name)
+        first.setdefault(repr((config, stages)), name)
     return list(first.values())
 
 

@@ -240,14 +240,15 @@ def test_results_are_made_of_the_files(tool, tmp_path, capsys):
     assert tool.main(['--results', str(tmp_path)]) == 0
     assert capsys.readouterr().out.count('wrote ') == 3
     text = (tmp_path / 'RESULTS.md').read_text()
-    assert '| SE(8) | another | as it comes | infer |' in text and 'outputs compared' in text
+    assert '| SE(8) | as it comes | another | as it comes | infer |' in text and 'outputs compared' in text
     assert '| depth | 50 |' in text and '| 50.0 |' in text
     assert '--against-name another' in text and str(tmp_path) not in text
     assert (tmp_path / 'accuracy.png').is_file() and (tmp_path / 'memory.png').is_file()
 
 
 @pytest.mark.parametrize('content, said', [
-    (None, 'no JSON files'), ('{', 'was not written by'), ('[1]', 'was not written by'), ('{"schema": 0}', 'schema 0')])
+    (None, 'no JSON files'), ('{', 'was not written by'), ('[1]', 'was not written by'), ('{"schema": 0}', 'schema 0'),
+    ('{"schema": 1, "results": [{"mode": "infer"}]}', 'is damaged')])
 def test_results_of_other_files_are_refused(tool, tmp_path, capsys, content, said):
     if content is not None:
         (tmp_path / 'x.json').write_text(content)

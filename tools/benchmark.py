@@ -10,7 +10,6 @@ try:
     import torch
 
     from mmattn import benchmark
-    from mmattn.benchmark.pictures import draw_bars
     from mmattn.fileio import write_json
     from mmattn.preflight import UserError
 except ModuleNotFoundError as missing:
@@ -139,6 +138,8 @@ def run(args: argparse.Namespace) -> None:
     progress('')
     print(benchmark.as_text(report))
     if args.plot:
+        from mmattn.benchmark.pictures import draw_bars  # matplotlib takes a second to import
+
         draw_bars(report['results'], args.plot)
 
 

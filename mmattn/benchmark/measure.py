@@ -127,7 +127,8 @@ def measure_against(subject: Ours, other: Other, settings: Settings) -> dict:
                                refused=str(error))
         rows = _rows(cases, mode, settings)
         results += rows
-        between = dict(mode=mode, ours=subject.name, theirs=other.name, outputs=agreement.text)
+        between = dict(mode=mode, ours=subject.name, our_treatment=settings.treatment.within(mode).name,
+                       theirs=other.name, outputs=agreement.text)
         comparisons += [
             dict(between, treatment=row['treatment'], as_it_comes=case.treatment == plain,
                  same_treatment=case.treatment == same.within(mode), speedup=_ratio(row, rows[0]),

@@ -32,7 +32,11 @@ def machine_line(report: dict) -> str:
 
 
 def label(row: dict) -> str:
-    return row['name'] if row['treatment'] == 'as it comes' else f"{row['name']} ({row['treatment']})"
+    return row['name'] + _treated(row['treatment'])
+
+
+def _treated(treatment: str) -> str:
+    return '' if treatment == 'as it comes' else f' ({treatment})'
 
 
 def spread_text(spread: dict) -> str:
@@ -48,8 +52,9 @@ def memory_text(row: dict) -> str:
 
 def comparison_text(comparison: dict) -> str:
     """One ratio in one line."""
-    conditions = 'theirs as it comes' if comparison['as_it_comes'] else f"same treatment ({comparison['treatment']})"
-    head = f"{comparison['ours']} against {comparison['theirs']}, {comparison['mode']}, {conditions}"
+    ours = comparison['ours'] + _treated(comparison['our_treatment'])
+    theirs = comparison['theirs'] + _treated(comparison['treatment'])
+    head = f"{ours} against {theirs}, {comparison['mode']}"
     if 'refused' in comparison:
         return f"{head}: {comparison['refused']}"
     memory = '' if comparison['memory'] is None else f", {comparison['memory']:.2f} times the memory"

@@ -10,7 +10,6 @@ from mmattn.complexity.metafile import read_metafiles
 from mmattn.fileio import atomic_path
 from mmattn.preflight import UserError
 
-from .pictures import draw_lines, draw_points
 from .report import MIB, SCHEMA, label, machine_line, memory_text, overhead_text, spread_text
 
 ACCURACY_PICTURE, MEMORY_PICTURE = 'accuracy.png', 'memory.png'
@@ -39,6 +38,16 @@ def write_results(folder: str | Path, root: str | Path) -> list[Path]:
     reports = {path.name: _read(path) for path in sorted(folder.glob('*.json'))}
     if not reports:
         raise UserError(f'no JSON files in {folder}; measure something with --json {folder}/NAME.json first')
+    try:
+        return _write(reports, folder, root)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise UserError(f'a JSON file in {folder} is damaged ({type(error).__name__}: {error}): measure it again, or '
+                        'move it elsewhere') from error
+
+
+def _write(reports: dict[str, dict], folder: Path, root: Path) -> list[Path]:
+    from .pictures import draw_lines, draw_points  # matplotlib takes a second to import
+
     written = []
     conditions, points = _accuracies(reports, Path(root))
     if points:
@@ -94,8 +103,8 @@ def _tables(reports: list[dict]) -> Iterator[str]:
     if comparisons:
         yield _table(
             '### Against other code\n\nTimes as fast, round by round in one run, and memory as a fraction of theirs.',
-            ('ours', 'theirs', 'theirs runs', 'mode', 'times as fast', 'memory', 'outputs'),
-            [(c['ours'], c['theirs'], c['treatment'], c['mode'],
+            ('ours', 'ours runs', 'theirs', 'theirs runs', 'mode', 'times as fast', 'memory', 'outputs'),
+            [(c['ours'], c['our_treatment'], c['theirs'], c['treatment'], c['mode'],
               c.get('refused') or spread_text(c['speedup']),
               f"{c['memory']:.2f}" if c.get('memory') else '', c['outputs']) for c in comparisons])
     overheads = [o for report in reports for o in report.get('overheads', ())]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mmattn.complexity.metafile import NOT_FOUND
+from mmattn.complexity.tables import counted_parameters
 from mmattn.report.history import History
 
 from .bootstrap import LEVEL, Difference
@@ -173,7 +174,7 @@ def _published(comparison: Comparison) -> Table | None:
     for run in comparison.runs:
         for row in comparison.published.get(run.name, ()):
             size, figures = run.complexity, row.figures
-            counted = size and (size.trainable if _trainable(figures, size.kind) else size.parameters)
+            counted = size and counted_parameters(size, figures)
             measured = ', '.join(f'{name} {run.metrics[name]:.1f}' for name in ('box AP', 'mask AP', 'top-1', 'top-5')
                                  if name in run.metrics)
             rows.append((run, (
@@ -189,11 +190,6 @@ def _published(comparison: Comparison) -> Table | None:
         'trained on the data set that stands with the accuracy.',
         ('network', 'parameters, M', 'published', 'FLOPs, G', 'published', 'accuracy', 'published', 'source'),
         tuple(rows), words=True)
-
-
-def _trainable(figures: object, kind: str) -> bool:
-    counted = figures.counted if figures else None
-    return counted == 'trainable' if counted else kind == 'detector'
 
 
 def _printed(figure: str | None) -> str:

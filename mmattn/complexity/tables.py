@@ -121,10 +121,11 @@ def explained(row: Row, size: Complexity) -> bool:
     """Whether a row agrees with what is published, or has a note."""
     figures = row.figures
     return (figures is None or bool(figures.note) or
-            figures.parameters_agree(_counted(size, figures)) and figures.flops_agree(size.multiply_adds))
+            figures.parameters_agree(counted_parameters(size, figures)) and figures.flops_agree(size.multiply_adds))
 
 
-def _counted(size: Complexity, figures: Figures | None) -> int:
+def counted_parameters(size: Complexity, figures: Figures | None) -> int:
+    """The parameters that a published figure counts: all, or the trainable ones, as papers do for detectors."""
     default = 'trainable' if size.kind == 'detector' else 'total'
     return size.trainable if (figures and figures.counted or default) == 'trainable' else size.parameters
 
@@ -134,11 +135,11 @@ def _line(row: Row, size: Complexity | None) -> str:
     name, parameters, multiply_adds, difference = row.name, '', '', ''
     if size is not None:
         name = f'[{row.name}]({Path(os.path.relpath(row.config, row.folder)).as_posix()})'
-        parameters = _number(_counted(size, figures) / 1e6, figures.parameters, digits=2)
+        parameters = _number(counted_parameters(size, figures) / 1e6, figures.parameters, digits=2)
         multiply_adds = _number(size.multiply_adds / 1e9, figures.flops, digits=2)
         if figures.flops not in ('', NOT_FOUND):
             difference = f'{100 * relative(size.multiply_adds / 1e9, figures.flops):+.2f} %'
-        if row.figures and not figures.parameters_agree(_counted(size, figures)):
+        if row.figures and not figures.parameters_agree(counted_parameters(size, figures)):
             parameters = f'**{parameters}**'
         if row.figures and not figures.flops_agree(size.multiply_adds):
             difference = f'**{difference}**'

@@ -24,10 +24,10 @@ _local = threading.local()  # of each thread: the scope that is open in it
 def recomputing(function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
     """``function(*inputs)``, the forward pass of a block say, within which `recomputable` has an effect.
 
-    A call within a call is a part of it. Without gradients, and in what torch.compile compiles, which decides by itself
-    what to keep, this is an ordinary call.
+    A call within a call is a part of it. It is an ordinary call without gradients, and where somebody else decides what
+    to keep: torch.compile, or a checkpoint around it.
     """
-    if not torch.is_grad_enabled() or is_compiling() or _scope() is not None:
+    if not torch.is_grad_enabled() or is_compiling() or _scope() is not None or _others_decide():
         return function(*inputs)
     with _open_scope():
         return function(*inputs)
@@ -35,6 +35,12 @@ def recomputing(function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
 
 def _scope() -> _Scope | None:
     return getattr(_local, 'scope', None)
+
+
+def _others_decide() -> bool:
+    """Whether hooks for saved tensors are set, which ours would take the place of; older releases cannot tell."""
+    hooks_in_force = getattr(torch._C._autograd, '_top_saved_tensors_default_hooks', None)
+    return hooks_in_force is not None and hooks_in_force(False) is not None
 
 
 @contextmanager

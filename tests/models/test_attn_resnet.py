@@ -33,6 +33,20 @@ def test_empty_trunk_is_torchvisions_resnet(depth):
     torch.testing.assert_close(logits, theirs(x), rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize('name', ['SE', 'ECA', 'FCA', 'SPEM', 'EMA', 'CBAM'])
+def test_inference_gives_what_the_way_with_gradients_gives(name):
+    net = build(base_channels=64, stem_channels=None, attn=f'mmattn.{name}', depth_attn='mmattn.SDA').eval()
+    x = torch.randn(2, 3, 64, 64)
+    expected, seen = net(x), []
+    with torch.no_grad():
+        for out, other in zip(net(x), expected):
+            torch.testing.assert_close(out, other, rtol=1e-4, atol=1e-4 * other.std().item())
+        net.layer1[0].attn.register_forward_hook(lambda module, args, out: seen.append(out))
+        for out, other in zip(net(x), expected):
+            torch.testing.assert_close(out, other, rtol=1e-4, atol=1e-4 * other.std().item())
+    assert len(seen) == 1, 'the hook of an attention is called'
+
+
 @pytest.mark.parametrize('spatial', [dict(groups=32, base_width=4), dict(groups=1, base_width=128)])
 def test_grouped_conv_is_torchvisions_resnext_and_wide_resnet(spatial):
     name = 'resnext50_32x4d' if spatial['groups'] == 32 else 'wide_resnet50_2'

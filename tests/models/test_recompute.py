@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from networks import images
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from mmattn.models import recompute
 from mmattn.models.backbones import AttnResNet, attn_resnet
@@ -158,6 +159,30 @@ def test_outside_of_a_scope_and_without_gradients_nothing_happens():
     with torch.no_grad():
         recomputing(lambda: recomputable(F.relu(x), function, x))
     assert function.calls == 0
+
+
+def test_a_checkpoint_around_it_decides():
+    torch.manual_seed(0)
+    net, kept, asked = AttnResNet(depth=18), [], []
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept.append(tensor)
+        return tensor
+
+    if not hasattr(torch._C._autograd, '_top_saved_tensors_default_hooks'):
+        pytest.skip('this torch cannot tell')
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: asked.append(tensor) or tensor):
+        out = net(torch.randn(2, 3, 64, 64))[-1]
+    out.sum().backward()
+    assert len(kept) > 100 and len(asked) > 100
+    x = torch.randn(2, 3, 64, 64)
+    ours = gradients(net, x)
+    wrapped = copy.deepcopy(net)
+    forward = wrapped.layer2.forward
+    wrapped.layer2.forward = lambda x: checkpoint(forward, x, use_reentrant=False)
+    x.requires_grad_()
+    torch.autograd.backward(outs := wrapped(x), [torch.ones_like(out) / out.numel() for out in outs])
+    assert_same([x.grad, *(p.grad for p in wrapped.parameters())], ours[:1 + len(list(net.parameters()))])
 
 
 def test_an_error_closes_the_scope():

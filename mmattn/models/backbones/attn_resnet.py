@@ -146,7 +146,7 @@ class AttnResNet(BaseModule):
         self.preact = block == 'preact'
 
         self.stem_channels = channels = stem_channels or base_channels
-        self.stem_stride = 2 if stem == 'imagenet' else 1  # of its convolutions, whose maps are its largest
+        self.stem_stride = 2 if stem == 'imagenet' else 1
         self._build_stem(in_channels, channels, stem, deep_stem, stem_pool)
         block_class = BLOCKS[block]
         expansion = expansion or block_class.default_expansion

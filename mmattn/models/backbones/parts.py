@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..compiling import is_compiling
 from ..layout import format_of
 
-# What a part may take for its output, in bytes: some of them have to fit a cache.
+# What a part may take for one map, in bytes: several of them have to fit a cache.
 PART_BYTES = 8 * 2**20
 
 
@@ -30,8 +30,8 @@ def in_parts(layers: Callable[[Tensor], Tensor], modules: Iterable[nn.Module], x
         layers: function of maps (N, C, H, W) that treats each image by itself in inference.
         modules: those that the layers consist of.
         x: the batch.
-        channels: of the output (N, channels, H / stride, W / stride).
-        stride: of the output.
+        channels: of the largest map that the layers make, (N, channels, H / stride, W / stride).
+        stride: of that map.
     """
     if not _may_be_split(modules, x):
         return layers(x)
