@@ -15,7 +15,7 @@ from torch.nn import functional as F
 import mmattn.models.attention  # noqa: F401
 from mmattn.models.attention.ema import Gate, Pool
 from mmattn.models.attention.fca import TOP_FREQUENCIES, dct_basis
-from mmattn.models.attention.spem import GlobalExtrema
+from mmattn.models.attention.spem import ScaleByExtrema
 from mmattn.registry import MODELS
 
 NAMES = sorted(name for name, cls in MODELS.module_dict.items()
@@ -400,10 +400,11 @@ def test_spem_starts_almost_closed():
 
 def test_extrema_hand_their_gradients_to_one_position_each():
     x = torch.tensor([[1., 3, 3, 1], [2, 2, 2, 2]]).view(1, 2, 2, 2).requires_grad_()
-    top, bottom = GlobalExtrema.apply(x)
-    assert top.flatten().tolist() == [3, 2] and bottom.flatten().tolist() == [1, 2]
-    (10 * top + bottom).sum().backward()
-    assert x.grad.view(2, 4).tolist() == [[1, 10, 0, 0], [11, 0, 0, 0]]
+    y = ScaleByExtrema.apply(x, lambda top, bottom: 10 * top + bottom)
+    assert y.view(2, 4).tolist() == [[31, 93, 93, 31], [44, 44, 44, 44]]
+    y.sum().backward()
+    # the gate, and the sum of x times what the gate takes of each extremum
+    assert x.grad.view(2, 4).tolist() == [[31 + 8, 31 + 80, 31, 31], [22 + 88, 22, 22, 22]]
 
 
 def test_gc_starts_as_identity_by_its_last_layer():

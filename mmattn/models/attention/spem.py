@@ -5,36 +5,58 @@ loss. Its gradient, ``0.2 * p``, is what a weight decay of 0.2 on the parameters
 network needs not hand the sum out: give the optimiser ``paramwise_cfg=dict(custom_keys={'.attn.p':
 dict(decay_mult=2001)})`` beside their weight decay of 1e-4 (0.2 + 1e-4).
 """
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from mmattn.registry import MODELS
 
+from ..compiling import is_compiling
+from ..scale import dot
 from .base import ChannelWeighting
 
 
-class GlobalExtrema(torch.autograd.Function):
-    """Maximum and minimum of each channel, (N, C, H, W) -> two of (N, C, 1, 1).
+def extrema(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Maximum and minimum of each channel, (N, C, H, W) -> two of (N, C, 1, 1)."""
+    return x.amax((2, 3), keepdim=True), x.amin((2, 3), keepdim=True)
 
-    The gradient goes to the first position that attains the extremum, as in max pooling. It is
-    looked for in the backward only, as without it the forward is many times faster on a CPU; and
-    both gradients share one map.
+
+class ScaleByExtrema(torch.autograd.Function):
+    """``x * gate(*extrema(x), *parameters)``, with one map for all of the gradient of `x`.
+
+    The gradient of an extremum goes to the first position that attains it, as in max pooling. It is looked for in the
+    backward only, as without it the forward is many times faster on a CPU.
     """
 
     @staticmethod
-    def forward(ctx, x: Tensor) -> tuple[Tensor, Tensor]:
-        ctx.save_for_backward(x)
-        return x.amax((2, 3), keepdim=True), x.amin((2, 3), keepdim=True)
+    def forward(ctx, x: Tensor, gate: Callable[..., Tensor], *parameters: Tensor) -> Tensor:
+        tops_and_bottoms = extrema(x)
+        ctx.gate = gate
+        ctx.save_for_backward(x, *tops_and_bottoms, *parameters)
+        return x * gate(*tops_and_bottoms, *parameters).to(x.dtype)
 
     @staticmethod
-    def backward(ctx, dtop: Tensor, dbottom: Tensor) -> Tensor:
-        x, = ctx.saved_tensors
-        flat = x.flatten(2)
-        top, bottom = flat.argmax(2, keepdim=True), flat.argmin(2, keepdim=True)
-        dx = torch.zeros_like(flat).scatter_(2, top, dtop.flatten(2))
-        # both may be at one position; no scatter_add_, which is not deterministic on every device
-        dx = dx.scatter_(2, bottom, dx.gather(2, bottom) + dbottom.flatten(2))
-        return dx.view_as(x)
+    @once_differentiable
+    def backward(ctx, dy: Tensor) -> tuple[Tensor | None, ...]:
+        x, *inputs = ctx.saved_tensors
+        with torch.enable_grad():
+            inputs = [t.detach().requires_grad_() for t in inputs]
+            gate = ctx.gate(*inputs)
+        dtop, dbottom, *dparameters = torch.autograd.grad(gate, inputs, dot(dy, x).to(gate.dtype))
+        flat, dx = x.flatten(2), (dy * gate.detach().to(x.dtype)).flatten(2)
+        # No scatter_add_, which is not deterministic on every device.
+        for position, gradient in ((flat.argmax(2, keepdim=True), dtop), (flat.argmin(2, keepdim=True), dbottom)):
+            dx = dx.scatter_(2, position, dx.gather(2, position) + gradient.flatten(2))
+        return dx.view_as(x), None, *dparameters
+
+
+def shares(p: Tensor) -> Tensor:
+    """p**2 over its sum."""
+    return p.square() / p.square().sum()
 
 
 @MODELS.register_module()
@@ -74,11 +96,20 @@ class SPEM(ChannelWeighting):
 
     def pooling_shares(self) -> Tensor:
         """The shares of maximum and minimum in the mix, (2,), which sum to 1."""
-        return self.p.square() / self.p.square().sum()
+        return shares(self.p)
+
+    @staticmethod
+    def gate_of(top: Tensor, bottom: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor, p: Tensor) -> Tensor:
+        """The weights from both extrema of each channel, (N, C, 1, 1), by the equations above."""
+        top, bottom = w2 * top + b2, w2 * bottom + b2
+        share = shares(p)
+        mix = share[0] * top + share[1] * bottom
+        return (top + bottom).sigmoid() * (w1 * mix + b1).sigmoid()
 
     def channel_weights(self, x: Tensor) -> Tensor:
-        top, bottom = (self.w2 * extremum + self.b2 for extremum in GlobalExtrema.apply(x))
-        share = self.pooling_shares()
-        mix = share[0] * top + share[1] * bottom
-        gate = (top + bottom).sigmoid() * (self.w1 * mix + self.b1).sigmoid()
-        return gate
+        return self.gate_of(*extrema(x), self.w1, self.b1, self.w2, self.b2, self.p)
+
+    def attend(self, x: Tensor) -> Tensor:
+        if is_compiling():  # which makes its own gradient
+            return super().attend(x)
+        return ScaleByExtrema.apply(x, self.gate_of, self.w1, self.b1, self.w2, self.b2, self.p)
