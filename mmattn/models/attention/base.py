@@ -77,6 +77,15 @@ def _only_weighs_channels(attention: nn.Module) -> bool:
             and not attention._forward_hooks and not attention._forward_pre_hooks)
 
 
+def largest(x: Tensor, dim: int, keepdim: bool = False) -> Tensor:
+    """``x.amax(dim)``, whose gradient goes to one position only."""
+    if not (torch.is_grad_enabled() and x.requires_grad):
+        return x.amax(dim, keepdim)
+    # The gradient of amax goes where the map equals its maximum: nowhere, and NaN, if a map that the backward pass
+    # computes again differs in its last bit.
+    return x.max(dim, keepdim).values
+
+
 def check_positive(name: str, value: int) -> int:
     """`value`, if it is a positive integer.
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mmattn.registry import MODELS
 
 from ..scale import scale
-from .base import Attention, check_odd, reduced
+from .base import Attention, check_odd, largest, reduced
 
 
 class ChannelAttention(nn.Module):
@@ -31,7 +31,7 @@ class ChannelAttention(nn.Module):
         self.fc2 = nn.Conv2d(hidden, in_channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        mean, peak = x.mean((2, 3), keepdim=True), x.amax((2, 3), keepdim=True)
+        mean, peak = x.mean((2, 3), keepdim=True), largest(x.flatten(2), 2, keepdim=True)[..., None]
         hidden = torch.relu(self.fc1(mean)) + torch.relu(self.fc1(peak))
         return self.fc2(hidden).sigmoid()  # (N, C, 1, 1)
 
@@ -48,7 +48,7 @@ class SpatialAttention(nn.Module):
         self.conv = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        pooled = torch.stack((x.mean(1), x.amax(1)), 1)  # (N, 2, H, W)
+        pooled = torch.stack((x.mean(1), largest(x, 1)), 1)  # (N, 2, H, W)
         return self.conv(pooled).sigmoid()  # (N, 1, H, W)
 
 

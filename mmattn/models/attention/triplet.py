@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from mmattn.registry import MODELS
 
-from .base import Attention, check_odd
+from .base import Attention, check_odd, largest
 
 
 class PlaneAttention(nn.Module):
@@ -28,7 +28,7 @@ class PlaneAttention(nn.Module):
         self.norm = nn.BatchNorm2d(1, momentum=0.01)
 
     def forward(self, x: Tensor) -> Tensor:
-        plane = torch.stack((x.amax(self.axis), x.mean(self.axis)), 1)  # (N, 2, rows, columns)
+        plane = torch.stack((largest(x, self.axis), x.mean(self.axis)), 1)  # (N, 2, rows, columns)
         if self.transpose:
             plane = plane.transpose(2, 3)
         weight = self.norm(self.conv(plane)).sigmoid()
