@@ -27,6 +27,7 @@ def dot(a: Tensor, b: Tensor) -> Tensor:
 
 
 class _Scale(torch.autograd.Function):
+    """``x * weight`` for (N, C, H, W) and (N, C, 1, 1), whose backward makes no product of the map's size."""
 
     @staticmethod
     def forward(ctx, x: Tensor, weight: Tensor) -> Tensor:
