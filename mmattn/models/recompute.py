@@ -2,8 +2,8 @@
 
 What a norm puts out follows from what it takes in, and the norm keeps that for its own backward pass. So the
 convolution behind it need not keep its input as well: within `recomputing`, a tensor that was named to
-`recomputable` is dropped after the forward pass, and computed again when the backward pass asks for it. The price is one
-more norm and activation. (The idea is Pleiss et al.'s, arXiv:1707.06990.)
+`recomputable` is dropped after the forward pass, and computed again when the backward pass asks for it. The price is
+one more norm and activation. (The idea is Pleiss et al.'s, arXiv:1707.06990.)
 """
 from __future__ import annotations
 
