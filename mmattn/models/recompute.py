@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .compiling import is_compiling
+from .hooked import is_hooked
 
 _local = threading.local()  # of each thread: the scope that is open in it
 
@@ -81,7 +82,7 @@ def normed(norm: nn.Module, x: Tensor, activation: Callable[[Tensor], Tensor] | 
 
 def _repetition(norm: nn.Module, activation: Callable[[Tensor], Tensor] | None) -> Callable[[Tensor], Tensor] | None:
     """What computes ``activation(norm(x))`` a second time, without another update of the running statistics."""
-    if norm._forward_hooks or norm._forward_pre_hooks:
+    if is_hooked(norm):
         return None
     if type(norm) is nn.BatchNorm2d:
         of_batch = norm.training or norm.running_mean is None

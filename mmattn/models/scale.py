@@ -10,12 +10,12 @@ from .compiling import is_compiling
 PRODUCT_BYTES = 2**20
 
 
-def scale(x: Tensor, weight: Tensor) -> Tensor:
-    """``x * weight`` in the type of `x`, for a map (N, C, H, W) and weights (N, C, 1, 1)."""
+def scale(x: Tensor, weight: Tensor, plus: Tensor | None = None) -> Tensor:
+    """``x * weight``, or ``plus + x * weight``, in the type of `x`: maps (N, C, H, W) and weights (N, C, 1, 1)."""
     weight = weight.to(x.dtype)  # autocast gives float32
     if x.device.type != 'cpu' or is_compiling():
-        return x * weight
-    return _Scale.apply(x, weight)
+        return scaled(x, weight, plus)
+    return _Scale.apply(x, weight, plus)
 
 
 def dot(a: Tensor, b: Tensor) -> Tensor:
@@ -26,16 +26,21 @@ def dot(a: Tensor, b: Tensor) -> Tensor:
     return torch.cat([(p * q).sum((2, 3), keepdim=True) for p, q in zip(a.split(images), b.split(images))])
 
 
+def scaled(x: Tensor, weight: Tensor, plus: Tensor | None) -> Tensor:
+    """What `scale` computes, with the gradients that PyTorch gives it."""
+    return x * weight if plus is None else torch.addcmul(plus, x, weight)
+
+
 class _Scale(torch.autograd.Function):
-    """``x * weight`` for (N, C, H, W) and (N, C, 1, 1), whose backward makes no product of the map's size."""
+    """`scaled`, whose backward makes no product of the map's size but for the gradient of `x`."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor) -> Tensor:
+    def forward(ctx, x: Tensor, weight: Tensor, plus: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, weight)
-        return x * weight
+        return scaled(x, weight, plus)
 
     @staticmethod
-    def backward(ctx, dout: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    def backward(ctx, dout: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
-        dx = dout * weight if ctx.needs_input_grad[0] else None
-        return dx, dot(dout, x) if ctx.needs_input_grad[1] else None
+        dx, dweight, dplus = ctx.needs_input_grad
+        return dout * weight if dx else None, dot(dout, x) if dweight else None, dout if dplus else None

@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import mmattn.models.attention  # noqa: F401
+from mmattn.models.attention.base import attend_and_add
 from mmattn.models.attention.ema import Gate, Pool
 from mmattn.models.attention.fca import TOP_FREQUENCIES, dct_basis
 from mmattn.models.attention.spem import ScaleByExtrema
@@ -56,6 +57,22 @@ def test_all_modules_are_registered():
 
 
 # --- the contract -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('name', NAMES)
+@pytest.mark.parametrize('grad', [True, False], ids=['training', 'inference'])
+def test_attention_and_shortcut_in_one_step(name, grad):
+    module = scrambled(name).double().eval()
+    x = random_map(2, CHANNELS, 6, 5, dtype=torch.float64).contiguous(memory_format=torch.channels_last)
+    given = [x.requires_grad_(grad), x.detach().roll(1).requires_grad_(grad), *module.parameters()]
+    expected = module(x) + given[1]
+    with torch.set_grad_enabled(grad):
+        out = attend_and_add(module, x.clone(), given[1])
+    torch.testing.assert_close(out, expected)
+    if grad:
+        gradients, expected = (torch.autograd.grad(y.square().sum(), given, allow_unused=True)
+                               for y in (out, expected))
+        torch.testing.assert_close(gradients, expected)
 
 
 @pytest.mark.parametrize('size', [(1, 1), (1, 6), (5, 1), (2, 2), (7, 9)])
@@ -400,7 +417,7 @@ def test_spem_starts_almost_closed():
 
 def test_extrema_hand_their_gradients_to_one_position_each():
     x = torch.tensor([[1., 3, 3, 1], [2, 2, 2, 2]]).view(1, 2, 2, 2).requires_grad_()
-    y = ScaleByExtrema.apply(x, lambda top, bottom: 10 * top + bottom)
+    y = ScaleByExtrema.apply(x, None, lambda top, bottom: 10 * top + bottom)
     assert y.view(2, 4).tolist() == [[31, 93, 93, 31], [44, 44, 44, 44]]
     y.sum().backward()
     # the gate, and the sum of x times what the gate takes of each extremum

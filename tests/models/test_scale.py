@@ -15,9 +15,10 @@ def noise(*shape: int) -> torch.Tensor:
 @pytest.mark.parametrize('part_bytes', [1, 2**20])
 def test_gradients(part_bytes, monkeypatch):
     monkeypatch.setattr(module, 'PRODUCT_BYTES', part_bytes)
-    inputs = noise(3, 4, 2, 3), noise(3, 4, 1, 1)
-    assert torch.autograd.gradcheck(scale, inputs)
-    assert torch.autograd.gradgradcheck(scale, inputs)
+    x, weight = noise(3, 4, 2, 3), noise(3, 4, 1, 1)
+    for inputs in ((x, weight), (x, weight, x.detach().flip(0).requires_grad_())):
+        assert torch.autograd.gradcheck(scale, inputs)
+        assert torch.autograd.gradgradcheck(scale, inputs)
 
 
 def test_gradients_of_the_weighted_sum():

@@ -4,6 +4,7 @@ from torch import Tensor, nn
 
 from ..compiling import is_compiling
 from ..gate import Gated
+from ..hooked import is_hooked
 from ..layout import is_channels_last
 from ..scale import scale
 
@@ -58,23 +59,23 @@ class ChannelWeighting(Attention):
         """(N, C, H, W) -> (N, C, 1, 1)."""
         raise NotImplementedError
 
-    def attend(self, x: Tensor) -> Tensor:
-        return scale(x, self.channel_weights(x))
+    def attend(self, x: Tensor, plus: Tensor | None = None) -> Tensor:
+        """The attention itself, without the gate; with `plus`, a map like `x`, the sum of both in one pass."""
+        return scale(x, self.channel_weights(x), plus)
 
 
 def attend_and_add(attention: nn.Module, x: Tensor, shortcut: Tensor) -> Tensor:
     """``attention(x) + shortcut``; in inference `x` may be overwritten."""
-    if (torch.is_grad_enabled() or is_compiling() or x.dtype != shortcut.dtype
-            or not _only_weighs_channels(attention)):
+    if not _only_weighs_channels(attention) or x.dtype != shortcut.dtype:
         # Out of place: an attention may need what it returned in its backward pass.
         return attention(x) + shortcut
-    # The product and the sum in one pass over the map.
+    if torch.is_grad_enabled() or is_compiling():
+        return attention.attend(x, shortcut)
     return torch.addcmul(shortcut, x, attention.channel_weights(x).to(x.dtype), out=x)
 
 
 def _only_weighs_channels(attention: nn.Module) -> bool:
-    return (isinstance(attention, ChannelWeighting) and attention.gate is None
-            and not attention._forward_hooks and not attention._forward_pre_hooks)
+    return isinstance(attention, ChannelWeighting) and attention.gate is None and not is_hooked(attention)
 
 
 def largest(x: Tensor, dim: int, keepdim: bool = False) -> Tensor:

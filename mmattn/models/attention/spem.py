@@ -16,7 +16,7 @@ from torch.autograd.function import once_differentiable
 from mmattn.registry import MODELS
 
 from ..compiling import is_compiling
-from ..scale import dot
+from ..scale import dot, scaled
 from .base import ChannelWeighting
 
 
@@ -26,32 +26,34 @@ def extrema(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class ScaleByExtrema(torch.autograd.Function):
-    """``x * gate(*extrema(x), *parameters)``, with one map for all of the gradient of `x`.
+    """``x * gate(*extrema(x), *parameters)`` (+ `plus`), with one map for all of the gradient of `x`.
 
-    The gradient of an extremum goes to the first position that attains it, as in max pooling. It is looked for in the
-    backward only, as without it the forward is many times faster on a CPU.
+    The gradient of an extremum goes to one position that attains it, as in max pooling.
     """
 
     @staticmethod
-    def forward(ctx, x: Tensor, gate: Callable[..., Tensor], *parameters: Tensor) -> Tensor:
-        tops_and_bottoms = extrema(x)
+    def forward(ctx, x: Tensor, plus: Tensor | None, gate: Callable[..., Tensor], *parameters: Tensor) -> Tensor:
+        flat = x.flatten(2)
+        # Not argmax and argmin, which are slower than this on a CPU.
+        (top, highest), (bottom, lowest) = flat.max(2, keepdim=True), flat.min(2, keepdim=True)
+        inputs = top.unsqueeze(3), bottom.unsqueeze(3), *parameters
         ctx.gate = gate
-        ctx.save_for_backward(x, *tops_and_bottoms, *parameters)
-        return x * gate(*tops_and_bottoms, *parameters).to(x.dtype)
+        ctx.save_for_backward(x, highest, lowest, *inputs)
+        return scaled(x, gate(*inputs).to(x.dtype), plus)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, dy: Tensor) -> tuple[Tensor | None, ...]:
-        x, *inputs = ctx.saved_tensors
+        x, highest, lowest, *inputs = ctx.saved_tensors
         with torch.enable_grad():
             inputs = [t.detach().requires_grad_() for t in inputs]
             gate = ctx.gate(*inputs)
         dtop, dbottom, *dparameters = torch.autograd.grad(gate, inputs, dot(dy, x).to(gate.dtype))
-        flat, dx = x.flatten(2), (dy * gate.detach().to(x.dtype)).flatten(2)
+        dx = (dy * gate.detach().to(x.dtype)).flatten(2)
         # No scatter_add_, which is not deterministic on every device.
-        for position, gradient in ((flat.argmax(2, keepdim=True), dtop), (flat.argmin(2, keepdim=True), dbottom)):
-            dx = dx.scatter_(2, position, dx.gather(2, position) + gradient.flatten(2))
-        return dx.view_as(x), None, *dparameters
+        for position, gradient in ((highest, dtop), (lowest, dbottom)):
+            dx.scatter_(2, position, dx.gather(2, position) + gradient.flatten(2))
+        return dx.view_as(x), dy if ctx.needs_input_grad[1] else None, None, *dparameters
 
 
 def shares(p: Tensor) -> Tensor:
@@ -109,7 +111,7 @@ class SPEM(ChannelWeighting):
     def channel_weights(self, x: Tensor) -> Tensor:
         return self.gate_of(*extrema(x), self.w1, self.b1, self.w2, self.b2, self.p)
 
-    def attend(self, x: Tensor) -> Tensor:
-        if is_compiling():  # which makes its own gradient
-            return super().attend(x)
-        return ScaleByExtrema.apply(x, self.gate_of, self.w1, self.b1, self.w2, self.b2, self.p)
+    def attend(self, x: Tensor, plus: Tensor | None = None) -> Tensor:
+        if is_compiling() or not torch.is_grad_enabled():
+            return super().attend(x, plus)
+        return ScaleByExtrema.apply(x, plus, self.gate_of, self.w1, self.b1, self.w2, self.b2, self.p)

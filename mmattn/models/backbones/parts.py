@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..compiling import is_compiling
+from ..hooked import is_hooked
 from ..layout import format_of
 
 # What a part may take for one map, in bytes: several of them have to fit a cache.
@@ -52,5 +53,4 @@ def in_parts(layers: Callable[[Tensor], Tensor], modules: Iterable[nn.Module], x
 def _may_be_split(modules: Iterable[nn.Module], x: Tensor) -> bool:
     if x.device.type != 'cpu' or torch.is_grad_enabled() or torch.jit.is_tracing() or is_compiling():
         return False
-    return not any(
-        m.training or m._forward_hooks or m._forward_pre_hooks for module in modules for m in module.modules())
+    return not any(m.training or is_hooked(m) for module in modules for m in module.modules())
