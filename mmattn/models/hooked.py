@@ -2,8 +2,10 @@
 from __future__ import annotations
 
 from torch import nn
+from torch.nn.modules.module import _has_any_global_hook
 
 
 def is_hooked(module: nn.Module) -> bool:
-    """Whether `module` has forward hooks, whose owner expects it to be called, on the whole batch, and once."""
-    return bool(module._forward_hooks or module._forward_pre_hooks)
+    """Whether there are hooks on the calls of `module`, whose owner expects it to be called: once, on the whole batch."""
+    return bool(module._forward_hooks or module._forward_pre_hooks or module._backward_hooks
+                or module._backward_pre_hooks or _has_any_global_hook())

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .compiling import is_compiling
+from .compiling import own_gradients
 from .hooked import is_hooked
 
 _local = threading.local()  # of each thread: the scope that is open in it
@@ -26,9 +26,10 @@ def recomputing(function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
     """``function(*inputs)``, the forward pass of a block say, within which `recomputable` has an effect.
 
     A call within a call is a part of it. It is an ordinary call without gradients, and where somebody else decides what
-    to keep: torch.compile, or a checkpoint around it.
+    to keep: torch.compile, or a checkpoint around it (which is seen from PyTorch 2.8 on; with older ones take `with_cp`
+    of the networks instead).
     """
-    if not torch.is_grad_enabled() or is_compiling() or _scope() is not None or _others_decide():
+    if not own_gradients() or _scope() is not None or _others_decide():
         return function(*inputs)
     with _open_scope():
         return function(*inputs)
@@ -64,7 +65,7 @@ def recomputable(out: Tensor, function: Callable[..., Tensor] | None, *inputs: T
         inputs: tensors that the backward pass keeps anyway, or that are recomputable themselves.
     """
     scope = _scope()
-    if scope is not None and function is not None:
+    if scope is not None and function is not None and _address(out):  # a tensor without elements has none
         scope.add(out, function, inputs)
     return out
 
@@ -82,7 +83,7 @@ def normed(norm: nn.Module, x: Tensor, activation: Callable[[Tensor], Tensor] | 
 
 def _repetition(norm: nn.Module, activation: Callable[[Tensor], Tensor] | None) -> Callable[[Tensor], Tensor] | None:
     """What computes ``activation(norm(x))`` a second time, without another update of the running statistics."""
-    if is_hooked(norm):
+    if is_hooked(norm) or isinstance(activation, nn.Module) and is_hooked(activation):
         return None
     if type(norm) is nn.BatchNorm2d:
         of_batch = norm.training or norm.running_mean is None
@@ -108,7 +109,7 @@ class _Scope:
         return self.kept[-1]
 
     def add(self, out: Tensor, function: Callable[..., Tensor], inputs: tuple[Tensor, ...]) -> None:
-        recipe = _Recipe(function, [self.keep(x.detach()) for x in inputs], out)
+        recipe = _Recipe(function, [self.keep(x) for x in inputs], out)
         # `out` stays alive until the scope closes, so that no other tensor can get its address.
         self.recipes[_address(out)] = out, out._version, recipe
 
@@ -124,7 +125,9 @@ class _Kept:
     """A saved tensor, or how to compute it."""
 
     def __init__(self, tensor: Tensor) -> None:
-        self.tensor: Tensor | None = tensor
+        # Detached: with its history it would keep itself alive, as its history keeps what was saved.
+        self.tensor: Tensor | None = tensor.detach()
+        self.version = tensor._version
         self.recipe: _Recipe | None = None
 
     def replace(self, recipe: _Recipe) -> None:
@@ -134,7 +137,12 @@ class _Kept:
         recipe.users += 1
 
     def get(self) -> Tensor:
-        return self.tensor if self.recipe is None else self.recipe.make().as_strided(*self.geometry)
+        if self.recipe is not None:
+            return self.recipe.make().as_strided(*self.geometry)
+        if self.tensor._version != self.version:  # PyTorch does not look where there are hooks
+            raise RuntimeError('a tensor that the backward pass needs was modified by an inplace operation: its shape '
+                               f'is {tuple(self.tensor.shape)}; use the operation that makes a new tensor')
+        return self.tensor
 
 
 class _Recipe:

@@ -4,7 +4,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .compiling import is_compiling
+from .compiling import own_gradients
 
 # Of the products that `dot` makes at a time: they have to stay in a processor's cache.
 PRODUCT_BYTES = 2**20
@@ -13,9 +13,9 @@ PRODUCT_BYTES = 2**20
 def scale(x: Tensor, weight: Tensor, plus: Tensor | None = None) -> Tensor:
     """``x * weight``, or ``plus + x * weight``, in the type of `x`: maps (N, C, H, W) and weights (N, C, 1, 1)."""
     weight = weight.to(x.dtype)  # autocast gives float32
-    if x.device.type != 'cpu' or is_compiling():
-        return scaled(x, weight, plus)
-    return _Scale.apply(x, weight, plus)
+    if x.device.type == 'cpu' and own_gradients():
+        return _Scale.apply(x, weight, plus)
+    return scaled(x, weight, plus)
 
 
 def dot(a: Tensor, b: Tensor) -> Tensor:

@@ -75,12 +75,46 @@ def test_attention_and_shortcut_in_one_step(name, grad):
         torch.testing.assert_close(gradients, expected)
 
 
+@pytest.mark.parametrize('name', ['SE', 'SPEM'])
+@pytest.mark.parametrize('grad', [True, False], ids=['training', 'inference'])
+def test_what_is_put_on_an_attention_is_not_passed_by(name, grad):
+    class Twice(MODELS.get(f'mmattn.{name}')):
+        def forward(self, x):
+            return 2 * super().forward(x)
+
+    class Thrice(MODELS.get(f'mmattn.{name}')):
+        def attend(self, x):
+            return 3 * super().attend(x)
+
+    x, shortcut = random_map(2, CHANNELS, 6, 5), random_map(2, CHANNELS, 6, 5).roll(1)
+    plain, hooked = scrambled(name), scrambled(name)
+    hooked.register_forward_hook(lambda module, args, out: 4 * out)
+    for factor, module in ((2, Twice(CHANNELS)), (3, Thrice(CHANNELS)), (4, hooked)):
+        module.load_state_dict(plain.state_dict())
+        with torch.set_grad_enabled(grad):
+            out = attend_and_add(module, x.clone(), shortcut)
+        torch.testing.assert_close(out, factor * plain(x) + shortcut)
+
+
+def test_backward_hooks_of_an_attention_are_called():
+    module, calls = scrambled('SE'), []
+    module.register_full_backward_hook(lambda module, grad_input, grad_output: calls.append(module))
+    x = random_map(2, CHANNELS, 6, 5).requires_grad_()
+    attend_and_add(module, x, x.detach()).sum().backward()
+    assert calls == [module]
+
+
 @pytest.mark.parametrize('size', [(1, 1), (1, 6), (5, 1), (2, 2), (7, 9)])
 @pytest.mark.parametrize('name', NAMES)
 def test_keeps_shape_at_any_size_and_batch_one(name, size):
     out = scrambled(name).eval()(random_map(1, CHANNELS, *size))
     assert out.shape == (1, CHANNELS, *size)
     assert out.isfinite().all()
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_an_empty_batch_stays_empty(name):
+    assert scrambled(name).eval()(random_map(0, CHANNELS, 6, 5)).shape == (0, CHANNELS, 6, 5)
 
 
 @pytest.mark.parametrize('name', NAMES)

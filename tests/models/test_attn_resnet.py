@@ -82,6 +82,16 @@ def test_depth_counts_the_layers(depth):
     assert layers + 2 == depth
 
 
+def test_channels_stand_in_the_order_of_the_maps():
+    net = build(out_indices=(3, 0)).eval()
+    assert net.out_channels == tuple(out.shape[1] for out in net(torch.randn(1, 3, 64, 64)))
+
+
+def test_a_fifth_stage_strides_too():
+    net = build(block='basic', depth=None, stage_blocks=(1, ) * 5).eval()
+    assert [out.shape[2] for out in net(torch.randn(1, 3, 64, 64))] == [16, 8, 4, 2, 1]
+
+
 def test_out_indices_and_channels():
     net = build(out_indices=(1, 3)).eval()
     assert [tuple(x.shape) for x in net(torch.rand(1, 3, 33, 70))] == [(1, 64, 5, 9), (1, 256, 2, 3)]

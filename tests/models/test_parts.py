@@ -1,4 +1,6 @@
 """Inference on parts of a batch: the same numbers, and whole batches wherever somebody would notice."""
+import io
+
 import pytest
 import torch
 from networks import images
@@ -71,6 +73,12 @@ def test_hooks_see_the_whole_batch(always_split):
 
 
 @torch.no_grad()
+def test_statistics_of_the_batch_are_of_all_of_it(always_split):
+    net = AttnResNet(depth=18, norm_cfg=dict(type='BN', track_running_stats=False)).eval()
+    assert batch_sizes(net, torch.randn(3, 3, 64, 64)) == [3]
+
+
+@torch.no_grad()
 def test_a_trace_is_of_the_whole_batch(always_split):
     net, x = AttnResNet(depth=18).eval(), torch.randn(2, 3, 32, 32)
     traced = torch.jit.trace(net, x)
@@ -79,5 +87,18 @@ def test_a_trace_is_of_the_whole_batch(always_split):
 
 
 @torch.no_grad()
-def test_an_empty_batch_stays_empty():
-    assert AttnResNet(depth=18).eval()(torch.randn(0, 3, 32, 32))[-1].shape == (0, 512, 1, 1)
+def test_an_empty_batch_stays_empty(small):
+    net, size = small
+    for out, full in zip(net.backbone(torch.randn(0, 3, size, size)), net.backbone(torch.randn(1, 3, size, size))):
+        assert out.shape == (0, *full.shape[1:])
+
+
+@torch.no_grad()
+def test_a_trace_can_be_saved_and_loaded(small):
+    net, size = small
+    x = images(1, 3, size, size)
+    file = io.BytesIO()
+    torch.jit.save(torch.jit.trace(net.backbone, x), file)
+    file.seek(0)
+    for out, expected in zip(torch.jit.load(file)(x), net.backbone(x), strict=True):
+        torch.testing.assert_close(out, expected, rtol=0, atol=1e-4 * expected.std().item())

@@ -143,6 +143,47 @@ def test_what_was_changed_afterwards_is_kept():
     torch.testing.assert_close(w.grad, (2 * x + 1).sum(0)[:, None].expand(3, 3))
 
 
+def test_what_is_never_differentiated_is_freed():
+    base, memory = freeable(torch.randn(3, 3))
+    w = torch.randn(3, 3, requires_grad=True)
+    with _open_scope():
+        out = (base * w).sigmoid()  # which is kept itself for its gradient
+    assert memory() is not None
+    del base, out
+    assert memory() is None
+
+
+def test_what_the_backward_pass_needs_must_not_change():
+    net, x = AttnResNet(depth=18), torch.randn(2, 3, 64, 64)
+    out = net(x)[-1].sum()
+    with torch.no_grad():
+        net.layer2[0].conv2.weight.add_(1)
+    with pytest.raises(RuntimeError, match='inplace'):
+        out.backward()
+
+
+def test_a_plugin_that_keeps_what_it_returned(keeping_all):
+    torch.manual_seed(0)
+    plugin = dict(cfg=dict(type='ConvModule', out_channels=256, kernel_size=1), position='after_conv3')  # ends in ReLU
+    net, x = AttnResNet(depth=50, num_stages=1, plugins=[plugin]), torch.randn(2, 3, 32, 32)
+    ours = gradients(net, x)
+    keeping_all()
+    assert_same(ours, gradients(net, x))
+
+
+def test_an_empty_batch_has_gradients():
+    net = AttnResNet(depth=18, attn='mmattn.SE')
+    net.eval()(torch.randn(0, 3, 32, 32))[-1].sum().backward()
+    assert all(not p.grad.any() for p in net.parameters())
+
+
+def test_a_hook_of_the_activation_is_called_once_a_pass():
+    net, calls = AttnResNet(depth=18, num_stages=1), []
+    net.layer1[0].relu.register_forward_hook(lambda module, args, out: calls.append(out.requires_grad))
+    net(torch.randn(2, 3, 32, 32))[-1].sum().backward()
+    assert calls == [True]
+
+
 def test_a_call_in_a_call_is_part_of_it():
     x, w, function = torch.randn(3, 3), torch.randn(3, 3, requires_grad=True), Counted()
 

@@ -59,9 +59,12 @@ class ChannelWeighting(Attention):
         """(N, C, H, W) -> (N, C, 1, 1)."""
         raise NotImplementedError
 
-    def attend(self, x: Tensor, plus: Tensor | None = None) -> Tensor:
-        """The attention itself, without the gate; with `plus`, a map like `x`, the sum of both in one pass."""
+    def weigh(self, x: Tensor, plus: Tensor | None = None) -> Tensor:
+        """``x * channel_weights(x)``, or the sum of it and of `plus`, a map like `x`, in one pass."""
         return scale(x, self.channel_weights(x), plus)
+
+    def attend(self, x: Tensor) -> Tensor:
+        return self.weigh(x)
 
 
 def attend_and_add(attention: nn.Module, x: Tensor, shortcut: Tensor) -> Tensor:
@@ -70,12 +73,15 @@ def attend_and_add(attention: nn.Module, x: Tensor, shortcut: Tensor) -> Tensor:
         # Out of place: an attention may need what it returned in its backward pass.
         return attention(x) + shortcut
     if torch.is_grad_enabled() or is_compiling():
-        return attention.attend(x, shortcut)
+        return attention.weigh(x, shortcut)
     return torch.addcmul(shortcut, x, attention.channel_weights(x).to(x.dtype), out=x)
 
 
 def _only_weighs_channels(attention: nn.Module) -> bool:
-    return isinstance(attention, ChannelWeighting) and attention.gate is None and not is_hooked(attention)
+    return (isinstance(attention, ChannelWeighting) and attention.gate is None and not is_hooked(attention)
+            # as they are here, in its class and in itself
+            and getattr(attention.forward, '__func__', None) is Attention.forward
+            and getattr(attention.attend, '__func__', None) is ChannelWeighting.attend)
 
 
 def largest(x: Tensor, dim: int, keepdim: bool = False) -> Tensor:

@@ -23,6 +23,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from mmattn.registry import MODELS
@@ -71,10 +72,14 @@ class Pool(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, g: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        ctx.shape = g.shape
+    def pool(g: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         corners = torch.stack((g[:, :, 0, 0], g[:, :, 0, -1], g[:, :, -1, 0], g[:, :, -1, -1]), 2)
         return g.mean(3), g.mean(2), corners.unflatten(2, (2, 2))
+
+    @staticmethod
+    def forward(ctx, g: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        ctx.shape = g.shape
+        return Pool.pool(g)
 
     @staticmethod
     def backward(ctx, rows: Tensor, columns: Tensor, corners: Tensor) -> Tensor:
@@ -121,7 +126,7 @@ class Gate(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: Tensor, h: Tensor, w: Tensor, v: Tensor, kernel: Tensor, shift: Tensor,
                 eps: float) -> Tensor:
-        g = x.view(v.shape[0], -1, *x.shape[2:])
+        g = x.view(*v.shape, *x.shape[2:])
         with no_autocast(g):
             weight = Gate.weigh(g, h, w, v, kernel, shift, eps)
             ctx.save_for_backward(x, h, w, v, kernel, weight)
@@ -131,9 +136,10 @@ class Gate(torch.autograd.Function):
             return y
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, dy: Tensor):
         x, h, w, v, kernel, weight = ctx.saved_tensors
-        g = x.view(v.shape[0], -1, *x.shape[2:])
+        g = x.view(*v.shape, *x.shape[2:])
         dy = dy.reshape(g.shape)
         n = g.shape[2] * g.shape[3]
         with no_autocast(g):
@@ -213,19 +219,24 @@ class EMA(Attention):
         g = self.grouped(x.contiguous())
         with no_autocast(g):
             weight = Gate.weigh(g, *(t.to(g.dtype) for t in self.summary(g)), self.norm.eps)
-        return weight.view(-1, self.factor, *x.shape[2:])
+        return weight.view(x.shape[0], self.factor, *x.shape[2:])
 
     def attend(self, x: Tensor) -> Tensor:
         x = x.contiguous()
-        return Gate.apply(x, *(t.to(x.dtype) for t in self.summary(self.grouped(x))), self.norm.eps)
+        g = self.grouped(x)
+        inputs = [t.to(x.dtype) for t in self.summary(g)]
+        if torch.jit.is_tracing():  # a trace cannot be saved with functions of our own in it
+            with no_autocast(g):
+                return (g * Gate.weigh(g, *inputs, self.norm.eps)).view_as(x)
+        return Gate.apply(x, *inputs, self.norm.eps)
 
     def grouped(self, x: Tensor) -> Tensor:
         """(N, C, H, W), contiguous -> (B, c, H, W) with B = N * factor."""
-        return x.view(-1, self.norm.num_channels, *x.shape[2:])
+        return x.view(x.shape[0] * self.factor, self.norm.num_channels, *x.shape[2:])
 
     def summary(self, g: Tensor) -> tuple[Tensor, ...]:
         """h, w, v, kernel and shift of :class:`Gate`: all that follows from the pooled map."""
-        rows, columns, corners = Pool.apply(g)
+        rows, columns, corners = Pool.pool(g) if torch.jit.is_tracing() else Pool.apply(g)
         # conv1 as a product: on so few positions a convolution takes longer to set up than to run
         mixed = torch.baddbmm(
             self.conv1.bias[:, None], self.conv1.weight.flatten(1).expand(g.shape[0], -1, -1),

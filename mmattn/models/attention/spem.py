@@ -15,14 +15,23 @@ from torch.autograd.function import once_differentiable
 
 from mmattn.registry import MODELS
 
-from ..compiling import is_compiling
+from ..compiling import own_gradients
 from ..scale import dot, scaled
 from .base import ChannelWeighting
 
 
 def extrema(x: Tensor) -> tuple[Tensor, Tensor]:
     """Maximum and minimum of each channel, (N, C, H, W) -> two of (N, C, 1, 1)."""
+    if torch.is_grad_enabled() and x.requires_grad:
+        return tuple(t.unsqueeze(3) for t, _ in extrema_and_positions(x))
     return x.amax((2, 3), keepdim=True), x.amin((2, 3), keepdim=True)
+
+
+def extrema_and_positions(x: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Maxima and minima of each channel, each (N, C, 1) with a position in (N, C, H * W) that attains it."""
+    flat = x.flatten(2)
+    # Not argmax and argmin, which are slower than this on a CPU.
+    return flat.max(2, keepdim=True), flat.min(2, keepdim=True)
 
 
 class ScaleByExtrema(torch.autograd.Function):
@@ -33,9 +42,7 @@ class ScaleByExtrema(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x: Tensor, plus: Tensor | None, gate: Callable[..., Tensor], *parameters: Tensor) -> Tensor:
-        flat = x.flatten(2)
-        # Not argmax and argmin, which are slower than this on a CPU.
-        (top, highest), (bottom, lowest) = flat.max(2, keepdim=True), flat.min(2, keepdim=True)
+        (top, highest), (bottom, lowest) = extrema_and_positions(x)
         inputs = top.unsqueeze(3), bottom.unsqueeze(3), *parameters
         ctx.gate = gate
         ctx.save_for_backward(x, highest, lowest, *inputs)
@@ -111,7 +118,7 @@ class SPEM(ChannelWeighting):
     def channel_weights(self, x: Tensor) -> Tensor:
         return self.gate_of(*extrema(x), self.w1, self.b1, self.w2, self.b2, self.p)
 
-    def attend(self, x: Tensor, plus: Tensor | None = None) -> Tensor:
-        if is_compiling() or not torch.is_grad_enabled():
-            return super().attend(x, plus)
+    def weigh(self, x: Tensor, plus: Tensor | None = None) -> Tensor:
+        if not own_gradients():
+            return super().weigh(x, plus)
         return ScaleByExtrema.apply(x, plus, self.gate_of, self.w1, self.b1, self.w2, self.b2, self.p)

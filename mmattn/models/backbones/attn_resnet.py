@@ -120,12 +120,12 @@ class AttnResNet(BaseModule):
         num_stages = len(stage_blocks) if num_stages is None else num_stages
         if not 1 <= num_stages <= len(stage_blocks):
             raise ValueError(f'num_stages is {num_stages}, but depth {depth} has {len(stage_blocks)} stages')
-        strides = _per_stage('strides', strides or (1, 2, 2, 2)[:num_stages], num_stages)
+        strides = _per_stage('strides', strides or (1,) + (2,) * (num_stages - 1), num_stages)
         dilations = _per_stage('dilations', dilations or 1, num_stages)
         spatial = _per_stage('spatial', spatial, num_stages)
         attn = _per_stage('attn', attn, num_stages)
         depth_attn = _per_stage('depth_attn', depth_attn, num_stages)
-        out_indices = tuple(range(num_stages)) if out_indices is None else tuple(out_indices)
+        out_indices = tuple(range(num_stages)) if out_indices is None else tuple(sorted(out_indices))
         _check(style in ('pytorch', 'caffe'), f"style is 'pytorch' or 'caffe', not {style!r}")
         _check(stem in ('imagenet', 'cifar'), f"stem is 'imagenet' or 'cifar', not {stem!r}")
         _check(not (deep_stem and stem == 'cifar'), "deep_stem goes with stem='imagenet'")
@@ -257,8 +257,8 @@ class AttnResNet(BaseModule):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Images (N, in_channels, H, W) to the maps of the stages in `out_indices`, strides 4, 8, 16, 32 by default."""
-        given_format = format_of(x)
-        x = in_fast_format(x)
+        image, x = x, in_fast_format(x)
+        converted = x is not image
         x = in_parts(self._stem_forward, self._stem_modules(), x, self.stem_channels, self.stem_stride)
         outs = []
         for i, name in enumerate(self.stage_names):
@@ -268,7 +268,9 @@ class AttnResNet(BaseModule):
                 outs.append(x)
         if self.bn is not None and len(self.stage_names) - 1 in self.out_indices:
             outs[-1] = self.relu(self.bn(outs[-1]))
-        return tuple(out.contiguous(memory_format=given_format) for out in outs)
+        if converted:
+            outs = [out.contiguous(memory_format=format_of(image)) for out in outs]
+        return tuple(outs)
 
 
 def _architecture(depth: int | None, block: str | None,

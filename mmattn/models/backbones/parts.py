@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..compiling import is_compiling
 from ..hooked import is_hooked
@@ -24,8 +25,8 @@ def in_parts(layers: Callable[[Tensor], Tensor], modules: Iterable[nn.Module], x
              stride: int) -> Tensor:
     """``layers(x)``, where it is inference on a CPU one part of the batch after the other.
 
-    The batch stays whole where a module of the layers is in training mode, and where it has hooks, whose owner expects
-    to see all of it.
+    The batch stays whole where a module of the layers is in training mode or takes its statistics from the batch all
+    the same, and where it has hooks, whose owner expects to see all of it.
 
     Args:
         layers: function of maps (N, C, H, W) that treats each image by itself in inference.
@@ -53,4 +54,5 @@ def in_parts(layers: Callable[[Tensor], Tensor], modules: Iterable[nn.Module], x
 def _may_be_split(modules: Iterable[nn.Module], x: Tensor) -> bool:
     if x.device.type != 'cpu' or torch.is_grad_enabled() or torch.jit.is_tracing() or is_compiling():
         return False
-    return not any(m.training or is_hooked(m) for module in modules for m in module.modules())
+    return not any(m.training or is_hooked(m) or isinstance(m, _BatchNorm) and m.running_mean is None
+                   for module in modules for m in module.modules())

@@ -108,9 +108,11 @@ class ResidualBlock(BaseModule):
     def _presum(self, x: Tensor) -> Tensor:
         out = self.branch(x)
         shortcut = x if self.downsample is None else self.downsample(x)
-        if self.attn is None:
-            return out.add_(shortcut)
-        return attend_and_add(self.attn, out, shortcut)
+        if self.attn is not None:
+            return attend_and_add(self.attn, out, shortcut)
+        if self.plugin_names[self.positions[-1]]:  # which may need what it returned in its backward pass
+            return out + shortcut
+        return out.add_(shortcut)
 
     def activate(self, presum: Tensor, inplace: bool = False) -> Tensor:
         """The activation that follows the sum."""

@@ -14,20 +14,26 @@ from torch.nn.modules.batchnorm import SyncBatchNorm, _BatchNorm
 
 from mmattn.registry import MODELS
 
+from ..compiling import own_gradients
 from ..gate import Gated
 from ..scale import dot
 
 
+def weighted_sum(weights: Tensor, *maps: Tensor) -> Tensor:
+    """sum_k a_k Z_k for weights (N, m, C, 1, 1) and m maps (N, C, H, W)."""
+    out = maps[0] * weights[:, 0]
+    for z, a in zip(maps[1:], weights.unbind(1)[1:]):
+        out.addcmul_(z, a)
+    return out
+
+
 class WeightedSum(torch.autograd.Function):
-    """sum_k a_k Z_k for weights (N, m, C, 1, 1) and m maps (N, C, H, W), which are all that the backward needs."""
+    """`weighted_sum`, whose backward needs no more than the weights and the maps."""
 
     @staticmethod
     def forward(ctx, weights: Tensor, *maps: Tensor) -> Tensor:
         ctx.save_for_backward(weights, *maps)
-        out = maps[0] * weights[:, 0]
-        for z, a in zip(maps[1:], weights.unbind(1)[1:]):
-            out.addcmul_(z, a)
-        return out
+        return weighted_sum(weights, *maps)
 
     @staticmethod
     def backward(ctx, dout: Tensor) -> tuple[Tensor, ...]:
@@ -103,7 +109,7 @@ class SDA(Gated):
 
     def forward(self, maps: list[Tensor], summaries: list[Tensor] | None = None) -> Tensor:
         weights = self.depth_weights(maps, summaries).to(maps[0].dtype)  # autocast gives float32
-        return WeightedSum.apply(weights, *maps)
+        return (WeightedSum.apply if own_gradients() else weighted_sum)(weights, *maps)
 
 
 def _last_only(weights: Tensor) -> Tensor:

@@ -34,5 +34,5 @@ class BranchGate(nn.Module):
         """Descriptors (N, branches, D) to weights (N, branches * c, 1, 1)."""
         n, branches, d = descriptors.shape
         gates = self.fc2(self.relu(self.fc1(descriptors.reshape(n * branches, d, 1, 1)))).sigmoid()
-        weights = gates.view(n, branches, -1).softmax(1)
-        return weights.view(n, -1, 1, 1)
+        weights = gates.view(n, branches, gates.shape[1]).softmax(1)
+        return weights.view(n, branches * gates.shape[1], 1, 1)

@@ -2,27 +2,34 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from ..compiling import own_gradients
 
 # Of the kernel's positions, for each output channel of a group: from here on depthwise convolutions are faster.
 POSITIONS_PER_OUTPUT = 12
 
 
 class NarrowGroupConv(nn.Conv2d):
-    """An ``nn.Conv2d`` that is fast in inference on a CPU where its groups have few output channels.
+    """An ``nn.Conv2d`` that is fast on a CPU where its groups have few output channels.
 
     PyTorch's CPU convolutions compute 8 or 16 channels of a group at once, and throw away what a group of one or two
     does not need. Depthwise convolutions have kernels of their own there, and a grouped convolution is a sum of them:
     output j of group g is, over the group's inputs i, the sum of x_i convolved with the j-th of the weights of i.
-    Gradients go the ordinary way, as there depthwise convolutions are slow.
+    Gradients are those of the grouped convolution, as those of depthwise ones are slow.
     """
 
     def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        if self._is_narrow() and _is_cpu_inference(x, weight):
+        if not (self._is_narrow() and x.device.type == 'cpu' and x.dtype == weight.dtype == torch.float32):
+            return super()._conv_forward(x, weight, bias)
+        if not torch.is_grad_enabled():
             return self._sum_of_depthwise(x, weight, bias)
+        if own_gradients():
+            return _WithGradientOfConv.apply(self._sum_of_depthwise, self, x, weight, bias)
         return super()._conv_forward(x, weight, bias)
 
     def _is_narrow(self) -> bool:
@@ -44,6 +51,19 @@ class NarrowGroupConv(nn.Conv2d):
         return out
 
 
-def _is_cpu_inference(x: Tensor, weight: Tensor) -> bool:
-    needs_gradient = torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)
-    return x.device.type == 'cpu' and x.dtype == weight.dtype == torch.float32 and not needs_gradient
+class _WithGradientOfConv(torch.autograd.Function):
+    """``function(x, weight, bias)``, which computes what `conv` does, with the gradients of `conv`."""
+
+    @staticmethod
+    def forward(ctx, function: Callable[..., Tensor], conv: nn.Conv2d, x: Tensor, weight: Tensor,
+                bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.conv, ctx.bias_shape = conv, None if bias is None else bias.shape
+        return function(x, weight, bias)
+
+    @staticmethod
+    def backward(ctx, dout: Tensor) -> tuple[Tensor | None, ...]:
+        conv = ctx.conv
+        return None, None, *torch.ops.aten.convolution_backward(
+            dout, *ctx.saved_tensors, ctx.bias_shape, conv.stride, conv.padding, conv.dilation, False, (0, 0),
+            conv.groups, ctx.needs_input_grad[2:])
