@@ -13,6 +13,7 @@ from mmattn.models.backbones import AttnResNet, parts
 def always_split(monkeypatch):
     """Every image by itself."""
     monkeypatch.setattr(parts, 'PART_BYTES', 1)
+    monkeypatch.setattr(parts, 'MAPS_PER_WEIGHTS', 0)
 
 
 def batch_sizes(net: nn.Module, x: torch.Tensor, name: str = 'layer1.0') -> list[int]:
@@ -31,11 +32,11 @@ def batch_sizes(net: nn.Module, x: torch.Tensor, name: str = 'layer1.0') -> list
 
 
 @torch.no_grad()
-def test_gives_what_the_whole_batch_gives(small, monkeypatch):
+def test_gives_what_the_whole_batch_gives(small, request):
     net, size = small
     x = images(3, 3, size + 1, size + 7)
     whole = net.backbone(x)
-    monkeypatch.setattr(parts, 'PART_BYTES', 1)
+    request.getfixturevalue('always_split')
     for one, other in zip(net.backbone(x), whole, strict=True):
         assert one.stride() == other.stride()
         torch.testing.assert_close(one, other, rtol=0, atol=1e-4 * other.std().item())
@@ -44,11 +45,19 @@ def test_gives_what_the_whole_batch_gives(small, monkeypatch):
 @torch.no_grad()
 def test_parts_are_even_and_as_large_as_allowed(monkeypatch):
     net = AttnResNet(depth=18).eval()
-    map_bytes = 64 * 16 * 16 * 4  # of an image in the first stage
-    monkeypatch.setattr(parts, 'PART_BYTES', 3 * map_bytes)
-    assert batch_sizes(net, torch.randn(7, 3, 64, 64)) == [3, 2, 2]
-    assert batch_sizes(net, torch.randn(7, 3, 64, 64), 'layer2.0') == [4, 3]
-    assert batch_sizes(net, torch.randn(3, 3, 64, 64)) == [3]
+    x, map_bytes = torch.randn(7, 3, 64, 64), 64 * 16 * 16 * 4  # of an image in the first stage
+    monkeypatch.setattr(parts, 'MAPS_PER_WEIGHTS', 0)
+    monkeypatch.setattr(parts, 'PART_BYTES', 3.5 * parts.WORKING_MAPS * map_bytes)
+    assert batch_sizes(net, x) == [3, 2, 2]
+    assert batch_sizes(net, x, 'layer2.0') == [7]
+    assert batch_sizes(net, x[:3]) == [3]
+    net = AttnResNet(depth=18, depth_attn='mmattn.SDA').eval()  # two blocks in a stage, which keeps both maps
+    assert batch_sizes(net, x, 'layer1') == [2, 2, 2, 1]
+    assert batch_sizes(net, x, 'layer2') == [4, 3]
+    monkeypatch.setattr(parts, 'MAPS_PER_WEIGHTS', 4)  # those of the second stage are larger than its maps
+    assert batch_sizes(net, x, 'layer2') == [7]
+    monkeypatch.setattr(parts, 'PART_BYTES', 1)
+    assert batch_sizes(net, x, 'layer2') == [7]
 
 
 def test_training_sees_the_whole_batch(always_split):
@@ -65,7 +74,7 @@ def test_hooks_see_the_whole_batch(always_split):
     net, x = AttnResNet(depth=18).eval(), torch.randn(3, 3, 64, 64)
     handle = net.layer1[1].conv2.register_forward_hook(lambda module, args, out: None)
     assert batch_sizes(net, x) == [3]
-    assert batch_sizes(net, x, 'layer2.0') == [1, 1, 1]
+    assert batch_sizes(net, x, 'layer2') == [1, 1, 1]
     handle.remove()
     net.bn1.register_forward_pre_hook(lambda module, args: None)
     assert batch_sizes(net, x, 'conv1') == [3]

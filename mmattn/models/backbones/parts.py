@@ -17,12 +17,16 @@ from ..compiling import is_compiling
 from ..hooked import is_hooked
 from ..layout import format_of
 
-# What a part may take for one map, in bytes: several of them have to fit a cache.
-PART_BYTES = 8 * 2**20
+# What the maps of a part may take together, in bytes: they have to fit a cache.
+PART_BYTES = 32 * 2**20
+# Maps that a residual block works on at a time.
+WORKING_MAPS = 4
+# Each part reads all weights, so it is not made smaller than so many times these.
+MAPS_PER_WEIGHTS = 4
 
 
 def in_parts(layers: Callable[[Tensor], Tensor], modules: Iterable[nn.Module], x: Tensor, channels: int,
-             stride: int) -> Tensor:
+             stride: int, kept_maps: int = 0) -> Tensor:
     """``layers(x)``, where it is inference on a CPU one part of the batch after the other.
 
     The batch stays whole where a module of the layers is in training mode or takes its statistics from the batch all
@@ -34,15 +38,18 @@ def in_parts(layers: Callable[[Tensor], Tensor], modules: Iterable[nn.Module], x
         x: the batch.
         channels: of the largest map that the layers make, (N, channels, H / stride, W / stride).
         stride: of that map.
+        kept_maps: how many such maps the layers keep until they are done.
     """
     if not _may_be_split(modules, x):
         return layers(x)
-    image_bytes = channels * math.prod(x.shape[2:]) * x.element_size() / stride**2
-    count = min(len(x), math.ceil(len(x) * image_bytes / PART_BYTES))
-    if count < 2:
+    map_bytes = channels * math.prod(x.shape[2:]) * x.element_size() / stride**2
+    weight_bytes = sum(p.numel() * p.element_size() for module in modules for p in module.parameters())
+    part_bytes = max(PART_BYTES, MAPS_PER_WEIGHTS * weight_bytes)
+    images = max(1, int(part_bytes / ((WORKING_MAPS + kept_maps) * map_bytes)))
+    if len(x) <= images:
         return layers(x)
     out, done = None, 0
-    for part in x.tensor_split(count):
+    for part in x.tensor_split(math.ceil(len(x) / images)):
         maps = layers(part)
         if out is None:
             out = torch.empty(len(x), *maps.shape[1:], dtype=maps.dtype, memory_format=format_of(maps))
