@@ -55,13 +55,12 @@ def test_pooling_shares_are_those_of_the_mix():
     assert pooling_shares(nn.ModuleDict({'attn': module})) == {'attn': pytest.approx(0.1)}
 
 
-@pytest.mark.parametrize('module, names', [
-    (PSA(16, 16, kernel_sizes=(3, 5), groups=(1, 2), reduction=4), ['5 x 5', '3 x 3']),
-    (MSPA(12, 12, reduction=2), ['scale 1', 'scale 2', 'scale 3'])])
-def test_branch_weights_are_those_of_the_forward(module, names):
-    """With the weights made equal by hand, each branch's output is its share of the whole."""
+@pytest.mark.parametrize('build, names', [
+    (lambda: PSA(16, 16, kernel_sizes=(3, 5), groups=(1, 2), reduction=1), ['5 x 5', '3 x 3']),
+    (lambda: MSPA(12, 12, reduction=1), ['scale 1', 'scale 2', 'scale 3'])], ids=['PSA', 'MSPA'])
+def test_branch_weights_are_those_of_the_forward(build, names):
     torch.manual_seed(0)
-    module.eval()
+    module = build().eval()
     with Recorder(module, ['branches']) as recorder:
         module(torch.randn(1, module.convs[0].in_channels * (1 if isinstance(module, PSA) else 3), 8, 8))
         [reading] = recorder.take()['branches']
