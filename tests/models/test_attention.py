@@ -96,6 +96,15 @@ def test_what_is_put_on_an_attention_is_not_passed_by(name, grad):
         torch.testing.assert_close(out, factor * plain(x) + shortcut)
 
 
+def test_hooks_of_all_modules_are_called():
+    module, calls = scrambled('SE'), []
+    handle = nn.modules.module.register_module_forward_hook(lambda called, args, out: calls.append(called))
+    x = random_map(2, CHANNELS, 6, 5)
+    attend_and_add(module, x, x)
+    handle.remove()
+    assert calls[-1] is module
+
+
 def test_backward_hooks_of_an_attention_are_called():
     module, calls = scrambled('SE'), []
     module.register_full_backward_hook(lambda module, grad_input, grad_output: calls.append(module))
