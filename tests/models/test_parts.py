@@ -74,7 +74,7 @@ def test_hooks_see_the_whole_batch(always_split):
     net, x = AttnResNet(depth=18).eval(), torch.randn(3, 3, 64, 64)
     handle = net.layer1[1].conv2.register_forward_hook(lambda module, args, out: None)
     assert batch_sizes(net, x) == [3]
-    assert batch_sizes(net, x, 'layer2') == [1, 1, 1]
+    assert batch_sizes(net, x, 'layer2.0') == [1, 1, 1]
     handle.remove()
     net.bn1.register_forward_pre_hook(lambda module, args: None)
     assert batch_sizes(net, x, 'conv1') == [3]
