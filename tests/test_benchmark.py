@@ -1,6 +1,7 @@
 """The benchmark tool: what it reads, how it measures, what it writes. No timing is tested."""
 import importlib.util
 import json
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +13,10 @@ from torch import nn
 
 from mmattn.benchmark import Other, Ours, Settings, Treatment, measure_against, measure_overhead, measure_scaling
 from mmattn.benchmark.agreement import compare_outputs
-from mmattn.benchmark.memory import Job, peak_memory
+from mmattn.benchmark.memory import peak_memory
+from mmattn.benchmark.process import Job
 from mmattn.benchmark.spec import Spec, parse_spec
-from mmattn.benchmark.timing import alternate, latency, spread
+from mmattn.benchmark.timing import alternate, latency, spread, timer_of
 from mmattn.benchmark.treatment import prefers_channels_last
 from mmattn.benchmark.weights import randomise
 from mmattn.fuse import fuse
@@ -29,6 +31,7 @@ SETTINGS = Settings(modes=('infer',), batch=2, size=(32, 32), repeats=2, warmup=
 FAST = ['--batch', '2', '--size', '8', '--repeats', '2', '--warmup', '1', '--threads', '1']
 
 TOY = """
+import os
 import torch
 from torch import nn
 from mmattn.models.attention import SE
@@ -51,6 +54,12 @@ class Renamed(nn.Module):
 class Hungry(nn.Module):
     def forward(self, x):
         return x + torch.ones(2**24)[0]  # 64 MiB
+
+class Process(nn.Module):
+    def forward(self, x):
+        with open(os.path.join(os.path.dirname(__file__), 'processes.txt'), 'a') as file:
+            print(os.getpid(), file=file)
+        return x
 
 class Strided(SE):
     def forward(self, x):
@@ -153,14 +162,27 @@ def test_help_has_examples(tool, capsys):
 
 # Time
 
-def test_passes_alternate():
-    order = []
-    seconds = alternate({name: lambda name=name: order.append(name) for name in 'ab'}, repeats=3, warmup=1)
-    assert {name: len(values) for name, values in seconds.items()} == {'a': 3, 'b': 3}
-    assert all(value > 0 for values in seconds.values() for value in values)
-    turns = [name for i, name in enumerate(order) if i == 0 or order[i - 1] != name]
-    # warm-up in order, then rounds forwards, backwards, forwards
-    assert turns == ['a', 'b', 'a', 'b', 'a', 'b']
+def test_timers_take_turns():
+    turns = []
+
+    def timer(name, seconds):
+        return lambda passes: turns.append((name, passes)) or seconds
+
+    seconds = alternate({'fast': timer('fast', 0.006), 'slow': timer('slow', 0.5)}, repeats=3, warmup=2)
+    assert seconds == {'fast': [0.006] * 3, 'slow': [0.5] * 3}
+    assert turns[:4] == [('fast', 2), ('fast', 1), ('slow', 2), ('slow', 1)]
+    # forwards, backwards, forwards; samples of more than 20 ms
+    fast, slow = ('fast', 4), ('slow', 1)
+    assert turns[4:] == [fast, slow, slow, fast, fast, slow]
+
+
+def test_each_is_timed_in_a_process_of_its_own(toys):
+    job = Job(Other('toys:Process()', str(toys)), Treatment(), False, [(1, 4, 8, 8)], 1, False)
+    with timer_of(job) as first, timer_of(job) as second:
+        assert 0 < first(2) < 60 and 0 < second(1) < 60
+    # each pass has left a line with the number of its process; one pass came before the timed ones
+    numbers = (toys / 'processes.txt').read_text().split()
+    assert len(numbers) == 5 and len(set(numbers)) == 2 and str(os.getpid()) not in numbers
 
 
 def test_statistics():

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from torch import nn
@@ -10,9 +11,10 @@ from mmattn.complexity.measure import SLOTS
 from mmattn.preflight import UserError
 
 from .agreement import compare_outputs
-from .memory import Job, peak_memory
+from .memory import peak_memory
+from .process import Job
 from .subject import Other, Ours, Shapes
-from .timing import Pass, alternate, latency, spread
+from .timing import alternate, latency, spread, timer_of
 from .treatment import Treatment, prefers_channels_last
 
 # Depths of --scaling as blocks of each stage, by the number of stages.
@@ -64,26 +66,9 @@ class Case:
     shapes: Shapes
     input_gradient: bool
 
-    def prepared(self, mode: str) -> Pass:
-        """The pass to time, which has run once.
-
-        Raises:
-            UserError: it does not run.
-        """
-        name = f'{self.subject.name} ({self.treatment.name})'
-        training = mode == 'train'
-
-        def prepare() -> Pass:
-            model = self.treatment.prepare(self.model, training)
-            run = Pass(model, self.shapes, training, self.treatment, self.input_gradient)
-            run()
-            return run
-
-        return _checked(prepare, name)
-
-    def peak_memory(self, mode: str, threads: int) -> int:
-        return peak_memory(
-            Job(self.subject, self.treatment, mode == 'train', self.shapes, threads, self.input_gradient))
+    def job(self, mode: str, threads: int) -> Job:
+        return Job(self.subject, self.treatment.within(mode), mode == 'train', self.shapes, threads,
+                   self.input_gradient)
 
 
 def measure(subject: Ours, settings: Settings) -> dict:
@@ -120,8 +105,8 @@ def measure_against(subject: Ours, other: Other, settings: Settings) -> dict:
         if same.within(mode) != plain:
             treated = replace(as_it_comes, treatment=same.within(mode))
             try:
-                treated.prepared(mode)
-                cases.append(treated)
+                with timer_of(treated.job(mode, settings.threads)):
+                    cases.append(treated)
             except UserError as error:
                 refused = dict(treatment=treated.treatment.name, as_it_comes=False, same_treatment=True,
                                refused=str(error))
@@ -189,28 +174,30 @@ def _case(subject: Ours, settings: Settings) -> Case:
 
 def _rows(cases: list[Case], mode: str, settings: Settings) -> list[dict]:
     """Times the cases in turns, then takes the memory of each."""
-    cases = [replace(case, treatment=case.treatment.within(mode)) for case in cases]
+    jobs = [case.job(mode, settings.threads) for case in cases]
     label = f'{cases[0].subject.name}, {mode}'
     settings.progress(f'{label}: warming up')
-    seconds = alternate(
-        dict(enumerate(case.prepared(mode) for case in cases)), settings.repeats, settings.warmup,
-        lambda number, count: settings.progress(f'{label}: round {number} of {count}'))
+    with ExitStack() as processes:
+        timers = {i: processes.enter_context(timer_of(job)) for i, job in enumerate(jobs)}
+        seconds = alternate(timers, settings.repeats, settings.warmup,
+                            lambda number, count: settings.progress(f'{label}: round {number} of {count}'))
     rows = []
-    for i, case in enumerate(cases):
+    for i, (case, job) in enumerate(zip(cases, jobs)):
         memory = None
         if settings.memory:
             settings.progress(f'{label}: memory {i + 1} of {len(cases)}')
-            memory = case.peak_memory(mode, settings.threads)
-        rows.append(_row(case, mode, seconds[i], memory))
+            memory = peak_memory(job)
+        rows.append(_row(case, job, seconds[i], memory))
     return rows
 
 
-def _row(case: Case, mode: str, seconds: list[float], memory: int | None) -> dict:
+def _row(case: Case, job: Job, seconds: list[float], memory: int | None) -> dict:
     batch, _, *size = case.shapes[0]
     ours = isinstance(case.subject, Ours)
     return dict(
         name=case.subject.name, code='ours' if ours else 'theirs',
-        config=case.subject.text if ours and case.subject.is_config else None, mode=mode, treatment=case.treatment.name,
+        config=case.subject.text if ours and case.subject.is_config else None, mode='train' if job.training else 'infer',
+        treatment=job.treatment.name,
         parameters=sum(p.numel() for p in case.model.parameters()), depth=_depth(case.model), batch=batch,
         size=size[0], input=[list(shape) for shape in case.shapes],
         images_per_second=spread([batch / s for s in seconds]), latency_ms=latency(seconds), seconds=seconds,

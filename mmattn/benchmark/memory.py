@@ -3,40 +3,18 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import multiprocessing
-import os
 import sys
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 
 import torch
 
-from mmattn.preflight import UserError
-
-from .subject import Other, Ours, Shapes
-from .timing import Pass
-from .treatment import Treatment
+from .process import Job, process_for
 
 PASSES = 2
 # Freed tensors go back to the system at once, so that the peak is that of tensors in use and not of the allocator's
 # reserves. Read by the C library when a process starts.
 ALLOCATOR = {'MALLOC_MMAP_THRESHOLD_': '65536', 'MALLOC_TRIM_THRESHOLD_': '131072'}
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a process measures: `subject` under `treatment` on inputs of `shapes`."""
-
-    subject: Ours | Other
-    treatment: Treatment
-    training: bool
-    shapes: Shapes
-    threads: int
-    input_gradient: bool
 
 
 def peak_memory(job: Job) -> int:
@@ -48,25 +26,17 @@ def peak_memory(job: Job) -> int:
     Raises:
         UserError: the process ran out of memory, or the model does not run.
     """
-    with _environment(ALLOCATOR), ProcessPoolExecutor(1, multiprocessing.get_context('spawn')) as pool:
-        try:
-            return pool.submit(_measure, job).result()
-        except BrokenProcessPool as error:
-            raise UserError(f'{job.subject.name} was ended by the system while its memory was measured: there is '
-                            'probably too little; use a smaller --batch') from error
-        except (RuntimeError, ValueError, TypeError) as error:
-            raise UserError(f'{job.subject.name} does not run: {" ".join(str(error).split())[:300]}') from error
+    with process_for(job, ALLOCATOR) as call:
+        return call(_measure, job)
 
 
 def _measure(job: Job) -> int:
-    torch.set_num_threads(job.threads)
-    model = job.treatment.prepare(job.subject.build(), job.training)
+    model = job.prepare()
     few = 2 if job.training else 1
     small = [(min(few, shape[0]), *shape[1:]) for shape in job.shapes]
     # What is compiled is compiled for a shape.
-    shapes = job.shapes if job.treatment.compile else small
-    Pass(model, shapes, job.training, job.treatment, job.input_gradient)()
-    run = Pass(model, job.shapes, job.training, job.treatment, job.input_gradient)
+    job.passes(model, None if job.treatment.compile else small)()
+    run = job.passes(model)
     gc.collect()
     device = torch.device(job.treatment.device)
     counter = _CudaCounter(device) if device.type == 'cuda' else _ResidentCounter()
@@ -126,13 +96,3 @@ def _resource_peak() -> int:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == 'darwin' else 1024 * peak
 
-
-@contextmanager
-def _environment(variables: dict[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)

@@ -1,69 +1,43 @@
-"""Time of passes through models, taken in turns."""
+"""Time of passes through models, each in a process of its own, taken in turns."""
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
-from .treatment import Treatment
+from .passes import Pass
+from .process import Job, process_for
 
 # Samples shorter than this are made of several passes: the clock and the loop cost some microseconds.
 MIN_SAMPLE_SECONDS = 0.02
+# The threads of the process whose turn has ended wait for more work for some milliseconds, and take a core each.
+PAUSE_SECONDS = 0.01
+
+# Takes a number of passes, returns the seconds that each of them took.
+Timer = Callable[[int], float]
 
 
-class Pass:
-    """One pass through a model: inference, or forward and backward.
+@contextmanager
+def timer_of(job: Job) -> Iterator[Timer]:
+    """Times passes of a job, which has run once, in a process of its own.
 
-    The backward starts from a fixed random gradient of the outputs. A loss and an optimiser step are left out, being
-    the same for all networks.
-
-    Args:
-        model: prepared by `treatment`, in the mode that goes with `training`.
-        shapes: of the inputs.
-        training: forward and backward instead of inference.
-        treatment: how it runs.
-        input_gradient: whether the inputs get gradients too, as those of a module within a network do.
+    Raises:
+        UserError: the model does not run, or not in the memory that there is.
     """
-
-    def __init__(self, model: nn.Module, shapes: list[tuple[int, ...]], training: bool, treatment: Treatment,
-                 input_gradient: bool = False) -> None:
-        self.model, self.training, self.treatment = model, training, treatment
-        self.inputs = treatment.inputs(shapes)
-        self.leaves = self.inputs if isinstance(self.inputs, list) else [self.inputs]
-        if training and input_gradient:
-            for leaf in self.leaves:
-                leaf.requires_grad_()
-        self.gradients: list[Tensor] | None = None
-
-    def __call__(self) -> None:
-        if self.training:
-            self._train()
-        else:
-            with torch.inference_mode(), self.treatment.autocast():
-                self.model(self.inputs)
-        self.treatment.synchronize()
-
-    def _train(self) -> None:
-        with self.treatment.autocast():
-            outputs = _tensors(self.model(self.inputs))
-        if self.gradients is None:
-            generator = torch.Generator().manual_seed(1)
-            self.gradients = [torch.randn(o.shape, generator=generator).to(o) for o in outputs]
-        torch.autograd.backward(outputs, self.gradients)
-        for tensor in (*self.model.parameters(), *self.leaves):
-            tensor.grad = None
+    with process_for(job) as call:
+        call(_load, job)
+        yield lambda passes: call(_time, passes)
 
 
-def alternate(passes: Mapping[str, Callable[[], None]], repeats: int, warmup: int,
+def alternate(timers: Mapping[str, Timer], repeats: int, warmup: int,
               progress: Callable[[int, int], None] = lambda number, count: None) -> dict[str, list[float]]:
-    """Times several passes in turns, so that whatever slows the machine down slows them all.
+    """Uses several timers in turns, so that whatever slows the machine down slows them all.
 
     Args:
-        passes: by name.
+        timers: by name.
         repeats: number of rounds; every other round goes backwards.
         warmup: passes before that do not count.
         progress: called before each round with its number and that of all.
@@ -71,16 +45,16 @@ def alternate(passes: Mapping[str, Callable[[], None]], repeats: int, warmup: in
     Returns:
         Seconds of a pass, of each round, by name: entry i of all is of the same round.
     """
-    calls = {}
-    for name, run in passes.items():
-        for _ in range(warmup):
-            run()
-        calls[name] = max(1, math.ceil(MIN_SAMPLE_SECONDS / max(_seconds(run, 1), 1e-9)))
-    seconds = {name: [] for name in passes}
+    passes = {}
+    for name, timer in timers.items():
+        timer(warmup)
+        passes[name] = max(1, math.ceil(MIN_SAMPLE_SECONDS / max(timer(1), 1e-9)))
+    seconds = {name: [] for name in timers}
     for i in range(repeats):
         progress(i + 1, repeats)
-        for name in list(passes)[::-1 if i % 2 else 1]:
-            seconds[name].append(_seconds(passes[name], calls[name]))
+        for name in list(timers)[::-1 if i % 2 else 1]:
+            time.sleep(PAUSE_SECONDS)
+            seconds[name].append(timers[name](passes[name]))
     return seconds
 
 
@@ -96,17 +70,19 @@ def latency(seconds: list[float]) -> dict[str, float]:
     return dict(p50=1e3 * float(p50), p90=1e3 * float(p90))
 
 
-def _seconds(run: Callable[[], None], calls: int) -> float:
+# What follows runs in the process that is timed.
+
+_run: Pass | None = None
+
+
+def _load(job: Job) -> None:
+    global _run
+    _run = job.passes(job.prepare())
+    _run()
+
+
+def _time(passes: int) -> float:
     start = time.perf_counter()
-    for _ in range(calls):
-        run()
-    return (time.perf_counter() - start) / calls
-
-
-def _tensors(output: object) -> list[Tensor]:
-    """The tensors of an output that have gradients."""
-    if isinstance(output, Tensor):
-        return [output] if output.requires_grad else []
-    if isinstance(output, (tuple, list)):
-        return [tensor for part in output for tensor in _tensors(part)]
-    return []
+    for _ in range(passes):
+        _run()
+    return (time.perf_counter() - start) / passes

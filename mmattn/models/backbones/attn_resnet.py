@@ -11,6 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from mmattn.registry import MODELS
 
 from .. import pretrained
+from ..allocator import keep_freed_memory
 from ..blocks import BasicBlock, Bottleneck, PreActBottleneck, Stage
 from ..layout import format_of, in_fast_format
 from ..recompute import normed, recomputing
@@ -257,6 +258,7 @@ class AttnResNet(BaseModule):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Images (N, in_channels, H, W) to the maps of the stages in `out_indices`, strides 4, 8, 16, 32 by default."""
+        keep_freed_memory(x)
         image, x = x, in_fast_format(x)
         converted = x is not image
         x = in_parts(self._stem_forward, self._stem_modules(), x, self.stem_channels, self.stem_stride)

@@ -1,0 +1,59 @@
+"""One pass through a model."""
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from .treatment import Treatment
+
+
+class Pass:
+    """One pass through a model: inference, or forward and backward.
+
+    The backward starts from a fixed random gradient of the outputs. A loss and an optimiser step are left out, being
+    the same for all networks.
+
+    Args:
+        model: prepared by `treatment`, in the mode that goes with `training`.
+        shapes: of the inputs.
+        training: forward and backward instead of inference.
+        treatment: how it runs.
+        input_gradient: whether the inputs get gradients too, as those of a module within a network do.
+    """
+
+    def __init__(self, model: nn.Module, shapes: list[tuple[int, ...]], training: bool, treatment: Treatment,
+                 input_gradient: bool = False) -> None:
+        self.model, self.training, self.treatment = model, training, treatment
+        self.inputs = treatment.inputs(shapes)
+        self.leaves = self.inputs if isinstance(self.inputs, list) else [self.inputs]
+        if training and input_gradient:
+            for leaf in self.leaves:
+                leaf.requires_grad_()
+        self.gradients: list[Tensor] | None = None
+
+    def __call__(self) -> None:
+        if self.training:
+            self._train()
+        else:
+            with torch.inference_mode(), self.treatment.autocast():
+                self.model(self.inputs)
+        self.treatment.synchronize()
+
+    def _train(self) -> None:
+        with self.treatment.autocast():
+            outputs = _tensors(self.model(self.inputs))
+        if self.gradients is None:
+            generator = torch.Generator().manual_seed(1)
+            self.gradients = [torch.randn(o.shape, generator=generator).to(o) for o in outputs]
+        torch.autograd.backward(outputs, self.gradients)
+        for tensor in (*self.model.parameters(), *self.leaves):
+            tensor.grad = None
+
+
+def _tensors(output: object) -> list[Tensor]:
+    """The tensors of an output that have gradients."""
+    if isinstance(output, Tensor):
+        return [output] if output.requires_grad else []
+    if isinstance(output, (tuple, list)):
+        return [tensor for part in output for tensor in _tensors(part)]
+    return []
