@@ -8,7 +8,9 @@ import pytest
 
 from mmattn.models.allocator import VARIABLES
 
-# Counts the page faults of a second pass: a fault for each 4 KiB of memory that the first one gave back.
+# Counts page faults, one for each 4 KiB of memory that had been given back. Something small may lie between two maps
+# and keep one of the next from fitting there.
+FAULTS_OF_A_MAP = 20 * 2**20 // 4096
 SCRIPT = """
 import resource, torch
 from mmattn.models.backbones import AttnResNet
@@ -25,7 +27,8 @@ torch.set_num_threads(1)
 net = AttnResNet(stage_blocks=(1,), base_channels=8, block='basic').eval()
 with torch.no_grad():
     net(torch.rand(1, 3, 32, 32))
-maps()
+for _ in range(3):
+    maps()
 print(faults(maps))
 """
 
@@ -40,10 +43,10 @@ def faults(**variables):
 
 
 def test_memory_of_freed_maps_is_kept():
-    assert faults() < 1000
+    assert faults() <= 2 * FAULTS_OF_A_MAP
 
 
 @pytest.mark.parametrize('variables', [
     dict(MALLOC_TRIM_THRESHOLD_='131072'), dict(GLIBC_TUNABLES='glibc.malloc.trim_threshold=131072')], ids=str)
 def test_what_the_user_has_set_stands(variables):
-    assert faults(**variables) > 20000
+    assert faults(**variables) >= 7 * FAULTS_OF_A_MAP

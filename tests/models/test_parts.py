@@ -51,12 +51,11 @@ def test_parts_are_even_and_as_large_as_allowed(monkeypatch):
     assert batch_sizes(net, x) == [3, 2, 2]
     assert batch_sizes(net, x, 'layer2.0') == [7]
     assert batch_sizes(net, x[:3]) == [3]
-    net = AttnResNet(depth=18, depth_attn='mmattn.SDA').eval()  # two blocks in a stage, which keeps both maps
-    assert batch_sizes(net, x, 'layer1') == [2, 2, 2, 1]
-    assert batch_sizes(net, x, 'layer2') == [4, 3]
-    monkeypatch.setattr(parts, 'MAPS_PER_WEIGHTS', 4)  # those of the second stage are larger than its maps
-    assert batch_sizes(net, x, 'layer2') == [7]
+    net = AttnResNet(depth=18, depth_attn='mmattn.SDA').eval()  # its stages keep maps, which do not count
+    assert batch_sizes(net, x, 'layer1') == [3, 2, 2]
     monkeypatch.setattr(parts, 'PART_BYTES', 1)
+    assert batch_sizes(net, x, 'layer2') == [1] * 7
+    monkeypatch.setattr(parts, 'MAPS_PER_WEIGHTS', 4)  # those of the second stage are larger than its maps
     assert batch_sizes(net, x, 'layer2') == [7]
 
 

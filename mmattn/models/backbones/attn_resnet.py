@@ -265,7 +265,7 @@ class AttnResNet(BaseModule):
         outs = []
         for i, name in enumerate(self.stage_names):
             stage = getattr(self, name)
-            x = in_parts(stage, [stage], x, self.stage_channels[i], self.strides[i], stage.kept_maps)
+            x = in_parts(stage, [stage], x, self.stage_channels[i], self.strides[i])
             if i in self.out_indices:
                 outs.append(x)
         if self.bn is not None and len(self.stage_names) - 1 in self.out_indices:

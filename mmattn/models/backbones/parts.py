@@ -17,7 +17,8 @@ from ..compiling import is_compiling
 from ..hooked import is_hooked
 from ..layout import format_of
 
-# What the maps of a part may take together, in bytes: they have to fit a cache.
+# What the maps that a block works on may take together, in bytes: they have to fit a cache. Those that depth attention
+# keeps do not: that smaller parts read them from a cache saves less than the parts cost.
 PART_BYTES = 32 * 2**20
 # Maps that a residual block works on at a time.
 WORKING_MAPS = 4
@@ -26,7 +27,7 @@ MAPS_PER_WEIGHTS = 4
 
 
 def in_parts(layers: Callable[[Tensor], Tensor], modules: Iterable[nn.Module], x: Tensor, channels: int,
-             stride: int, kept_maps: int = 0) -> Tensor:
+             stride: int) -> Tensor:
     """``layers(x)``, where it is inference on a CPU one part of the batch after the other.
 
     The batch stays whole where a module of the layers is in training mode or takes its statistics from the batch all
@@ -38,14 +39,13 @@ def in_parts(layers: Callable[[Tensor], Tensor], modules: Iterable[nn.Module], x
         x: the batch.
         channels: of the largest map that the layers make, (N, channels, H / stride, W / stride).
         stride: of that map.
-        kept_maps: how many such maps the layers keep until they are done.
     """
     if not _may_be_split(modules, x):
         return layers(x)
     map_bytes = channels * math.prod(x.shape[2:]) * x.element_size() / stride**2
     weight_bytes = sum(p.numel() * p.element_size() for module in modules for p in module.parameters())
     part_bytes = max(PART_BYTES, MAPS_PER_WEIGHTS * weight_bytes)
-    images = max(1, int(part_bytes / ((WORKING_MAPS + kept_maps) * map_bytes)))
+    images = max(1, int(part_bytes / (WORKING_MAPS * map_bytes)))
     if len(x) <= images:
         return layers(x)
     out, done = None, 0

@@ -27,7 +27,6 @@ class Stage(BaseModule):
         for i, block in enumerate(blocks):
             self.add_module(str(i), block)
         self.depth_attn = depth_attn
-        self.kept_maps = 0 if depth_attn is None else self.depth  # until the stage is done
 
     def __len__(self) -> int:
         return self.depth

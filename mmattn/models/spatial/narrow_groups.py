@@ -37,16 +37,16 @@ class NarrowGroupConv(nn.Conv2d):
         return self.groups > 1 and math.prod(self.kernel_size) >= POSITIONS_PER_OUTPUT * outputs
 
     def _sum_of_depthwise(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        c_in, outputs = self.in_channels, self.out_channels // self.groups
-        weight = weight.unflatten(0, (self.groups, outputs))  # (G, outputs, c_in / G, k, k)
-        group_of_input = torch.eye(self.groups, dtype=x.dtype).repeat_interleave(c_in // self.groups, 1)  # (G, c_in)
+        c_in, groups, outputs = self.in_channels, self.groups, self.out_channels // self.groups
+        # For each j: the weights of all groups' output j, and which products each output sums.
+        weights = weight.unflatten(0, (groups, outputs)).transpose(0, 1)  # (outputs, G, c_in / G, k, k)
+        weights = weights.reshape(outputs, c_in, 1, *self.kernel_size)
+        sums = torch.eye(groups * outputs, dtype=x.dtype).unflatten(1, (groups, outputs)).movedim(2, 0)
+        sums = sums.unsqueeze(3).expand(-1, -1, -1, c_in // groups).reshape(outputs, -1, c_in, 1, 1)
         out = None
-        for j in range(outputs):
-            products = F.conv2d(x, weight[:, j].reshape(c_in, 1, *self.kernel_size), None, self.stride, self.padding,
-                                self.dilation, groups=c_in)
-            sums = x.new_zeros(self.groups, outputs, c_in)
-            sums[:, j] = group_of_input
-            out_j = F.conv2d(products, sums.view(-1, c_in, 1, 1), bias if j == 0 else None)
+        for weights_j, sums_j in zip(weights, sums):
+            products = F.conv2d(x, weights_j, None, self.stride, self.padding, self.dilation, groups=c_in)
+            out_j = F.conv2d(products, sums_j, bias if out is None else None)
             out = out_j if out is None else out.add_(out_j)
         return out
 
