@@ -29,7 +29,8 @@ EPILOG = """Examples:
   python tools/benchmark.py --results benchmarks
 
 A backbone is measured with pooling and a linear layer behind it; a config as a whole, of a detector backbone and neck.
-Training is forward and backward. Weights are random, the same for both sides of a comparison where they can be mapped.
+Training is forward and backward. Weights are random. Each network runs in a process of its own; those that are compared
+take turns.
 Exit status: 0; 2 if something cannot be measured."""
 
 

@@ -12,7 +12,7 @@ from mmattn.preflight import UserError
 
 from .agreement import compare_outputs
 from .memory import peak_memory
-from .process import Job
+from .process import Job, errors_of
 from .subject import Other, Ours, Shapes
 from .timing import alternate, latency, spread, timer_of
 from .treatment import Treatment, prefers_channels_last
@@ -89,7 +89,8 @@ def measure_against(subject: Ours, other: Other, settings: Settings) -> dict:
     case, theirs = _case(subject, settings), other.build()
     inputs = Treatment().inputs([(2, *shape[1:]) for shape in case.shapes])
     settings.progress(f'{subject.name}: comparing outputs')
-    agreement = _checked(lambda: compare_outputs(case.model, theirs, inputs), f'{subject.name} or {other.name}')
+    with errors_of(f'{subject.name} or {other.name}'):
+        agreement = compare_outputs(case.model, theirs, inputs)
     if agreement.differs:
         raise UserError(f'{subject.name} and {other.name} do not compute the same: with the same weights their outputs '
                         f'differ by up to {agreement.difference:.2g} standard deviations, so no time was taken')
@@ -196,8 +197,8 @@ def _row(case: Case, job: Job, seconds: list[float], memory: int | None) -> dict
     ours = isinstance(case.subject, Ours)
     return dict(
         name=case.subject.name, code='ours' if ours else 'theirs',
-        config=case.subject.text if ours and case.subject.is_config else None, mode='train' if job.training else 'infer',
-        treatment=job.treatment.name,
+        config=case.subject.text if ours and case.subject.is_config else None,
+        mode='train' if job.training else 'infer', treatment=job.treatment.name,
         parameters=sum(p.numel() for p in case.model.parameters()), depth=_depth(case.model), batch=batch,
         size=size[0], input=[list(shape) for shape in case.shapes],
         images_per_second=spread([batch / s for s in seconds]), latency_ms=latency(seconds), seconds=seconds,
@@ -213,16 +214,6 @@ def _memory_ratio(row: dict, of: dict) -> float | None:
     if not row['peak_memory_bytes'] or not of['peak_memory_bytes']:
         return None
     return row['peak_memory_bytes'] / of['peak_memory_bytes']
-
-
-def _checked(function: Callable, name: str) -> object:
-    """The result of a function that runs models; what goes wrong there is the user's to mend."""
-    try:
-        return function()
-    except UserError as error:
-        raise UserError(f'{name} {error}') from error
-    except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
-        raise UserError(f'{name} does not run: {" ".join(str(error).split())[:300]}') from error
 
 
 def _classes(model: nn.Module) -> list[tuple[str, type]]:

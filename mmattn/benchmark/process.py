@@ -61,18 +61,25 @@ def process_for(job: Job, environment: Mapping[str, str] | None = None) -> Itera
     def call(function: Callable, *args) -> object:
         with _environment(environment or {}):  # the process starts with the first call
             future = pool.submit(function, *args)
-        try:
+        with errors_of(job.name):
             return future.result()
-        except BrokenProcessPool as error:
-            raise UserError(f'{job.name} was ended by the system: there is probably too little memory; use a smaller '
-                            '--batch') from error
-        except UserError as error:
-            raise UserError(f'{job.name} {error}') from error
-        except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
-            raise UserError(f'{job.name} does not run: {" ".join(str(error).split())[:300]}') from error
 
     with ProcessPoolExecutor(1, multiprocessing.get_context('spawn')) as pool:
         yield call
+
+
+@contextmanager
+def errors_of(name: str) -> Iterator[None]:
+    """Turns what goes wrong when a model runs, which is the user's to mend, into a UserError that names the model."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f'{name} {error}') from error
+    except BrokenProcessPool as error:
+        raise UserError(f'{name} was ended by the system: there is probably too little memory; use a smaller '
+                        '--batch') from error
+    except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
+        raise UserError(f'{name} does not run: {" ".join(str(error).split())[:300]}') from error
 
 
 @contextmanager

@@ -22,10 +22,9 @@ VARIABLES = ('MALLOC_TRIM_THRESHOLD_', 'MALLOC_MMAP_THRESHOLD_', 'MALLOC_MMAP_MA
 def keep_freed_memory(x: Tensor) -> None:
     """Has the process keep the memory of freed maps for the next ones, if `x`, the batch, is on a CPU.
 
-    As it comes, glibc soon gives freed memory back to the system, and to get it again costs a fault for every 4 KiB: up
-    to a fifth of the time of a pass. With this the process stays as large as it was at its peak, like one that computes
-    on a GPU there. Where a variable of `VARIABLES`, or GLIBC_TUNABLES, is set, that stands; where the C library is
-    another, nothing happens.
+    As it comes, glibc soon gives freed memory back to the system, and to get it again costs a fault for every page.
+    With this the process stays as large as it was at its peak, as PyTorch has it on a GPU. Where one of `VARIABLES`, or
+    GLIBC_TUNABLES for malloc, is set, that stands; where the C library is another, nothing happens.
     """
     if x.device.type == 'cpu' and not is_compiling():
         _keep_freed_memory()

@@ -238,26 +238,36 @@ def test_every_file_of_the_package_is_registered():
     assert sorted(SPATIAL) == sorted(mmattn.models.spatial.__all__)
 
 
-@pytest.mark.parametrize('c_in, c_out, groups, kernel, narrow', [
-    (64, 16, 16, 9, True), (64, 16, 8, 7, True), (32, 16, 4, 7, True), (64, 16, 4, 5, False), (12, 4, 2, 3, False),
-    (16, 8, 1, 9, False), (24, 8, 8, (7, 5), True)])
-@pytest.mark.parametrize('stride, dilation, bias', [(1, 1, True), (2, 1, False), (1, 2, False)])
+@pytest.mark.parametrize('c_in, c_out, groups, kernel, way', [
+    (64, 16, 16, 9, '_sum_of_depthwise'), (24, 8, 8, (7, 5), '_sum_of_depthwise'), (64, 16, 8, 7, '_in_blocks'),
+    (24, 6, 2, (5, 9), '_in_blocks'), (64, 16, 4, 5, '_in_blocks'), (32, 16, 2, 7, '_in_blocks'), (16, 8, 1, 9, None),
+    (12, 4, 2, 3, None), (64, 64, 4, 5, None)])
+@pytest.mark.parametrize('stride, dilation, bias', [(1, 1, True), (2, 1, False), ((3, 1), 1, True), (1, 2, False)])
+@pytest.mark.parametrize('size', [(21, 24), (7, 7), (16, 32)], ids=str)
 @torch.no_grad()
-def test_narrow_groups_are_an_ordinary_convolution(c_in, c_out, groups, kernel, narrow, stride, dilation, bias):
+def test_narrow_groups_are_an_ordinary_convolution(c_in, c_out, groups, kernel, way, stride, dilation, bias, size):
     conv = NarrowGroupConv(c_in, c_out, kernel, stride, dilation * 3, dilation, groups, bias)
     plain = nn.Conv2d(c_in, c_out, kernel, stride, dilation * 3, dilation, groups, bias)
     plain.load_state_dict(conv.state_dict())
-    x = torch.randn(2, c_in, 21, 24)
-    assert conv._is_narrow() == narrow
+    x = torch.randn(2, c_in, *size)
+    expected_way = None if way == '_in_blocks' and dilation > 1 else way
+    assert getattr(conv._fast_way(), '__name__', None) == expected_way
     for image in (x, x.contiguous(memory_format=torch.channels_last)):
         out, expected = conv(image), plain(image)
         torch.testing.assert_close(out, expected, rtol=1e-4, atol=1e-5)
         assert out.stride() == expected.stride()
 
 
+@pytest.mark.parametrize('outputs, block', [(1, (4, 4)), (2, (4, 2)), (3, (2, 2)), (4, (2, 2)), (8, (2, 1)),
+                                            (9, (1, 1)), (16, (1, 1))])
+def test_channels_of_a_block_fill_the_lanes(outputs, block):
+    assert NarrowGroupConv(8, 4 * outputs, 5, groups=4)._block() == block
+
+
+@pytest.mark.parametrize('c_out', [4, 8])
 @pytest.mark.parametrize('stride, bias', [(1, True), (2, False)])
-def test_narrow_groups_have_gradients(stride, bias):
-    conv = NarrowGroupConv(16, 4, 9, stride, padding=4, groups=4, bias=bias)
+def test_narrow_groups_have_gradients(c_out, stride, bias):
+    conv = NarrowGroupConv(16, c_out, 9, stride, padding=4, groups=4, bias=bias)
     x = torch.randn(2, 16, 8, 8, requires_grad=True)
     inputs = [x, *conv.parameters()]
     plain = F.conv2d(x, conv.weight, conv.bias, stride, padding=4, groups=4)

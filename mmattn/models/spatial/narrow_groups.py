@@ -9,46 +9,84 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..compiling import own_gradients
+from ..layout import format_of
 
-# Of the kernel's positions, for each output channel of a group: from here on depthwise convolutions are faster.
-POSITIONS_PER_OUTPUT = 12
+# Channels of a group that PyTorch's CPU convolutions compute at once, whether the group has them or not.
+LANES = 16
+# Of a kernel: smaller ones are faster as they are.
+MIN_POSITIONS = 25
 
 
 class NarrowGroupConv(nn.Conv2d):
     """An ``nn.Conv2d`` that is fast on a CPU where its groups have few output channels.
 
-    PyTorch's CPU convolutions compute 8 or 16 channels of a group at once, and throw away what a group of one or two
-    does not need. Depthwise convolutions have kernels of their own there, and a grouped convolution is a sum of them:
-    output j of group g is, over the group's inputs i, the sum of x_i convolved with the j-th of the weights of i.
-    Gradients are those of the grouped convolution, as those of depthwise ones are slow.
+    PyTorch's CPU convolutions compute 16 channels of a group at once, and throw away what the group does not need. Here
+    neighbouring positions of the output stand in for the channels that it lacks. Where a group has a single output,
+    depthwise convolutions, which have kernels of their own there, are faster still. Gradients are those of the grouped
+    convolution.
     """
 
     def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        if not (self._is_narrow() and x.device.type == 'cpu' and x.dtype == weight.dtype == torch.float32):
+        compute = self._fast_way()
+        if compute is None or not (x.device.type == 'cpu' and x.dtype == weight.dtype == torch.float32):
             return super()._conv_forward(x, weight, bias)
         if not torch.is_grad_enabled():
-            return self._sum_of_depthwise(x, weight, bias)
+            return compute(x, weight, bias)
         if own_gradients():
-            return _WithGradientOfConv.apply(self._sum_of_depthwise, self, x, weight, bias)
+            return _WithGradientOfConv.apply(compute, self, x, weight, bias)
         return super()._conv_forward(x, weight, bias)
 
-    def _is_narrow(self) -> bool:
-        outputs = self.out_channels // self.groups
-        return self.groups > 1 and math.prod(self.kernel_size) >= POSITIONS_PER_OUTPUT * outputs
+    def _fast_way(self) -> Callable[[Tensor, Tensor, Tensor | None], Tensor] | None:
+        """The method that computes this convolution faster, if there is one."""
+        if self.groups == 1 or math.prod(self.kernel_size) < MIN_POSITIONS:
+            return None
+        if self.out_channels == self.groups:
+            return self._sum_of_depthwise
+        in_blocks = self.dilation == (1, 1) and math.prod(self._block()) > 1
+        return self._in_blocks if in_blocks else None
 
     def _sum_of_depthwise(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        c_in, groups, outputs = self.in_channels, self.groups, self.out_channels // self.groups
-        # For each j: the weights of all groups' output j, and which products each output sums.
-        weights = weight.unflatten(0, (groups, outputs)).transpose(0, 1)  # (outputs, G, c_in / G, k, k)
-        weights = weights.reshape(outputs, c_in, 1, *self.kernel_size)
-        sums = torch.eye(groups * outputs, dtype=x.dtype).unflatten(1, (groups, outputs)).movedim(2, 0)
-        sums = sums.unsqueeze(3).expand(-1, -1, -1, c_in // groups).reshape(outputs, -1, c_in, 1, 1)
-        out = None
-        for weights_j, sums_j in zip(weights, sums):
-            products = F.conv2d(x, weights_j, None, self.stride, self.padding, self.dilation, groups=c_in)
-            out_j = F.conv2d(products, sums_j, bias if out is None else None)
-            out = out_j if out is None else out.add_(out_j)
-        return out
+        """For one output in a group: convolves each input by itself, then sums those of a group."""
+        c_in = self.in_channels
+        products = F.conv2d(x, weight.reshape(c_in, 1, *self.kernel_size), None, self.stride, self.padding,
+                            self.dilation, groups=c_in)
+        group_of_input = torch.eye(self.groups, dtype=x.dtype).repeat_interleave(c_in // self.groups, 1)  # (G, c_in)
+        return F.conv2d(products, group_of_input[..., None, None], bias)
+
+    def _block(self) -> tuple[int, int]:
+        """Rows and columns of the output whose channels fill the lanes."""
+        rows, columns, outputs = 1, 1, self.out_channels // self.groups
+        while 2 * rows * columns * outputs <= LANES:
+            rows, columns = (2 * rows, columns) if rows == columns else (rows, 2 * columns)
+        return rows, columns
+
+    def _in_blocks(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """Computes a block of the output as one position with more channels.
+
+        Its kernel reads all that the kernels of the block's positions read; the weights of each position are those of
+        the convolution, shifted to where it stands in the block, with zeros around.
+        """
+        (rows, columns), groups, outputs = self._block(), self.groups, self.out_channels // self.groups
+        (k_h, k_w), (s_h, s_w), (p_h, p_w) = self.kernel_size, self.stride, self.padding
+        shifted = torch.stack([
+            F.pad(weight, (j * s_w, (columns - 1 - j) * s_w, i * s_h, (rows - 1 - i) * s_h))
+            for i in range(rows) for j in range(columns)], 1)  # (G * outputs, rows * columns, c_in / G, k_h', k_w')
+        shifted = shifted.unflatten(0, (groups, outputs)).transpose(1, 2).flatten(0, 2)
+        if bias is not None:
+            bias = bias.view(groups, 1, outputs).expand(-1, rows * columns, -1).flatten()
+
+        h_in, w_in = x.shape[2:]
+        h_out, w_out = (h_in + 2 * p_h - k_h) // s_h + 1, (w_in + 2 * p_w - k_w) // s_w + 1
+        n_h, n_w = math.ceil(h_out / rows), math.ceil(w_out / columns)
+        # What the last row and column of blocks read beyond the map and its padding.
+        bottom = max(0, (n_h * rows - 1) * s_h + k_h - 2 * p_h - h_in)
+        right = max(0, (n_w * columns - 1) * s_w + k_w - 2 * p_w - w_in)
+        padded = F.pad(x, (0, right, 0, bottom)) if bottom or right else x
+        blocks = F.conv2d(padded, shifted, bias, (rows * s_h, columns * s_w), self.padding, groups=groups)
+
+        blocks = blocks.unflatten(1, (groups, rows, columns, outputs)).permute(0, 5, 2, 6, 3, 1, 4)
+        out = blocks.reshape(len(x), n_h * rows, n_w * columns, -1).movedim(3, 1)
+        return out[:, :, :h_out, :w_out].contiguous(memory_format=format_of(x))
 
 
 class _WithGradientOfConv(torch.autograd.Function):
