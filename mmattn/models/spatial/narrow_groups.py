@@ -68,10 +68,12 @@ class NarrowGroupConv(nn.Conv2d):
         """
         (rows, columns), groups, outputs = self._block(), self.groups, self.out_channels // self.groups
         (k_h, k_w), (s_h, s_w), (p_h, p_w) = self.kernel_size, self.stride, self.padding
-        shifted = torch.stack([
-            F.pad(weight, (j * s_w, (columns - 1 - j) * s_w, i * s_h, (rows - 1 - i) * s_h))
-            for i in range(rows) for j in range(columns)], 1)  # (G * outputs, rows * columns, c_in / G, k_h', k_w')
-        shifted = shifted.unflatten(0, (groups, outputs)).transpose(1, 2).flatten(0, 2)
+        shifted = weight.new_zeros(groups, rows, columns, outputs, self.in_channels // groups,
+                                   k_h + (rows - 1) * s_h, k_w + (columns - 1) * s_w)
+        for i in range(rows):
+            for j in range(columns):
+                shifted[:, i, j, :, :, i * s_h:i * s_h + k_h, j * s_w:j * s_w + k_w] = weight.unflatten(0, (groups, -1))
+        shifted = shifted.flatten(0, 3)
         if bias is not None:
             bias = bias.view(groups, 1, outputs).expand(-1, rows * columns, -1).flatten()
 
