@@ -171,8 +171,8 @@ def test_timers_take_turns():
     seconds = alternate({'fast': timer('fast', 0.006), 'slow': timer('slow', 0.5)}, repeats=3, warmup=2)
     assert seconds == {'fast': [0.006] * 3, 'slow': [0.5] * 3}
     assert turns[:4] == [('fast', 2), ('fast', 1), ('slow', 2), ('slow', 1)]
-    # forwards, backwards, forwards; samples of more than 20 ms
-    fast, slow = ('fast', 4), ('slow', 1)
+    # forwards, backwards, forwards; samples of more than 100 ms
+    fast, slow = ('fast', 17), ('slow', 1)
     assert turns[4:] == [fast, slow, slow, fast, fast, slow]
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -64,7 +65,9 @@ def process_for(job: Job, environment: Mapping[str, str] | None = None) -> Itera
         with errors_of(job.name):
             return future.result()
 
-    with ProcessPoolExecutor(1, multiprocessing.get_context('spawn')) as pool:
+    # An interrupt from the keyboard reaches both processes; it ends this one, which then ends the other.
+    with ProcessPoolExecutor(1, multiprocessing.get_context('spawn'), initializer=signal.signal,
+                             initargs=(signal.SIGINT, signal.SIG_IGN)) as pool:
         yield call
 
 

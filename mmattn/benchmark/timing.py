@@ -11,8 +11,8 @@ import numpy as np
 from .passes import Pass
 from .process import Job, process_for
 
-# Samples shorter than this are made of several passes: the clock and the loop cost some microseconds.
-MIN_SAMPLE_SECONDS = 0.02
+# Samples shorter than this are made of several passes: at the start of a turn the caches are cold.
+MIN_SAMPLE_SECONDS = 0.1
 # The threads of the process whose turn has ended wait for more work for some milliseconds, and take a core each.
 PAUSE_SECONDS = 0.01
 
