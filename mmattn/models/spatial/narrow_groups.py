@@ -87,7 +87,7 @@ class NarrowGroupConv(nn.Conv2d):
         blocks = F.conv2d(padded, shifted, bias, (rows * s_h, columns * s_w), self.padding, groups=groups)
 
         blocks = blocks.unflatten(1, (groups, rows, columns, outputs)).permute(0, 5, 2, 6, 3, 1, 4)
-        out = blocks.reshape(len(x), n_h * rows, n_w * columns, -1).movedim(3, 1)
+        out = blocks.reshape(len(x), n_h * rows, n_w * columns, self.out_channels).movedim(3, 1)
         return out[:, :, :h_out, :w_out].contiguous(memory_format=format_of(x))
 
 
