@@ -40,6 +40,8 @@ class NarrowGroupConv(nn.Conv2d):
         """The method that computes this convolution faster, if there is one."""
         if self.groups == 1 or math.prod(self.kernel_size) < MIN_POSITIONS:
             return None
+        if isinstance(self.padding, str) or self.padding_mode != 'zeros':
+            return None
         if self.out_channels == self.groups:
             return self._sum_of_depthwise
         in_blocks = self.dilation == (1, 1) and math.prod(self._block()) > 1
