@@ -22,6 +22,7 @@ from mmattn.models.backbones import AttnResNet
 from mmattn.models.blocks import BasicBlock, Bottleneck, PreActBottleneck
 from mmattn.models.depth import SDA
 from mmattn.models.spatial.mspa import MSPA
+from mmattn.models.spatial.narrow_groups import NarrowGroupConv
 from mmattn.models.spatial.pyconv import PyConv
 from mmattn.models.spatial.res2net import Res2NetConv
 
@@ -30,7 +31,8 @@ def fuse(model: nn.Module) -> nn.Module:
     """A copy of `model` whose convolutions have taken in the BatchNorms that follow them; for inference only.
 
     Its outputs equal those of `model` up to rounding. Norms of other kinds, and BatchNorm without running statistics,
-    stay. The copy's state_dict has other keys: load and save the weights of the original.
+    stay. The copy's weights must not change any more, and its state_dict has other keys: load and save those of the
+    original.
 
     Args:
         model: a network or module of this package, or whatever contains one, in eval mode.
@@ -55,6 +57,9 @@ def fuse(model: nn.Module) -> nn.Module:
                 _fold(convs, norm)
                 parent, _, name = norm_name.rpartition('.')
                 setattr(module.get_submodule(parent), name, nn.Identity().eval())
+    for module in model.modules():
+        if isinstance(module, NarrowGroupConv):
+            module.prepare()
     return model
 
 

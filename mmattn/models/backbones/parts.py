@@ -40,16 +40,21 @@ def in_parts(layers: Callable[[Tensor], Tensor], modules: Iterable[nn.Module], x
         channels: of the largest map that the layers make, (N, channels, H / stride, W / stride).
         stride: of that map.
     """
-    if not _may_be_split(modules, x):
+    if not _is_inference_on_cpu(x):
         return layers(x)
     map_bytes = channels * math.prod(x.shape[2:]) * x.element_size() / stride**2
+
+    def images(part_bytes: int) -> int:
+        return max(1, int(part_bytes / (WORKING_MAPS * map_bytes)))
+
+    if len(x) <= images(PART_BYTES) or not all(_may_be_split(m) for module in modules for m in module.modules()):
+        return layers(x)
     weight_bytes = sum(p.numel() * p.element_size() for module in modules for p in module.parameters())
-    part_bytes = max(PART_BYTES, MAPS_PER_WEIGHTS * weight_bytes)
-    images = max(1, int(part_bytes / (WORKING_MAPS * map_bytes)))
-    if len(x) <= images:
+    count = math.ceil(len(x) / images(max(PART_BYTES, MAPS_PER_WEIGHTS * weight_bytes)))
+    if count == 1:
         return layers(x)
     out, done = None, 0
-    for part in x.tensor_split(math.ceil(len(x) / images)):
+    for part in x.tensor_split(count):
         maps = layers(part)
         if out is None:
             out = torch.empty(len(x), *maps.shape[1:], dtype=maps.dtype, memory_format=format_of(maps))
@@ -58,8 +63,10 @@ def in_parts(layers: Callable[[Tensor], Tensor], modules: Iterable[nn.Module], x
     return out
 
 
-def _may_be_split(modules: Iterable[nn.Module], x: Tensor) -> bool:
-    if x.device.type != 'cpu' or torch.is_grad_enabled() or torch.jit.is_tracing() or is_compiling():
-        return False
-    return not any(m.training or is_hooked(m) or isinstance(m, _BatchNorm) and m.running_mean is None
-                   for module in modules for m in module.modules())
+def _is_inference_on_cpu(x: Tensor) -> bool:
+    return x.device.type == 'cpu' and not (torch.is_grad_enabled() or torch.jit.is_tracing() or is_compiling())
+
+
+def _may_be_split(module: nn.Module) -> bool:
+    of_batch = module.training or isinstance(module, _BatchNorm) and module.running_mean is None
+    return not of_batch and not is_hooked(module)

@@ -26,6 +26,15 @@ class NarrowGroupConv(nn.Conv2d):
     convolution.
     """
 
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.register_buffer('prepared', None, persistent=False)
+
+    def prepare(self) -> None:
+        """Computes once what depends on the weights alone, for inference: they must not change any more."""
+        if self._fast_way() == self._in_blocks:
+            self.prepared = self._kernel_of_block(self.weight.detach())
+
     def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         compute = self._fast_way()
         if compute is None or not (x.device.type == 'cpu' and x.dtype == weight.dtype == torch.float32):
@@ -63,22 +72,11 @@ class NarrowGroupConv(nn.Conv2d):
         return rows, columns
 
     def _in_blocks(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """Computes a block of the output as one position with more channels.
-
-        Its kernel reads all that the kernels of the block's positions read; the weights of each position are those of
-        the convolution, shifted to where it stands in the block, with zeros around.
-        """
+        """Computes a block of the output as one position with more channels."""
         (rows, columns), groups, outputs = self._block(), self.groups, self.out_channels // self.groups
         (k_h, k_w), (s_h, s_w), (p_h, p_w) = self.kernel_size, self.stride, self.padding
-        shifted = weight.new_zeros(groups, rows, columns, outputs, self.in_channels // groups,
-                                   k_h + (rows - 1) * s_h, k_w + (columns - 1) * s_w)
-        for i in range(rows):
-            for j in range(columns):
-                shifted[:, i, j, :, :, i * s_h:i * s_h + k_h, j * s_w:j * s_w + k_w] = weight.unflatten(0, (groups, -1))
-        shifted = shifted.flatten(0, 3)
-        if bias is not None:
-            bias = bias.view(groups, 1, outputs).expand(-1, rows * columns, -1).flatten()
-
+        if bias is not None:  # of one dimension throughout, as torch.compile cannot flatten a bias
+            bias = torch.cat([b for b in bias.split(outputs) for _ in range(rows * columns)])
         h_in, w_in = x.shape[2:]
         h_out, w_out = (h_in + 2 * p_h - k_h) // s_h + 1, (w_in + 2 * p_w - k_w) // s_w + 1
         n_h, n_w = math.ceil(h_out / rows), math.ceil(w_out / columns)
@@ -86,11 +84,25 @@ class NarrowGroupConv(nn.Conv2d):
         bottom = max(0, (n_h * rows - 1) * s_h + k_h - 2 * p_h - h_in)
         right = max(0, (n_w * columns - 1) * s_w + k_w - 2 * p_w - w_in)
         padded = F.pad(x, (0, right, 0, bottom)) if bottom or right else x
-        blocks = F.conv2d(padded, shifted, bias, (rows * s_h, columns * s_w), self.padding, groups=groups)
+        kernel = self._kernel_of_block(weight) if self.prepared is None else self.prepared
+        blocks = F.conv2d(padded, kernel, bias, (rows * s_h, columns * s_w), self.padding, groups=groups)
 
         blocks = blocks.unflatten(1, (groups, rows, columns, outputs)).permute(0, 5, 2, 6, 3, 1, 4)
         out = blocks.reshape(len(x), n_h * rows, n_w * columns, self.out_channels).movedim(3, 1)
         return out[:, :, :h_out, :w_out].contiguous(memory_format=format_of(x))
+
+    def _kernel_of_block(self, weight: Tensor) -> Tensor:
+        """The kernel that reads all that the kernels of the block's positions read.
+
+        Its weights for each position are those of the convolution, shifted to where the position stands in the block,
+        with zeros around.
+        """
+        (rows, columns), (s_h, s_w) = self._block(), self.stride
+        bottom, right = (rows - 1) * s_h, (columns - 1) * s_w
+        weight = weight.unflatten(0, (self.groups, -1))
+        shifted = [F.pad(weight, (left, right - left, top, bottom - top))
+                   for top in range(0, bottom + 1, s_h) for left in range(0, right + 1, s_w)]
+        return torch.stack(shifted, 1).flatten(0, 2)
 
 
 class _WithGradientOfConv(torch.autograd.Function):
