@@ -2,8 +2,8 @@
 
 In eval mode BatchNorm is a scale and a shift for each channel, and a convolution can take both into its weights and
 its bias: ``s * (W x + b) + t = (s W) x + (s b + t)``. It can where nothing stands between the two; what follows which
-is known to the class that owns both, so the rules here are by class. Where an attention stands between them (PSA,
-MSPA), the norm stays.
+is known to the class that owns both, so the rules here are by class. Where branches are weighed in between (PSA,
+MSPA), scale and shift go into the weighing.
 """
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from functools import singledispatch
 from itertools import pairwise
 
+import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_weights
@@ -21,10 +22,15 @@ from mmattn.models.attention.triplet import PlaneAttention
 from mmattn.models.backbones import AttnResNet
 from mmattn.models.blocks import BasicBlock, Bottleneck, PreActBottleneck
 from mmattn.models.depth import SDA
+from mmattn.models.spatial.branch_gate import BranchGate
 from mmattn.models.spatial.mspa import MSPA
 from mmattn.models.spatial.narrow_groups import NarrowGroupConv
+from mmattn.models.spatial.psa import PSA
 from mmattn.models.spatial.pyconv import PyConv
 from mmattn.models.spatial.res2net import Res2NetConv
+
+# Where the layers that end in weighed branches have the gate that weighs them.
+GATES = {PSA: 'se', MSPA: 'attention'}
 
 
 def fuse(model: nn.Module) -> nn.Module:
@@ -52,9 +58,7 @@ def fuse(model: nn.Module) -> nn.Module:
     for module in list(model.modules()):
         for conv, norm_name in _followed(module):
             norm = module.get_submodule(norm_name)
-            convs = list(conv.convs) if isinstance(conv, PyConv) else [conv]
-            if _has_fixed_statistics(norm) and all(_is_plain(c) for c in convs):
-                _fold(convs, norm)
+            if _has_fixed_statistics(norm) and _fold(conv, norm):
                 parent, _, name = norm_name.rpartition('.')
                 setattr(module.get_submodule(parent), name, nn.Identity().eval())
     for module in model.modules():
@@ -122,16 +126,35 @@ def _has_fixed_statistics(norm: nn.Module) -> bool:
     return isinstance(norm, _BatchNorm) and norm.running_mean is not None and not norm.training
 
 
-def _is_plain(conv: nn.Module) -> bool:
-    """Whether `conv` computes what its weight says: subclasses may standardise or deform it."""
-    return isinstance(conv, nn.Conv2d) and type(conv).forward is nn.Conv2d.forward
+def _fold(layer: nn.Module, norm: _BatchNorm) -> bool:
+    """Folds `norm` into the layer whose output it reads, if that can take it."""
+    if type(layer) in GATES:
+        _fold_into_gate(getattr(layer, GATES[type(layer)]), norm)
+        return True
+    convs = list(layer.convs) if isinstance(layer, PyConv) else [layer]
+    if not all(_is_plain(conv) for conv in convs):
+        return False
+    _fold_into_convs(convs, norm)
+    return True
 
 
-def _fold(convs: list[nn.Conv2d], norm: _BatchNorm) -> None:
-    """Folds `norm` into the convolutions whose outputs it reads, concatenated in this order."""
+def _fold_into_gate(gate: BranchGate, norm: _BatchNorm) -> None:
+    unit = torch.ones_like(norm.running_mean).view(-1, 1, 1, 1)
+    norm_scale, norm_shift = fuse_conv_bn_weights(
+        unit, None, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias)
+    gate.fold(norm_scale.detach().view(1, -1, 1, 1), norm_shift.detach().view(1, -1, 1, 1))
+
+
+def _fold_into_convs(convs: list[nn.Conv2d], norm: _BatchNorm) -> None:
+    """Folds `norm` into convolutions that stand side by side, whose outputs it reads in this order."""
     sizes = [conv.out_channels for conv in convs]
     parts = [[None] * len(convs) if values is None else values.split(sizes)
              for values in (norm.running_mean, norm.running_var, norm.weight, norm.bias)]
     for conv, mean, variance, scale, shift in zip(convs, *parts):
         conv.weight, conv.bias = fuse_conv_bn_weights(
             conv.weight, conv.bias, mean, variance, norm.eps, scale, shift)
+
+
+def _is_plain(conv: nn.Module) -> bool:
+    """Whether `conv` computes what its weight says: subclasses may standardise or deform it."""
+    return isinstance(conv, nn.Conv2d) and type(conv).forward is nn.Conv2d.forward

@@ -426,16 +426,11 @@ def norms(model):
     return [name for name, module in model.named_modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
 
 
-# What cannot be folded: a norm before the first convolution of a pre-activation block, or after an attention.
-KEPT = {'sda': {'neck.bn'}, 'psa': {'bn2'}, 'mspa': {'bn2'}, 'preact': {'bn1', 'backbone.bn'},
-        'preact-mspa': {'bn1', 'bn3', 'backbone.bn'}}
-
-
 def kept(name):
+    """The norms that cannot be folded: before the first convolution of a pre-activation block, or after an attention."""
     if name.startswith('preact'):
-        return KEPT['preact-mspa' if 'mspa' in name else 'preact']
-    return set().union(*(KEPT[kind] for kind, part in (('sda', 'sda_'), ('psa', 'epsanet'), ('mspa', 'mspane'))
-                         if part in name))
+        return {'bn1', 'backbone.bn'}
+    return {'neck.bn'} if 'sda_' in name else set()
 
 
 @pytest.mark.parametrize('name', NETWORKS)

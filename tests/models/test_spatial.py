@@ -1,6 +1,7 @@
 """Spatial modules: each against its formulas written out, and the contract of the slot for all."""
 import doctest
 import inspect
+import shutil
 import sys
 
 import pytest
@@ -275,3 +276,22 @@ def test_narrow_groups_have_gradients(c_out, stride, bias):
     grads = torch.autograd.grad(conv(x), inputs, dout)
     for ours, expected in zip(grads, torch.autograd.grad(plain, inputs, dout), strict=True):
         torch.testing.assert_close(ours, expected)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('stride, bias', [(1, True), (2, False)])
+def test_prepared_narrow_groups_compute_the_same_from_weights_of_their_own(stride, bias):
+    conv = NarrowGroupConv(16, 8, 5, stride, 2, groups=4, bias=bias)
+    keys, x = list(conv.state_dict()), torch.randn(2, 16, 9, 8)
+    expected = conv(x)
+    conv.prepare()
+    assert torch.equal(conv(x), expected) and list(conv.state_dict()) == keys
+    conv.weight.zero_()
+    assert torch.equal(conv(x), expected)
+
+
+@torch.no_grad()
+@pytest.mark.skipif(shutil.which('g++') is None, reason='torch.compile needs a C++ compiler')
+def test_compiled_narrow_groups_compute_the_same():
+    conv, x = NarrowGroupConv(16, 8, 5, padding=2, groups=4), torch.randn(1, 16, 9, 8)
+    torch.testing.assert_close(torch.compile(conv, fullgraph=True)(x), conv(x))

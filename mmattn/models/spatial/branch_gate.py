@@ -3,6 +3,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from ..recompute import recomputable
+from ..scale import scale
+
 
 class BranchGate(nn.Module):
     """Weighs the branches of a block against each other, for each channel.
@@ -29,6 +32,9 @@ class BranchGate(nn.Module):
         self.fc1 = nn.Conv2d(descriptor_channels, hidden, 1)
         self.relu = nn.ReLU(inplace=True)
         self.fc2 = nn.Conv2d(hidden, channels, 1)
+        # What a folded norm does to the weighed maps, for each of their channels.
+        self.register_buffer('norm_scale', None, persistent=False)
+        self.register_buffer('norm_shift', None, persistent=False)
 
     def forward(self, descriptors: Tensor) -> Tensor:
         """Descriptors (N, branches, D) to weights (N, branches * c, 1, 1)."""
@@ -36,3 +42,14 @@ class BranchGate(nn.Module):
         gates = self.fc2(self.relu(self.fc1(descriptors.reshape(n * branches, d, 1, 1)))).sigmoid()
         weights = gates.view(n, branches, gates.shape[1]).softmax(1)
         return weights.view(n, branches * gates.shape[1], 1, 1)
+
+    def weigh(self, maps: Tensor, descriptors: Tensor) -> Tensor:
+        """The maps of all branches, (N, branches * c, H, W), times their weights."""
+        weights = self(descriptors)
+        if self.norm_scale is not None:
+            return scale(maps, weights * self.norm_scale, self.norm_shift)
+        return recomputable(scale(maps, weights), scale, maps, weights)
+
+    def fold(self, norm_scale: Tensor, norm_shift: Tensor) -> None:
+        """Has `weigh` apply the norm ``y * norm_scale + norm_shift`` too; both (1, branches * c, 1, 1)."""
+        self.norm_scale, self.norm_shift = norm_scale, norm_shift

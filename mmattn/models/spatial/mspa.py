@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from mmattn.registry import MODELS
 
 from ..recompute import normed, recomputable, recomputable_cat
-from ..scale import scale
 from .branch_gate import BranchGate
 
 
@@ -86,8 +85,7 @@ class MSPA(nn.Module):
                 split = recomputable(split + outs[-1], torch.add, split, outs[-1])
             outs.append(normed(bn, conv(split)))
         maps = recomputable_cat(outs)
-        weights = self.attention(self._describe(maps))
-        return recomputable(scale(maps, weights), scale, maps, weights)
+        return self.attention.weigh(maps, self._describe(maps))
 
     def _describe(self, maps: Tensor) -> Tensor:
         """The pooled values of each scale, (N, s, 5 w): one, then four, for each of w channels."""

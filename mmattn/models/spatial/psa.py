@@ -14,8 +14,6 @@ from torch import Tensor, nn
 
 from mmattn.registry import MODELS
 
-from ..recompute import recomputable
-from ..scale import scale
 from .branch_gate import BranchGate
 from .pyramid import pyramid_convs
 
@@ -72,5 +70,4 @@ class PSA(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         maps = torch.cat([conv(x) for conv in reversed(self.convs)], 1)  # (N, m * c, H', W')
         pooled = maps.mean((2, 3)).unflatten(1, (len(self.convs), -1))  # (N, m, c)
-        weights = self.se(pooled)
-        return recomputable(scale(maps, weights), scale, maps, weights)
+        return self.se.weigh(maps, pooled)
