@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from mmattn.registry import MODELS
 
-from ..recompute import normed, recomputable, recomputable_cat
 from .branch_gate import BranchGate
 
 
@@ -82,9 +81,10 @@ class MSPA(nn.Module):
         outs = []
         for split, conv, bn in zip(x.chunk(self.scales, 1), self.convs, self.bns):  # noqa: B905
             if self.chained and outs:
-                split = recomputable(split + outs[-1], torch.add, split, outs[-1])
-            outs.append(normed(bn, conv(split)))
-        maps = recomputable_cat(outs)
+                split = split + outs[-1]
+            # Not recomputable: a norm of so few channels takes long for the little memory that it would free.
+            outs.append(bn(conv(split)))
+        maps = torch.cat(outs, 1)
         return self.attention.weigh(maps, self._describe(maps))
 
     def _describe(self, maps: Tensor) -> Tensor:
