@@ -7,7 +7,7 @@ gets at once.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +26,7 @@ WORKING_MAPS = 4
 MAPS_PER_WEIGHTS = 4
 
 
-def in_parts(layers: Callable[[Tensor], Tensor], modules: Iterable[nn.Module], x: Tensor, channels: int,
+def in_parts(layers: Callable[[Tensor], Tensor], modules: Sequence[nn.Module], x: Tensor, channels: int,
              stride: int) -> Tensor:
     """``layers(x)``, where it is inference on a CPU one part of the batch after the other.
 
