@@ -427,7 +427,7 @@ def norms(model):
 
 
 def kept(name):
-    """The norms that cannot be folded: before the first convolution of a pre-activation block, or after an attention."""
+    """The norms that cannot be folded: before a pre-activation block's first convolution, or after an attention."""
     if name.startswith('preact'):
         return {'bn1', 'backbone.bn'}
     return {'neck.bn'} if 'sda_' in name else set()
