@@ -2,8 +2,8 @@
 
 In eval mode BatchNorm is a scale and a shift for each channel, and a convolution can take both into its weights and
 its bias: ``s * (W x + b) + t = (s W) x + (s b + t)``. It can where nothing stands between the two; what follows which
-is known to the class that owns both, so the rules here are by class. Where branches are weighed in between (PSA,
-MSPA), scale and shift go into the weighing.
+is known to the class that owns both, so the rules here are by class. Where branches F are weighed by a in between
+(PSA, MSPA), the weighing takes scale and shift: ``s * (a F) + t = (s a) F + t``.
 """
 from __future__ import annotations
 

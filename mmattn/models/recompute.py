@@ -70,11 +70,6 @@ def recomputable(out: Tensor, function: Callable[..., Tensor] | None, *inputs: T
     return out
 
 
-def recomputable_cat(maps: list[Tensor]) -> Tensor:
-    """The maps behind each other along their channels, recomputable from them."""
-    return recomputable(torch.cat(maps, 1), lambda *parts: torch.cat(parts, 1), *maps)
-
-
 def normed(norm: nn.Module, x: Tensor, activation: Callable[[Tensor], Tensor] | None = None) -> Tensor:
     """``activation(norm(x))``, recomputable from `x` where the norm is BatchNorm or GroupNorm."""
     out = norm(x) if activation is None else activation(norm(x))

@@ -44,7 +44,7 @@ class BranchGate(nn.Module):
         return weights.view(n, branches * gates.shape[1], 1, 1)
 
     def weigh(self, maps: Tensor, descriptors: Tensor) -> Tensor:
-        """The maps of all branches, (N, branches * c, H, W), times their weights."""
+        """The maps of all branches, (N, branches * c, H, W), times the weights from descriptors (N, branches, D)."""
         weights = self(descriptors)
         if self.norm_scale is not None:
             return scale(maps, weights * self.norm_scale, self.norm_shift)

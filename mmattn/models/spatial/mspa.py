@@ -82,7 +82,7 @@ class MSPA(nn.Module):
         for split, conv, bn in zip(x.chunk(self.scales, 1), self.convs, self.bns):  # noqa: B905
             if self.chained and outs:
                 split = split + outs[-1]
-            # Not recomputable: a norm of so few channels takes long for the little memory that it would free.
+            # Not recomputable: channels last, BatchNorm of so few channels is slow, and its map is small.
             outs.append(bn(conv(split)))
         maps = torch.cat(outs, 1)
         return self.attention.weigh(maps, self._describe(maps))

@@ -28,7 +28,7 @@ class NarrowGroupConv(nn.Conv2d):
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        self.register_buffer('prepared', None, persistent=False)
+        self.register_buffer('prepared', None, persistent=False)  # the kernel of a block
 
     def prepare(self) -> None:
         """Computes once what depends on the weights alone, for inference: they must not change any more."""
@@ -94,8 +94,9 @@ class NarrowGroupConv(nn.Conv2d):
     def _kernel_of_block(self, weight: Tensor) -> Tensor:
         """The kernel that reads all that the kernels of the block's positions read.
 
-        Its weights for each position are those of the convolution, shifted to where the position stands in the block,
-        with zeros around.
+        From (c_out, c_in / groups, k_h, k_w) to (rows * columns * c_out, c_in / groups, k_h + (rows - 1) * stride_h,
+        k_w + (columns - 1) * stride_w). Its weights for each position are those of the convolution, shifted to where
+        the position stands in the block, with zeros around.
         """
         (rows, columns), (s_h, s_w) = self._block(), self.stride
         bottom, right = (rows - 1) * s_h, (columns - 1) * s_w

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mmattn.registry import MODELS
 
-from ..recompute import normed, recomputable, recomputable_cat
+from ..recompute import normed, recomputable
 
 
 @MODELS.register_module()
@@ -75,4 +75,4 @@ class Res2NetConv(nn.Module):
                 split = recomputable(split + outs[-1], torch.add, split, outs[-1])
             outs.append(normed(bn, conv(split), self.relu))
         outs.append(self.pool(splits[-1]))
-        return recomputable_cat(outs)
+        return recomputable(torch.cat(outs, 1), lambda *maps: torch.cat(maps, 1), *outs)
