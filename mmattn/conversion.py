@@ -108,6 +108,8 @@ ATTENTION = (
         Rule('ca.fc.0.{leaf}', 'attn.channel.fc1.{leaf}'),
         Rule('ca.fc.2.{leaf}', 'attn.channel.fc2.{leaf}'),
         Rule('sa.conv1.{leaf}', 'attn.spatial.conv.{leaf}'))),
+    Table('nam', 'NAM (Christian-lyc/NAM)', (
+        Rule('nam.Channel_Att.bn2.{leaf}', 'attn.norm.{leaf}'),)),
     *(Table(name, source, (
         Rule(f'{slot}.gn.{{leaf}}', 'attn.norm.{leaf}'),
         Rule(f'{slot}.conv1x1.{{leaf}}', 'attn.conv1.{leaf}'),
@@ -116,8 +118,6 @@ ATTENTION = (
           ('ema', 'nam', "EMA (YOLOonMe/EMA-attention-module) in NAM's ResNet"),
           ('ema-ema', 'ema', "EMA under the name 'ema'"),
           ('ema-attn', 'attn', "EMA under the name 'attn'"))),
-    Table('nam', 'NAM (Christian-lyc/NAM)', (
-        Rule('nam.Channel_Att.bn2.{leaf}', 'attn.norm.{leaf}'),)),
     Table('se', "SE in SDA-xNet's repository", (
         Rule('fc1.{leaf}', 'attn.fc1.{leaf}'),
         Rule('fc2.{leaf}', 'attn.fc2.{leaf}'))),

@@ -8,6 +8,7 @@ is known to the class that owns both, so the rules here are by class. Where bran
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Iterator
 from functools import singledispatch
 from itertools import pairwise
@@ -16,12 +17,14 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_weights
+from torch.nn.utils.parametrize import is_parametrized
 
 from mmattn.models.attention import CoordAttention
 from mmattn.models.attention.triplet import PlaneAttention
 from mmattn.models.backbones import AttnResNet
 from mmattn.models.blocks import BasicBlock, Bottleneck, PreActBottleneck
 from mmattn.models.depth import SDA
+from mmattn.models.hooked import is_hooked
 from mmattn.models.spatial.branch_gate import BranchGate
 from mmattn.models.spatial.mspa import MSPA
 from mmattn.models.spatial.narrow_groups import NarrowGroupConv
@@ -36,9 +39,9 @@ GATES = {PSA: 'se', MSPA: 'attention'}
 def fuse(model: nn.Module) -> nn.Module:
     """A copy of `model` whose convolutions have taken in the BatchNorms that follow them; for inference only.
 
-    Its outputs equal those of `model` up to rounding. Norms of other kinds, and BatchNorm without running statistics,
-    stay. The copy's weights must not change any more, and its state_dict has other keys: load and save those of the
-    original.
+    Its outputs equal those of `model` up to rounding. Norms of other kinds, BatchNorm without running statistics, and
+    what has hooks (as attention by `AttentionOn` has) or is used in several places stay. The copy's weights must not
+    change any more, and its state_dict has other keys: load and save those of the original.
 
     Args:
         model: a network or module of this package, or whatever contains one, in eval mode.
@@ -55,10 +58,12 @@ def fuse(model: nn.Module) -> nn.Module:
     if model.training:
         raise ValueError('only a model in eval mode can be folded: call model.eval() before fuse(model)')
     model = copy.deepcopy(model)
+    places = Counter(module for _, module in model.named_modules(remove_duplicate=False))
     for module in list(model.modules()):
-        for conv, norm_name in _followed(module):
+        for layer, norm_name in _followed(module):
             norm = module.get_submodule(norm_name)
-            if _has_fixed_statistics(norm) and _fold(conv, norm):
+            bound = places[layer] > 1 or is_hooked(norm) or any(is_hooked(m) for m in layer.modules())
+            if not bound and _has_fixed_statistics(norm) and _fold(layer, norm):
                 parent, _, name = norm_name.rpartition('.')
                 setattr(module.get_submodule(parent), name, nn.Identity().eval())
     for module in model.modules():
@@ -156,5 +161,5 @@ def _fold_into_convs(convs: list[nn.Conv2d], norm: _BatchNorm) -> None:
 
 
 def _is_plain(conv: nn.Module) -> bool:
-    """Whether `conv` computes what its weight says: subclasses may standardise or deform it."""
-    return isinstance(conv, nn.Conv2d) and type(conv).forward is nn.Conv2d.forward
+    """Whether `conv` computes what its weight says, which nothing computes: subclasses may standardise or deform it."""
+    return isinstance(conv, nn.Conv2d) and type(conv).forward is nn.Conv2d.forward and not is_parametrized(conv)

@@ -59,6 +59,7 @@ class ResourceHook(Hook):
 
     def after_train(self, runner) -> None:
         self._write(runner)
+        self._start = 0.0
 
     def _update_peak(self) -> None:
         self._peak = max(self._peak, _peak_memory())

@@ -23,6 +23,7 @@ from mmattn.fuse import fuse
 from mmattn.models.attention import EMA, SE
 from mmattn.models.backbones import AttnResNet
 from mmattn.preflight import UserError
+from mmattn.registry import MODELS
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = 'SDAResNet(stage_blocks=(1, 1, 1, 1), base_channels=16)'
@@ -464,6 +465,25 @@ def test_a_subclass_of_convolution_is_not_folded():
 
     model = nn.Sequential(Standardised(3, 4, 3), nn.BatchNorm2d(4))
     assert norms(folded_alike(model, torch.randn(1, 3, 8, 8))) == ['1']
+
+
+def test_what_cannot_take_a_norm_keeps_it():
+    twice, hooked, norm = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
+    weight_normed = nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 3, 1))
+    norm.register_forward_hook(lambda module, args, out: out.relu())
+    hooked.register_forward_hook(lambda module, args, out: out.relu())
+    model = nn.Sequential(twice, nn.BatchNorm2d(3), twice, nn.BatchNorm2d(3), hooked, nn.BatchNorm2d(3),
+                          nn.Conv2d(3, 3, 1), norm, weight_normed, nn.BatchNorm2d(3), nn.Conv2d(3, 3, 1),
+                          nn.BatchNorm2d(3))
+    assert norms(folded_alike(model, torch.randn(1, 3, 8, 8))) == ['1', '3', '5', '7', '9']
+
+
+@pytest.mark.parametrize('name, width', [('PSA', 64), ('MSPA', 96)])
+def test_a_folded_gate_keeps_the_type_of_the_maps(name, width):
+    model = fuse(nn.Sequential(MODELS.build(dict(type=f'mmattn.{name}', in_channels=width, out_channels=width)),
+                               nn.BatchNorm2d(width)).eval())
+    with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
+        assert model(torch.randn(2, width, 8, 8)).dtype == torch.bfloat16
 
 
 def test_folding_wants_eval_mode():

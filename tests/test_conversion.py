@@ -17,6 +17,7 @@ from mmattn.conversion import (
     recognise_ours,
     revert,
 )
+from mmattn.models.backbones import AttnResNet
 from mmattn.registry import MODELS
 
 
@@ -84,6 +85,15 @@ def test_every_network_goes_to_its_authors_layout_and_back(name):
     layout = recognise_ours(ours)
     theirs = revert(ours, layout)
     assert recognise(theirs) == layout == Layout.of(layout.name)
+    assert same(convert(theirs, layout), ours)
+
+
+def test_nam_is_not_taken_for_ema():
+    net = AttnResNet(depth=50, stage_blocks=(1,), num_stages=1, attn='mmattn.NAM')
+    ours = {f'backbone.{k}': v for k, v in net.state_dict().items()}
+    layout = recognise_ours(ours)
+    theirs = revert(ours, layout)
+    assert recognise(theirs) == layout and layout.name == 'resnet+nam'
     assert same(convert(theirs, layout), ours)
 
 

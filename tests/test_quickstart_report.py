@@ -176,7 +176,7 @@ def test_what_mmengine_and_the_hook_write_can_be_read(tmp_path):
     def train(epochs, resume):
         loader = dict(batch_size=1, dataset=[{'inputs': torch.ones(1)}] * 4, collate_fn=dict(
             type='default_collate'), sampler=dict(type='DefaultSampler', shuffle=False))
-        Runner(
+        runner = Runner(
             Line(), str(tmp_path), train_dataloader=loader, val_dataloader=loader,
             train_cfg=dict(by_epoch=True, max_epochs=epochs), val_cfg=dict(),
             val_evaluator=[FixedMetric()], default_scope='mmengine', resume=resume,
@@ -184,12 +184,14 @@ def test_what_mmengine_and_the_hook_write_can_be_read(tmp_path):
             default_hooks=dict(logger=dict(type='LoggerHook', interval=2)),
             custom_hooks=[dict(type='mmattn.ResourceHook')],
             visualizer=dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')]),
-            experiment_name=f'{tmp_path.name}_{epochs}').train()
+            experiment_name=f'{tmp_path.name}_{epochs}')
+        runner.train()
+        return runner
 
     start = time.perf_counter()
     train(2, resume=False)
     time.sleep(1.1)  # mmengine names the folder of each part by the second
-    train(3, resume=True)
+    runner = train(3, resume=True)
     history = read_history(tmp_path)
     assert history.iterations == [2, 4, 6, 8, 10, 12]
     assert [(v.epoch, v.iteration) for v in history.validations] == [(1, 4), (2, 8), (3, 12)]
@@ -199,6 +201,10 @@ def test_what_mmengine_and_the_hook_write_can_be_read(tmp_path):
         assert 0 < history.peak_memory < 2 ** 30 and history.device != 'cpu'
     else:  # Python with torch takes more than 50 MB and this model less than 100 GB
         assert 50e6 < history.peak_memory < 100e9 and history.device == 'cpu'
+    resources = Path(runner.log_dir, 'resources.json')
+    written = resources.read_text()
+    runner.val()  # which is not a part of the training
+    assert resources.read_text() == written
 
 
 # The table.

@@ -7,9 +7,14 @@ import torch
 is_compiling = getattr(torch.compiler, 'is_compiling', None) or torch._utils.is_compiling
 
 
+def is_recording() -> bool:
+    """Whether the operations are written down to be run later, maybe on batches of other sizes."""
+    return is_compiling() or torch.jit.is_tracing()
+
+
 def own_gradients() -> bool:
     """Whether functions with a backward pass of our own are of use.
 
     They are not in inference, torch.compile makes its own backward pass, and a trace cannot be saved with them.
     """
-    return torch.is_grad_enabled() and not is_compiling() and not torch.jit.is_tracing()
+    return torch.is_grad_enabled() and not is_recording()

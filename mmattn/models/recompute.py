@@ -78,18 +78,26 @@ def normed(norm: nn.Module, x: Tensor, activation: Callable[[Tensor], Tensor] | 
 
 def _repetition(norm: nn.Module, activation: Callable[[Tensor], Tensor] | None) -> Callable[[Tensor], Tensor] | None:
     """What computes ``activation(norm(x))`` a second time, without another update of the running statistics."""
-    if is_hooked(norm) or isinstance(activation, nn.Module) and is_hooked(activation):
+    if isinstance(activation, nn.Module) and (type(activation) is not nn.ReLU or is_hooked(activation)):
+        return None  # others may be random, or have parameters
+    if is_hooked(norm):
         return None
     if type(norm) is nn.BatchNorm2d:
         of_batch = norm.training or norm.running_mean is None
         mean, variance = (None, None) if of_batch else (norm.running_mean, norm.running_var)
-        again = partial(F.batch_norm, running_mean=mean, running_var=variance, weight=norm.weight, bias=norm.bias,
-                        training=of_batch, eps=norm.eps)
+        again = partial(F.batch_norm, running_mean=mean, running_var=variance, training=of_batch, eps=norm.eps)
     elif type(norm) is nn.GroupNorm:
-        again = norm.forward
+        again = partial(F.group_norm, num_groups=norm.num_groups, eps=norm.eps)
     else:
         return None
-    return again if activation is None else lambda x: activation(again(x))
+    # As they are now, and not what the module has by then.
+    affine = {name: _Kept(p) for name, p in (('weight', norm.weight), ('bias', norm.bias)) if p is not None}
+
+    def repetition(x: Tensor) -> Tensor:
+        out = again(x, **{name: kept.get() for name, kept in affine.items()})
+        return out if activation is None else activation(out)
+
+    return repetition
 
 
 class _Scope:

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.model import convert_sync_batchnorm, revert_sync_batchnorm
 from mmengine.runner.checkpoint import load_state_dict
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.hooks import RemovableHandle
 
 from mmattn.complexity import attachable
+from mmattn.fuse import fuse
 from mmattn.models import pretrained
 from mmattn.models.backbones.outputs import output_shapes
 from mmattn.preflight import UserError
@@ -163,6 +165,21 @@ def test_hooks_after_unpickling_leave_attention_in_place():
         assert handles and same(run(made), before)
     finally:
         RemovableHandle.next_id = max(before_id, RemovableHandle.next_id)
+
+
+@pytest.mark.parametrize('attentive', [
+    dict(backbone=BACKBONES['ours'][0], at='layer?.1.bn2'), dict(backbone=BACKBONES['ours'][0], at='layer*.conv1')],
+    ids=['behind norms', 'before norms'])
+def test_attention_outlives_what_exchanges_norms(attentive):
+    attentive = open_gates(attention_on(**attentive))
+    with_statistics(attentive)
+    before = run(attentive)
+    for out, expected in zip(run(fuse(attentive)), before, strict=True):
+        assert (out - expected).abs().max() <= 1e-4 * expected.std()
+    synchronised = copy.deepcopy(convert_sync_batchnorm(attentive))
+    assert any(isinstance(module, nn.SyncBatchNorm) for module in synchronised.modules())
+    assert same(run(synchronised), before)
+    assert same(run(pickle.loads(pickle.dumps(revert_sync_batchnorm(synchronised)))), before)
 
 
 def test_building_changes_neither_statistics_nor_random_numbers():

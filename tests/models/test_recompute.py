@@ -162,6 +162,42 @@ def test_what_the_backward_pass_needs_must_not_change():
         out.backward()
 
 
+@pytest.mark.parametrize('norm_cfg', [dict(type='BN'), dict(type='GN', num_groups=4)], ids=str)
+def test_norms_must_not_change(norm_cfg):
+    net = AttnResNet(depth=18, num_stages=1, norm_cfg=norm_cfg)
+    out = net(torch.randn(2, 3, 32, 32))[-1].sum()
+    with torch.no_grad():
+        net.layer1[0].bn1.bias.add_(1)
+    with pytest.raises(RuntimeError, match='inplace'):
+        out.backward()
+
+
+@pytest.mark.parametrize('norm_cfg', [dict(type='BN'), dict(type='GN', num_groups=4)], ids=str)
+def test_parameters_of_a_functional_call_are_those_of_the_backward_pass(norm_cfg, keeping_all):
+    torch.manual_seed(0)
+    net, x = AttnResNet(depth=18, num_stages=1, norm_cfg=norm_cfg), torch.randn(2, 3, 32, 32)
+    others = {name: (p + 0.3 * torch.randn_like(p)).detach().requires_grad_() for name, p in net.named_parameters()}
+
+    def gradients_of_others() -> list[Tensor]:
+        out, = torch.func.functional_call(copy.deepcopy(net), others, x)
+        return list(torch.autograd.grad(out.square().mean(), others.values()))
+
+    ours = gradients_of_others()
+    keeping_all()
+    assert_same(ours, gradients_of_others())
+
+
+def test_a_random_activation_is_drawn_once(keeping_all):
+    net, x = AttnResNet(depth=18, num_stages=1), torch.randn(2, 3, 32, 32)
+    for block in net.layer1:
+        block.relu = nn.RReLU()
+    torch.manual_seed(0)
+    ours = gradients(net, x)
+    keeping_all()
+    torch.manual_seed(0)
+    assert_same(ours, gradients(net, x))
+
+
 def test_a_plugin_that_keeps_what_it_returned(keeping_all):
     torch.manual_seed(0)
     plugin = dict(cfg=dict(type='ConvModule', out_channels=256, kernel_size=1), position='after_conv3')  # ends in ReLU

@@ -278,6 +278,21 @@ def test_narrow_groups_have_gradients(c_out, stride, bias):
         torch.testing.assert_close(ours, expected)
 
 
+@pytest.mark.parametrize('c_out', [4, 8])
+def test_narrow_groups_have_gradients_under_autocast(c_out):
+    conv, x = NarrowGroupConv(16, c_out, 9, padding=4, groups=4, bias=False), torch.randn(2, 16, 8, 8)
+    with torch.autocast('cpu', torch.bfloat16):
+        out = conv(x)
+    out.float().sum().backward()
+    expected, = torch.autograd.grad(F.conv2d(x, conv.weight, padding=4, groups=4).sum(), conv.weight)
+    torch.testing.assert_close(conv.weight.grad, expected, rtol=0.05, atol=0.5)
+
+
+def test_narrow_groups_take_an_image_without_a_batch():
+    conv, x = NarrowGroupConv(16, 8, 9, padding=4, groups=4), torch.randn(16, 8, 8)
+    torch.testing.assert_close(conv(x), conv(x[None])[0])
+
+
 @torch.no_grad()
 @pytest.mark.parametrize('stride, bias', [(1, True), (2, False)])
 def test_prepared_narrow_groups_compute_the_same_from_weights_of_their_own(stride, bias):

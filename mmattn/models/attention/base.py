@@ -2,7 +2,7 @@
 import torch
 from torch import Tensor, nn
 
-from ..compiling import is_compiling
+from ..compiling import is_recording
 from ..gate import Gated
 from ..hooked import is_hooked
 from ..layout import is_channels_last
@@ -72,7 +72,7 @@ def attend_and_add(attention: nn.Module, x: Tensor, shortcut: Tensor) -> Tensor:
     if not _only_weighs_channels(attention) or x.dtype != shortcut.dtype:
         # Out of place: an attention may need what it returned in its backward pass.
         return attention(x) + shortcut
-    if torch.is_grad_enabled() or is_compiling():
+    if torch.is_grad_enabled() or is_recording():
         return attention.weigh(x, shortcut)
     return torch.addcmul(shortcut, x, attention.channel_weights(x).to(x.dtype), out=x)
 
@@ -86,7 +86,7 @@ def _only_weighs_channels(attention: nn.Module) -> bool:
 
 def largest(x: Tensor, dim: int, keepdim: bool = False) -> Tensor:
     """``x.amax(dim)``, whose gradient goes to one position only."""
-    if not (torch.is_grad_enabled() and x.requires_grad):
+    if torch.jit.is_tracing() or not (torch.is_grad_enabled() and x.requires_grad):
         return x.amax(dim, keepdim)
     # The gradient of amax goes where the map equals its maximum: nowhere, and NaN, if a map that the backward pass
     # computes again differs in its last bit.

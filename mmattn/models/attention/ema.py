@@ -18,7 +18,6 @@ convolution has the kernel W and the bias b. Here neither x1 nor x2 is ever made
   tap sees of the zero-padded map is all but a row and a column at the edge.
 * ``q2 . x1`` is one weighted sum over channels, with the scale in the weights, see :class:`Gate`.
 """
-import math
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -112,7 +111,7 @@ class Gate(torch.autograd.Function):
         z.sub_(z.mean((2, 3), keepdim=True))
         # with the mean gone the norm is as exact as var_mean, which is many times slower on a CPU
         std = torch.linalg.vector_norm(z, dim=(2, 3), keepdim=True)
-        scale = torch.rsqrt((std / math.sqrt(z.shape[2] * z.shape[3])).square() + eps)
+        scale = torch.rsqrt((std / (z.shape[2] * z.shape[3])**0.5).square() + eps)
         return z.mul_(scale), scale
 
     @staticmethod

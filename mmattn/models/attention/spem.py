@@ -22,7 +22,7 @@ from .base import ChannelWeighting
 
 def extrema(x: Tensor) -> tuple[Tensor, Tensor]:
     """Maximum and minimum of each channel, (N, C, H, W) -> two of (N, C, 1, 1)."""
-    if torch.is_grad_enabled() and x.requires_grad:  # for the reason that `largest` gives
+    if torch.is_grad_enabled() and x.requires_grad and not torch.jit.is_tracing():  # as in `largest`
         return tuple(t.unsqueeze(3) for t, _ in extrema_and_positions(x))
     return x.amax((2, 3), keepdim=True), x.amin((2, 3), keepdim=True)
 

@@ -13,21 +13,39 @@ from mmattn.registry import MODELS
 
 from .. import pretrained
 from ..blocks.slots import build_attention
+from ..compiling import is_recording
 from .outputs import map_channels, output_shapes
 
 
 class AttendOutput:
-    """Forward hook that passes what a module puts out through `attention`.
+    """Forward hook that passes what a module puts out through `attention`."""
 
-    It keeps its handle, so that hooks registered after unpickling do not take its place.
-    """
-
-    def __init__(self, module: nn.Module, attention: nn.Module) -> None:
+    def __init__(self, attention: nn.Module) -> None:
         self.attention = attention
-        self.handle = module.register_forward_hook(self)
 
     def __call__(self, module: nn.Module, args: tuple, output: Tensor) -> Tensor:
         return self.attention(output)
+
+
+class HooksByName:
+    """Forward pre-hook of a network that keeps hooks on the modules of these names.
+
+    A conversion to SyncBatchNorm, and back, puts other modules there, without the hooks. It keeps its handle, so that
+    hooks registered after unpickling do not take its place or that of a hook before it.
+    """
+
+    def __init__(self, network: nn.Module, hooks: dict[str, AttendOutput]) -> None:
+        self.hooks = hooks
+        self(network)
+        self.handle = network.register_forward_pre_hook(self)
+
+    def __call__(self, network: nn.Module, args: tuple = ()) -> None:
+        if is_recording():
+            return
+        for name, hook in self.hooks.items():
+            module = network.get_submodule(name)
+            if hook not in module._forward_hooks.values():
+                module.register_forward_hook(hook)
 
 
 @MODELS.register_module(name='AttentionOn')
@@ -57,16 +75,16 @@ def attention_on(backbone: dict, attn: dict | str, at: str | Sequence[str], min_
         ...     attn=dict(type='mmattn.EMA', identity_init=True), min_channels=145))
     """
     network = MODELS.build(backbone)
-    modules = dict(network.named_modules())
     channels = _channels(network, [at] if isinstance(at, str) else list(at), min_channels,
                          image_channels=backbone.get('in_channels', 3))
     if hasattr(network, 'attention'):
         raise ValueError(f"{type(network).__name__} has a member 'attention' already, the name that AttentionOn needs")
-    network.attention = ModuleDict()
+    network.attention, hooks = ModuleDict(), {}
     for name, count in channels.items():
         attention = build_attention(attn, count)
         network.attention[name.replace('.', '_')] = attention
-        AttendOutput(modules[name], attention)
+        hooks[name] = AttendOutput(attention)
+    HooksByName(network, hooks)
     if isinstance(network, BaseModule):
         # an attribute of this one backbone, as its class stays its own
         network.init_weights = partial(_init_weights, network)

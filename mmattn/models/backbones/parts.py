@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ..compiling import is_compiling
+from ..compiling import is_recording
 from ..hooked import is_hooked
 from ..layout import format_of
 
@@ -57,14 +57,15 @@ def in_parts(layers: Callable[[Tensor], Tensor], modules: Sequence[nn.Module], x
     for part in x.tensor_split(count):
         maps = layers(part)
         if out is None:
-            out = torch.empty(len(x), *maps.shape[1:], dtype=maps.dtype, memory_format=format_of(maps))
+            out = torch.empty(len(x), *maps.shape[1:], dtype=maps.dtype, device=maps.device,
+                              memory_format=format_of(maps))
         out[done:done + len(maps)] = maps
         done += len(maps)
     return out
 
 
 def _is_inference_on_cpu(x: Tensor) -> bool:
-    return x.device.type == 'cpu' and not (torch.is_grad_enabled() or torch.jit.is_tracing() or is_compiling())
+    return x.device.type == 'cpu' and not (torch.is_grad_enabled() or is_recording())
 
 
 def _may_be_split(module: nn.Module) -> bool:

@@ -7,6 +7,7 @@ import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from ..compiling import is_recording
 from .residual import ResidualBlock
 
 
@@ -50,4 +51,4 @@ class Stage(BaseModule):
             presums.append(block.following_presum(presums[-1]))
             summaries.append(self.depth_attn.summarize(presums[-1]))
         out = self.depth_attn(presums, summaries)
-        return blocks[0].activate(out, inplace=not torch.is_grad_enabled())
+        return blocks[0].activate(out, inplace=not (torch.is_grad_enabled() or is_recording()))

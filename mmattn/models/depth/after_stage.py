@@ -11,8 +11,9 @@ from mmattn.registry import MODELS
 class AfterStage(nn.Module):
     """An attention module on the output of a stage's last block; of the other blocks it makes no use.
 
-    A stage applies ReLU to what its depth attention returns. Here ReLU comes before the attention; that the stage
-    applies it again changes nothing as long as the attention keeps signs, as every gate does.
+    A stage of post-activation blocks applies ReLU to what its depth attention returns. Here ReLU comes before the
+    attention; that the stage applies it again changes nothing as long as the attention keeps signs, as weights do (GC
+    adds: what becomes negative is 0 then).
 
     Args:
         channels: C, of each map.

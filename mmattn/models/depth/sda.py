@@ -100,7 +100,7 @@ class SDA(Gated):
         if summaries is None:
             summaries = [self.summarize(z) for z in maps]
         pooled = torch.stack(summaries).sum(0)  # (N, C, 1, 1)
-        if len(pooled) == 1 and self.bn.training and _takes_batch_statistics(self.bn):
+        if self.bn.training and _takes_batch_statistics(self.bn) and pooled.shape[0] == 1:
             raise ValueError('SDA with BatchNorm cannot train on one image per process: use more images, '
                              "norm_cfg=dict(type='GN', num_groups=8), or norm_eval=True with pretrained weights")
         logits = self.expand(self.relu(self.bn(self.squeeze(pooled))))  # (N, depth * C, 1, 1)

@@ -47,7 +47,7 @@ class BranchGate(nn.Module):
         """The maps of all branches, (N, branches * c, H, W), times the weights from descriptors (N, branches, D)."""
         weights = self(descriptors)
         if self.norm_scale is not None:
-            return scale(maps, weights * self.norm_scale, self.norm_shift)
+            return scale(maps, weights * self.norm_scale, self.norm_shift.to(maps.dtype))
         return recomputable(scale(maps, weights), scale, maps, weights)
 
     def fold(self, norm_scale: Tensor, norm_shift: Tensor) -> None:

@@ -37,13 +37,19 @@ class NarrowGroupConv(nn.Conv2d):
 
     def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         compute = self._fast_way()
-        if compute is None or not (x.device.type == 'cpu' and x.dtype == weight.dtype == torch.float32):
+        if compute is None or not self._is_for_cpu(x, weight):
             return super()._conv_forward(x, weight, bias)
         if not torch.is_grad_enabled():
             return compute(x, weight, bias)
         if own_gradients():
             return _WithGradientOfConv.apply(compute, self, x, weight, bias)
         return super()._conv_forward(x, weight, bias)
+
+    @staticmethod
+    def _is_for_cpu(x: Tensor, weight: Tensor) -> bool:
+        # A trace would hold for maps of this size only.
+        return (x.device.type == 'cpu' and x.dtype == weight.dtype == torch.float32 and x.dim() == 4
+                and not torch.jit.is_tracing())
 
     def _fast_way(self) -> Callable[[Tensor, Tensor, Tensor | None], Tensor] | None:
         """The method that computes this convolution faster, if there is one."""
@@ -61,7 +67,8 @@ class NarrowGroupConv(nn.Conv2d):
         c_in = self.in_channels
         products = F.conv2d(x, weight.reshape(c_in, 1, *self.kernel_size), None, self.stride, self.padding,
                             self.dilation, groups=c_in)
-        group_of_input = torch.eye(self.groups, dtype=x.dtype).repeat_interleave(c_in // self.groups, 1)  # (G, c_in)
+        eye = torch.eye(self.groups, dtype=x.dtype, device=x.device)
+        group_of_input = eye.repeat_interleave(c_in // self.groups, 1)  # (G, c_in)
         return F.conv2d(products, group_of_input[..., None, None], bias)
 
     def _block(self) -> tuple[int, int]:
@@ -88,7 +95,7 @@ class NarrowGroupConv(nn.Conv2d):
         blocks = F.conv2d(padded, kernel, bias, (rows * s_h, columns * s_w), self.padding, groups=groups)
 
         blocks = blocks.unflatten(1, (groups, rows, columns, outputs)).permute(0, 5, 2, 6, 3, 1, 4)
-        out = blocks.reshape(len(x), n_h * rows, n_w * columns, self.out_channels).movedim(3, 1)
+        out = blocks.reshape(x.shape[0], n_h * rows, n_w * columns, self.out_channels).movedim(3, 1)
         return out[:, :, :h_out, :w_out].contiguous(memory_format=format_of(x))
 
     def _kernel_of_block(self, weight: Tensor) -> Tensor:
@@ -118,7 +125,7 @@ class _WithGradientOfConv(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, dout: Tensor) -> tuple[Tensor | None, ...]:
-        conv = ctx.conv
+        conv, (x, weight) = ctx.conv, ctx.saved_tensors
         return None, None, *torch.ops.aten.convolution_backward(
-            dout, *ctx.saved_tensors, ctx.bias_shape, conv.stride, conv.padding, conv.dilation, False, (0, 0),
+            dout.to(x.dtype), x, weight, ctx.bias_shape, conv.stride, conv.padding, conv.dilation, False, (0, 0),
             conv.groups, ctx.needs_input_grad[2:])
