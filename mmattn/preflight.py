@@ -36,6 +36,25 @@ def check_gpus() -> None:
                         'CUDA_VISIBLE_DEVICES= to run on the CPU')
 
 
+def check_output(path: str | Path, folder: bool = False) -> None:
+    """Raises UserError if a file that will be written at the end cannot be; better now than after the work.
+
+    Args:
+        path: The file.
+        folder: Whether `path` is a folder that files will be written into.
+    """
+    path = Path(path)
+    if path.is_dir() and not folder:
+        raise UserError(f"cannot write the file '{path}', which is a folder; name a file in it")
+    place = path if folder else path.parent
+    while not os.path.exists(place):  # missing folders will be made
+        place = place.parent
+    if not place.is_dir():
+        raise UserError(f"cannot write '{path}': '{place}' is a file, no folder; name another place")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UserError(f"cannot write '{path}': no permission to write in '{place}'; name another place")
+
+
 def check_weights(cfg: Config, training: bool) -> None:
     """Raises UserError if a local checkpoint that the config names is missing.
 

@@ -99,6 +99,25 @@ def test_resume_needs_the_checkpoint_that_the_folder_names(tmp_path):
         preflight.check_weights(cfg, training=True)
 
 
+@pytest.mark.parametrize('path, folder, said', [
+    ('file/m.json', False, "file' is a file"), ('file/a/m.json', False, "file' is a file"),
+    ('file', True, "file' is a file"), ('file/a', True, "file' is a file"),
+    ('locked/a/m.json', False, "no permission to write in '.*locked'"), ('.', False, 'name a file in it'),
+    ('file', False, None), ('.', True, None), ('new/m.json', False, None), ('new/a', True, None),
+])
+def test_places_to_write_to(tmp_path, monkeypatch, path, folder, said):
+    (tmp_path / 'file').write_text('')
+    (tmp_path / 'locked').mkdir()
+    # Root may write anywhere.
+    monkeypatch.setattr(preflight.os, 'access', lambda place, mode: place.name != 'locked')
+    if said is None:
+        preflight.check_output(tmp_path / path, folder)
+        assert not (tmp_path / 'new').exists()
+    else:
+        with pytest.raises(UserError, match=said):
+            preflight.check_output(tmp_path / path, folder)
+
+
 @pytest.mark.parametrize('gpus, processes, fine', [(0, 4, True), (2, 2, True), (2, 4, False)])
 def test_number_of_processes(monkeypatch, gpus, processes, fine):
     monkeypatch.setattr(torch.cuda, 'device_count', lambda: gpus)
