@@ -13,6 +13,7 @@ from torch import nn
 
 from mmattn.benchmark import Other, Ours, Settings, Treatment, measure_against, measure_overhead, measure_scaling
 from mmattn.benchmark.agreement import compare_outputs
+from mmattn.benchmark.measure import _case, _row, _same_treatment
 from mmattn.benchmark.memory import peak_memory
 from mmattn.benchmark.process import Job
 from mmattn.benchmark.spec import Spec, parse_spec
@@ -167,10 +168,10 @@ def test_timers_take_turns():
     turns = []
 
     def timer(name, seconds):
-        return lambda passes: turns.append((name, passes)) or seconds
+        return lambda passes: turns.append((name, passes)) or [seconds] * passes
 
     seconds = alternate({'fast': timer('fast', 0.006), 'slow': timer('slow', 0.5)}, repeats=3, warmup=2)
-    assert seconds == {'fast': [0.006] * 3, 'slow': [0.5] * 3}
+    assert seconds == {'fast': [[0.006] * 17] * 3, 'slow': [[0.5]] * 3}
     assert turns[:4] == [('fast', 2), ('fast', 1), ('slow', 2), ('slow', 1)]
     # forwards, backwards, forwards; samples of more than 100 ms
     fast, slow = ('fast', 17), ('slow', 1)
@@ -180,15 +181,32 @@ def test_timers_take_turns():
 def test_each_is_timed_in_a_process_of_its_own(toys):
     job = Job(Other('toys:Process()', str(toys)), Treatment(), False, [(1, 4, 8, 8)], 1, False)
     with timer_of(job) as first, timer_of(job) as second:
-        assert 0 < first(2) < 60 and 0 < second(1) < 60
+        times = first(2), second(1)
+    assert [len(seconds) for seconds in times] == [2, 1] and all(0 < s < 60 for seconds in times for s in seconds)
     # each pass has left a line with the number of its process; one pass came before the timed ones
     numbers = (toys / 'processes.txt').read_text().split()
     assert len(numbers) == 5 and len(set(numbers)) == 2 and str(os.getpid()) not in numbers
 
 
+def test_rates_are_of_rounds_and_latencies_of_passes():
+    case = _case(Ours('SE(8)'), SETTINGS)
+    row = _row(case, case.job('infer', 1), [[1.0, 1.0, 4.0], [1.0, 1.0, 1.0, 1.0]], None)
+    assert row['seconds'] == [2, 1] and row['images_per_second'] == spread([1, 2])
+    assert row['latency_ms'] == latency([1, 1, 4, 1, 1, 1, 1])
+
+
 def test_statistics():
     assert spread([1.0, 2.0, 3.0, 4.0, 5.0]) == dict(median=3, low=2, high=4)
     assert latency([0.001] * 9 + [0.002]) == pytest.approx(dict(p50=1, p90=1.1))
+
+
+@pytest.mark.parametrize('options, classes, stages', [
+    ('', 10, (3,)), ('num_stages=2, ', 10, (1,)), ('', 0, (0, 1, 2, 3)), ('out_indices=(1, 3), ', 10, (1, 3))])
+def test_a_classifier_takes_the_last_stage_only(options, classes, stages):
+    model = Ours(f'AttnResNet({options}stage_blocks=(1, 1, 1, 1), base_channels=4)', classes).build()
+    backbone = getattr(model, 'backbone', model)
+    assert backbone.out_indices == stages and len(backbone.out_channels) == len(stages)
+    assert model(torch.rand(2, 3, 32, 32))[0].shape[0] == (10 if classes else 2)
 
 
 @pytest.mark.parametrize('text, size, maps', [
@@ -277,6 +295,13 @@ def test_results_of_other_files_are_refused(tool, tmp_path, capsys, content, sai
         (tmp_path / 'x.json').write_text(content)
     assert tool.main(['--results', str(tmp_path)]) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('classes', ['0', '5'])
+def test_the_command_has_what_was_given(tool, classes):
+    command = tool.command(tool.parse_args(['SE(8)', '--classes', classes, '--fuse', '--json', 'x.json']))
+    assert f'--classes {classes} ' in command
+    assert '--fuse' in command and '--compile' not in command and '--amp' not in command and 'x.json' not in command
 
 
 # Memory
@@ -371,6 +396,44 @@ def test_weights_of_a_single_module_are_mapped():
 def test_a_difference_in_shape_is_told():
     agreement = compare_outputs(SE(64), SE(32), torch.rand(2, 64, 8, 8))
     assert agreement.difference is None and 'of another shape is fc1' in agreement.text
+
+
+class Outputs(nn.Module):
+    """What `give` makes of the input."""
+
+    def __init__(self, give):
+        super().__init__()
+        self.give = give
+
+    def forward(self, x):
+        return self.give(x)
+
+
+@pytest.mark.parametrize('ours, theirs, differs', [
+    (lambda x: (x, x), lambda x: [x, x], False),
+    (lambda x: x, lambda x: {'out': x}, False),
+    (lambda x: (x, x.mean()), lambda x: (x, x.mean()), False),
+    (lambda x: (x, x), lambda x: (x, x + 1), True),
+    (lambda x: (x, x * x), lambda x: {'a': x, 'b': (x,)}, True),
+    (lambda x: (x, x / 0 * 0), lambda x: (x, x), True),
+    (lambda x: (x, x), lambda x: x, True),
+    (lambda x: x, lambda x: x[:1], True),
+])
+def test_all_outputs_are_compared(ours, theirs, differs):
+    agreement = compare_outputs(Outputs(ours), Outputs(theirs), torch.rand(2, 3))
+    assert agreement.differs == differs and agreement.text.startswith('outputs compared: ')
+
+
+def test_outputs_without_a_tensor_are_not_compared():
+    agreement = compare_outputs(Outputs(str), Outputs(str), torch.rand(2, 3))
+    assert not agreement.differs and agreement.text.startswith('not compared: ')
+
+
+@pytest.mark.parametrize('device, chosen', [('cpu', True), ('cuda', False)])
+def test_a_memory_format_is_chosen_on_a_cpu_only(device, chosen):
+    model = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
+    treatment = _same_treatment(Treatment(device=device), model, torch.rand(1, 3, 8, 8))
+    assert treatment == Treatment(device=device, channels_last=chosen, foreign=True)
 
 
 def test_the_layout_that_a_network_chooses_is_seen():

@@ -148,7 +148,8 @@ def command(args: argparse.Namespace) -> str:
     """The command that measures this again: without places of files, which are this machine's own."""
     parts = ['python', 'tools/benchmark.py', *args.net]
     for name, value in vars(args).items():
-        if name not in ('net', 'json', 'plot', 'against_path') and value not in (None, False):
+        given = value is not None and value is not False  # 0 is
+        if given and name not in ('net', 'json', 'plot', 'against_path'):
             parts.append(f"--{name.replace('_', '-')}")
             if value is not True:
                 parts += map(str, value if isinstance(value, list) else [value])

@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from mmattn.conversion import ATTENTION, OUR_BLOCK, SPATIAL, ConversionError, Layout, convert, recognise
 from mmattn.matching import compare, with_batch_counts
 
-from .subject import first_tensor
+from .passes import tensors_of
 
 # Of the outputs' standard deviation: what single precision leaves of the agreement of two deep networks.
 TOLERANCE = 1e-3
@@ -23,7 +24,8 @@ class Agreement:
 
     Attributes:
         text: in words.
-        difference: the largest, over the standard deviation of the outputs; None: they could not be compared.
+        difference: the largest, over the standard deviation of the outputs; infinite: they differ in number or shape;
+            None: they could not be compared.
     """
 
     text: str
@@ -47,11 +49,18 @@ def compare_outputs(ours: nn.Module, theirs: nn.Module, inputs: Tensor | list[Te
     for model in (ours, theirs):
         model.eval()
         with torch.inference_mode():
-            outputs.append(first_tensor(model(inputs)).double())
-    if outputs[0].shape != outputs[1].shape:
-        return Agreement(f'not compared: ours has shape {tuple(outputs[0].shape)}, theirs {tuple(outputs[1].shape)}')
-    largest = (outputs[0] - outputs[1]).abs().max().item()
-    deviation = outputs[1].std().item()
+            outputs.append([tensor.double() for tensor in tensors_of(model(inputs))])
+    if not any(outputs):
+        return Agreement('not compared: neither gives a tensor')
+    shapes = [[tuple(tensor.shape) for tensor in tensors] for tensors in outputs]
+    if shapes[0] != shapes[1]:
+        return Agreement(f'outputs compared: the shapes of ours are {shapes[0]}, those of theirs {shapes[1]}', inf)
+    return max(map(_compare_tensors, *outputs), key=lambda agreement: (agreement.differs, agreement.difference))
+
+
+def _compare_tensors(ours: Tensor, theirs: Tensor) -> Agreement:
+    largest = (ours - theirs).abs().max().item()
+    deviation = theirs.std(correction=0).item()
     return Agreement(f'outputs compared: max difference {largest:.2g}, of a standard deviation of {deviation:.2g}',
                      largest / deviation if deviation else largest)
 

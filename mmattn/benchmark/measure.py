@@ -4,8 +4,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from statistics import fmean
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from mmattn.complexity.measure import SLOTS
 from mmattn.preflight import UserError
@@ -92,11 +94,9 @@ def measure_against(subject: Ours, other: Other, settings: Settings) -> dict:
     with errors_of(f'{subject.name} or {other.name}'):
         agreement = compare_outputs(case.model, theirs, inputs)
     if agreement.differs:
-        raise UserError(f'{subject.name} and {other.name} do not compute the same: with the same weights their outputs '
-                        f'differ by up to {agreement.difference:.2g} standard deviations, so no time was taken')
-    same = replace(settings.treatment, foreign=True)
-    if not same.channels_last and prefers_channels_last(case.model.eval(), inputs):
-        same = replace(same, channels_last=True)
+        raise UserError(f'{subject.name} and {other.name} do not compute the same with the same weights, so no time '
+                        f'was taken: {agreement.text}; give what computes the same')
+    same = _same_treatment(settings.treatment, case.model.eval(), inputs)
     plain = Treatment(device=same.device, amp=same.amp, foreign=True)
 
     results, comparisons = [], []
@@ -167,6 +167,13 @@ def measure_scaling(subject: Ours, settings: Settings) -> dict:
         for row in measure(one, changed)['results']])
 
 
+def _same_treatment(treatment: Treatment, model: nn.Module, inputs: Tensor | list[Tensor]) -> Treatment:
+    """What treats other code as `model`, ours, is treated and as it then treats itself."""
+    # Ours chooses a memory format on a CPU alone, and here model and inputs are on one, whatever the device is.
+    chooses = torch.device(treatment.device).type == 'cpu' and prefers_channels_last(model, inputs)
+    return replace(treatment, foreign=True, channels_last=treatment.channels_last or chooses)
+
+
 def _case(subject: Ours, settings: Settings) -> Case:
     model = subject.build()
     return Case(subject, model, settings.treatment, subject.shapes(model, settings.batch, settings.size),
@@ -180,20 +187,21 @@ def _rows(cases: list[Case], mode: str, settings: Settings) -> list[dict]:
     settings.progress(f'{label}: warming up')
     with ExitStack() as processes:
         timers = {i: processes.enter_context(timer_of(job)) for i, job in enumerate(jobs)}
-        seconds = alternate(timers, settings.repeats, settings.warmup,
-                            lambda number, count: settings.progress(f'{label}: round {number} of {count}'))
+        rounds = alternate(timers, settings.repeats, settings.warmup,
+                           lambda number, count: settings.progress(f'{label}: round {number} of {count}'))
     rows = []
     for i, (case, job) in enumerate(zip(cases, jobs)):
         memory = None
         if settings.memory:
             settings.progress(f'{label}: memory {i + 1} of {len(cases)}')
             memory = peak_memory(job)
-        rows.append(_row(case, job, seconds[i], memory))
+        rows.append(_row(case, job, rounds[i], memory))
     return rows
 
 
-def _row(case: Case, job: Job, seconds: list[float], memory: int | None) -> dict:
+def _row(case: Case, job: Job, rounds: list[list[float]], memory: int | None) -> dict:
     batch, _, *size = case.shapes[0]
+    seconds = [fmean(passes) for passes in rounds]
     ours = isinstance(case.subject, Ours)
     return dict(
         name=case.subject.name, code='ours' if ours else 'theirs',
@@ -201,7 +209,7 @@ def _row(case: Case, job: Job, seconds: list[float], memory: int | None) -> dict
         mode='train' if job.training else 'infer', treatment=job.treatment.name,
         parameters=sum(p.numel() for p in case.model.parameters()), depth=_depth(case.model), batch=batch,
         size=size[0], input=[list(shape) for shape in case.shapes],
-        images_per_second=spread([batch / s for s in seconds]), latency_ms=latency(seconds), seconds=seconds,
+        images_per_second=spread([batch / s for s in seconds]), latency_ms=latency(sum(rounds, [])), seconds=seconds,
         peak_memory_bytes=memory)
 
 

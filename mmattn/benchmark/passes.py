@@ -1,6 +1,8 @@
 """One pass through a model."""
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -41,7 +43,7 @@ class Pass:
 
     def _train(self) -> None:
         with self.treatment.autocast():
-            outputs = _tensors(self.model(self.inputs))
+            outputs = [o for o in tensors_of(self.model(self.inputs)) if o.requires_grad]
         if self.gradients is None:
             generator = torch.Generator().manual_seed(1)
             self.gradients = [torch.randn(o.shape, generator=generator).to(o) for o in outputs]
@@ -50,10 +52,12 @@ class Pass:
             tensor.grad = None
 
 
-def _tensors(output: object) -> list[Tensor]:
-    """The tensors of an output that have gradients."""
+def tensors_of(output: object) -> list[Tensor]:
+    """The tensors in an output, which may be one, or hold some in tuples, lists and mappings."""
     if isinstance(output, Tensor):
-        return [output] if output.requires_grad else []
+        return [output]
+    if isinstance(output, Mapping):
+        output = list(output.values())
     if isinstance(output, (tuple, list)):
-        return [tensor for part in output for tensor in _tensors(part)]
+        return [tensor for part in output for tensor in tensors_of(part)]
     return []

@@ -73,6 +73,9 @@ class Ours:
             cls = _registered(spec.name)
             model = _call(cls, Spec(spec.name, spec.args, spec.options | self.changes), self.text)
             if self.classes and issubclass(cls, AttnResNet):
+                if 'out_indices' not in spec.options:
+                    # Maps of earlier stages would be kept for nothing.
+                    model.out_indices, model.out_channels = model.out_indices[-1:], model.out_channels[-1:]
                 model = Classifier(model, self.classes)
         randomise(model)
         return model
@@ -180,11 +183,6 @@ class Other:
             raise UserError(f'--against {self.text} returned a {type(model).__name__}, not a torch module')
         randomise(model)
         return model
-
-
-def first_tensor(output: object) -> Tensor:
-    """The tensor in an output to compare: the output itself, or the first of several."""
-    return output if isinstance(output, Tensor) else first_tensor(output[0])
 
 
 def _registered(name: str) -> type:

@@ -17,7 +17,7 @@ MIN_SAMPLE_SECONDS = 0.1
 PAUSE_SECONDS = 0.01
 
 # Takes a number of passes, returns the seconds that each of them took.
-Timer = Callable[[int], float]
+Timer = Callable[[int], list[float]]
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def timer_of(job: Job) -> Iterator[Timer]:
 
 
 def alternate(timers: Mapping[str, Timer], repeats: int, warmup: int,
-              progress: Callable[[int, int], None] = lambda number, count: None) -> dict[str, list[float]]:
+              progress: Callable[[int, int], None] = lambda number, count: None) -> dict[str, list[list[float]]]:
     """Uses several timers in turns, so that whatever slows the machine down slows them all.
 
     Args:
@@ -43,12 +43,12 @@ def alternate(timers: Mapping[str, Timer], repeats: int, warmup: int,
         progress: called before each round with its number and that of all.
 
     Returns:
-        Seconds of a pass, of each round, by name: entry i of all is of the same round.
+        Seconds of each pass, of each round, by name: entry i of all is of the same round.
     """
     passes = {}
     for name, timer in timers.items():
         timer(warmup)
-        passes[name] = max(1, math.ceil(MIN_SAMPLE_SECONDS / max(timer(1), 1e-9)))
+        passes[name] = max(1, math.ceil(MIN_SAMPLE_SECONDS / max(timer(1)[0], 1e-9)))
     seconds = {name: [] for name in timers}
     for i in range(repeats):
         progress(i + 1, repeats)
@@ -81,8 +81,9 @@ def _load(job: Job) -> None:
     _run()
 
 
-def _time(passes: int) -> float:
-    start = time.perf_counter()
+def _time(passes: int) -> list[float]:
+    times = [time.perf_counter()]
     for _ in range(passes):
         _run()
-    return (time.perf_counter() - start) / passes
+        times.append(time.perf_counter())
+    return [end - start for start, end in zip(times, times[1:])]
