@@ -2,6 +2,8 @@
 import importlib.util
 import json
 import os
+import re
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from mmattn.benchmark.agreement import compare_outputs
 from mmattn.benchmark.measure import _case, _row, _same_treatment
 from mmattn.benchmark.memory import peak_memory
 from mmattn.benchmark.process import Job
+from mmattn.benchmark.report import memory_texts, size_text, value_text
 from mmattn.benchmark.spec import Spec, parse_spec
 from mmattn.benchmark.timing import alternate, latency, spread, timer_of
 from mmattn.benchmark.treatment import prefers_channels_last
@@ -27,6 +30,7 @@ from mmattn.preflight import UserError
 from mmattn.registry import MODELS
 
 ROOT = Path(__file__).resolve().parents[1]
+MOBILENET = 'configs/ema/ema-mobilenetv2_2xb256_in1k.py'
 SMALL = 'SDAResNet(stage_blocks=(1, 1, 1, 1), base_channels=16)'
 SETTINGS = Settings(modes=('infer',), batch=2, size=(32, 32), repeats=2, warmup=1, threads=1, treatment=Treatment(),
                     memory=False)
@@ -63,6 +67,18 @@ class Process(nn.Module):
             print(os.getpid(), file=file)
         return x
 
+class Failing(nn.Module):
+    def __init__(self, kind):
+        super().__init__()
+        self.kind = kind
+
+    def forward(self, x):
+        class Odd(Exception):  # cannot be sent to another process
+            pass
+        if self.kind == 'gone':
+            os._exit(9)
+        raise {'key': KeyError('what'), 'odd': Odd('no'), 'memory': torch.cuda.OutOfMemoryError('no')}[self.kind]
+
 class Strided(SE):
     def forward(self, x):
         x.view(-1)
@@ -71,6 +87,19 @@ class Strided(SE):
 number = 3
 def no_module():
     return number
+"""
+
+
+PARENT = """
+import time
+from mmattn.benchmark import Other, Treatment
+from mmattn.benchmark.process import Job
+from mmattn.benchmark.timing import timer_of
+
+if __name__ == '__main__':
+    with timer_of(Job(Other('torch.nn:Identity'), Treatment(), False, [(1, 4, 8, 8)], 1, False)):
+        print('ready', flush=True)
+        time.sleep(60)
 """
 
 
@@ -130,6 +159,12 @@ def test_only_literals_are_read(text):
     (['GlobalAveragePoolingBN(8)', '--overhead'], 'needs a network'),
     (['AttnResNet(depth=18)', '--overhead'], 'nothing stands in the slots'),
     (['SE(8)', '--device', 'nonsense'], '--device nonsense'),
+    (['SE(8)', '--device', 'meta'], 'give cpu or cuda'),
+    (['SE(8)', '--json', '.'], "'.', which is a folder"),
+    (['SE(8)', '--plot', 'README.md/x.png'], "'README.md' is a file"),
+    (['AttnResNet(stage_blocks=(1, 1), base_channels=4)', '--scaling'], 'has 2'),
+    ([MOBILENET, '--scaling'], 'that of configs/ema/ema-mobilenetv2_2xb256_in1k.py is a MobileNetV2'),
+    ([MOBILENET, '--overhead'], 'needs a backbone of this package'),
     (['SE(8)', '--against', 'json'], 'MODULE:CALLABLE'),
     (['SE(8)', '--against', 'no_such_module:f'], '--against-path'),
     (['SE(8)', '--against', 'json:nothing'], 'json has no nothing'),
@@ -137,7 +172,10 @@ def test_only_literals_are_read(text):
     (['SE(8)', '--against', 'json:dumps', '--against-path', 'nowhere'], "no folder 'nowhere'"),
     ([SMALL, '--mode', 'train', '--batch', '1'], 'cannot train on one image'),
 ])
-def test_what_a_user_can_mend_is_one_line(tool, capsys, argv, said):
+def test_what_a_user_can_mend_is_one_line(tool, capsys, monkeypatch, argv, said):
+    monkeypatch.chdir(ROOT)
+    if MOBILENET in argv:
+        pytest.importorskip('mmpretrain')
     assert tool.main([*argv, '--no-memory', '--threads', '1', *([] if '--batch' in argv else ['--batch', '2'])]) == 2
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith('error: ')]
     assert len(errors) == 1
@@ -147,7 +185,7 @@ def test_what_a_user_can_mend_is_one_line(tool, capsys, argv, said):
 @pytest.mark.parametrize('argv', [
     [], ['SE(8)', '--batch', '0'], ['SE(8)', '--amp', 'int8'], ['SE(8)', '--fuse', '--mode', 'train'],
     ['SE(8)', '--overhead', '--scaling'], ['SE(8)', 'SE(16)', '--against', 'a:b'], ['SE(8)', '--against-path', 'x'],
-    ['SE(8)', '--size', '1', '2', '3'], ['SE(8)', '--plot', 'x.pdf']])
+    ['SE(8)', '--classes', '-1'], ['SE(8)', '--size', '1', '2', '3'], ['SE(8)', '--plot', 'x.pdf']])
 def test_wrong_usage(tool, capsys, argv):
     with pytest.raises(SystemExit) as exit_:
         tool.main(argv)
@@ -282,6 +320,7 @@ def test_results_are_made_of_the_files(tool, tmp_path, capsys):
     assert capsys.readouterr().out.count('wrote ') == 3
     text = (tmp_path / 'RESULTS.md').read_text()
     assert '| SE(8) | as it comes | another | as it comes | infer |' in text and 'outputs compared' in text
+    assert 'resident MiB' in text and 'freed memory is handed back at once' in text
     assert '| depth | 50 |' in text and '| 50.0 |' in text
     assert '--against-name another' in text and str(tmp_path) not in text
     assert (tmp_path / 'accuracy.png').is_file() and (tmp_path / 'memory.png').is_file()
@@ -304,6 +343,15 @@ def test_the_command_has_what_was_given(tool, classes):
     assert '--fuse' in command and '--compile' not in command and '--amp' not in command and 'x.json' not in command
 
 
+@pytest.mark.parametrize('size, shown', [((32, 32), '32'), ((24, 32), '24x32')])
+def test_tables_show_height_and_width(size, shown):
+    case = _case(Ours('SE(8)'), replace(SETTINGS, size=size))
+    row = _row(case, case.job('infer', 1), [[1.0]], 3 * 2**20, None) | dict(axis='size', value=size[0])
+    assert size_text(row) == value_text(row) == shown
+    del row['resident_peak_bytes']  # as in older files
+    assert memory_texts(row) == ('3.0', '')
+
+
 # Memory
 
 def test_memory_is_what_a_fresh_process_needs_beyond_the_model(toys):
@@ -315,13 +363,51 @@ def test_memory_is_what_a_fresh_process_needs_beyond_the_model(toys):
 def test_memory_is_reported(tool, tmp_path):
     file = tmp_path / 'x.json'
     assert tool.main([SMALL, *FAST, '--size', '64', '--mode', 'infer', '--json', str(file)]) == 0
-    assert json.loads(file.read_text())['results'][0]['peak_memory_bytes'] > 0
+    row, = json.loads(file.read_text())['results']
+    assert row['peak_memory_bytes'] > 0 and row['resident_peak_bytes'] > 0
 
 
 def test_an_error_in_the_process_is_told(toys):
     job = Job(Other('toys:Renamed(8)', str(toys)), Treatment(), False, [(1, 4, 8, 8)], 1, False)
     with pytest.raises(UserError, match='does not run'):
         peak_memory(job)
+
+
+@pytest.mark.parametrize('kind, said', [
+    ('key', "does not run (KeyError: 'what')"), ('odd', 'does not run (Odd: no)'), ('memory', 'use a smaller --batch'),
+    ('gone', 'use a smaller --batch')])
+def test_any_error_in_the_process_is_told(toys, kind, said):
+    job = Job(Other(f'toys:Failing({kind!r})', str(toys)), Treatment(), False, [(1, 4, 8, 8)], 1, False)
+    with pytest.raises(UserError, match=re.escape(said)), timer_of(job):
+        pass
+
+
+def test_a_process_ends_with_its_parent(toys):
+    script = toys / 'parent.py'
+    script.write_text(PARENT)
+    parent = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True)
+    parent.stdout.readline()
+    parent.kill()
+    # the process holds the other end of the pipe, which is at its end when both have ended
+    parent.communicate(timeout=60)
+
+
+def test_an_interrupt_is_one_line(tool, monkeypatch, capsys):
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tool.benchmark, 'measure', interrupted)
+    assert tool.main(['SE(8)']) == 130
+    assert capsys.readouterr().err == 'interrupted\n'
+
+
+def test_what_was_measured_before_an_error_is_kept(tool, tmp_path, capsys):
+    file = tmp_path / 'x.json'
+    argv = ['SE(8)', SMALL, *FAST, '--batch', '1', '--mode', 'train', '--no-memory', '--json', str(file)]
+    assert tool.main(argv) == 2
+    printed = capsys.readouterr()
+    assert 'SE(8)' in printed.out and 'cannot train on one image' in printed.err
+    assert [row['name'] for row in json.loads(file.read_text())['results']] == ['SE(8)']
 
 
 # Against other code
@@ -466,7 +552,8 @@ def test_scaling_changes_one_thing_at_a_time():
     assert points == {'depth': [(56, 32, 2), (110, 32, 2), (164, 32, 2)],
                       'size': [(164, 16, 2), (164, 32, 2), (164, 48, 2)],
                       'batch': [(164, 32, 1), (164, 32, 2)]}
-    assert {row['axis'] for row in measure_scaling(Ours('SE(8)'), SETTINGS)['results']} == {'size', 'batch'}
+    rows = measure_scaling(Ours('SE(8)'), replace(SETTINGS, size=(1, 1), batch=1))['results']
+    assert [(row['axis'], row['value']) for row in rows] == [('size', 1), ('batch', 1)]
 
 
 # Folding

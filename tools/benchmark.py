@@ -11,7 +11,7 @@ try:
 
     from mmattn import benchmark
     from mmattn.fileio import write_json
-    from mmattn.preflight import UserError
+    from mmattn.preflight import UserError, check_output
 except ModuleNotFoundError as missing:
     print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
           '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
@@ -30,8 +30,9 @@ EPILOG = """Examples:
 
 A backbone is measured with pooling and a linear layer behind it; a config as a whole, of a detector backbone and neck.
 Training is forward and backward. Weights are random. Each network runs in a process of its own; those that are compared
-take turns.
-Exit status: 0; 2 if something cannot be measured."""
+take turns. Peak memory is of memory in use, where freed memory is handed back at once; what a process keeps resident is
+more, and on a CPU stands beside it.
+Exit status: 0; 2 if something cannot be measured; 130 after an interrupt from the keyboard."""
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -55,7 +56,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--size', type=_positive, nargs='+', metavar='N',
                         help="height and width, or both in one, of the images (default: 224, 32 for networks for small "
                         "images, the config's) or of a module's map (default: 28)")
-    parser.add_argument('--classes', type=int, default=1000,
+    parser.add_argument('--classes', type=_not_negative, default=1000,
                         help='of the linear layer behind a backbone; 0: none (default: 1000)')
     parser.add_argument('--amp', nargs='?', const='bfloat16', choices=list(benchmark.AMP_TYPES),
                         help='autocast (default: off; without a type: bfloat16)')
@@ -92,6 +93,13 @@ def _positive(text: str) -> int:
     return value
 
 
+def _not_negative(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f'{text} is negative')
+    return value
+
+
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     try:
@@ -104,11 +112,16 @@ def main(argv: list[str] | None = None) -> int:
             raise
         print(f'\nerror: {error}' if sys.stderr.isatty() else f'error: {error}', file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print('\ninterrupted' if sys.stderr.isatty() else 'interrupted', file=sys.stderr)
+        return 130
     return 0
 
 
 def run(args: argparse.Namespace) -> None:
     check_device(args.device)
+    for path in filter(None, (args.json, args.plot)):
+        check_output(path)
     torch.set_num_threads(args.threads)
     settings = benchmark.Settings(
         modes=('infer', 'train') if args.mode == 'both' else (args.mode,), batch=args.batch,
@@ -123,25 +136,32 @@ def run(args: argparse.Namespace) -> None:
     for subject in subjects:
         subject.build()  # what cannot be built is known before anything long begins
     other = benchmark.Other(args.against, args.against_path, args.against_name)
-    for subject in subjects:
-        if args.against:
-            part = benchmark.measure_against(subject, other, settings)
-        elif args.overhead:
-            part = benchmark.measure_overhead(subject, settings)
-        elif args.scaling:
-            part = benchmark.measure_scaling(subject, settings)
-        else:
-            part = benchmark.measure(subject, settings)
-        for key, rows in part.items():
-            report.setdefault(key, []).extend(rows)
-        if args.json:
-            write_json(report, args.json)  # after each, so that a run that is ended leaves what it has
-    progress('')
+    try:
+        for subject in subjects:
+            if args.against:
+                part = benchmark.measure_against(subject, other, settings)
+            elif args.overhead:
+                part = benchmark.measure_overhead(subject, settings)
+            elif args.scaling:
+                part = benchmark.measure_scaling(subject, settings)
+            else:
+                part = benchmark.measure(subject, settings)
+            for key, rows in part.items():
+                report.setdefault(key, []).extend(rows)
+            if args.json:
+                write_json(report, args.json)  # after each, so that a run that is ended leaves what it has
+    finally:
+        progress('')
+        if report['results']:  # of those before one that failed, too
+            show(report, args.plot)
+
+
+def show(report: dict, plot: Path | None) -> None:
     print(benchmark.as_text(report))
-    if args.plot:
+    if plot:
         from mmattn.benchmark.pictures import draw_bars  # matplotlib takes a second to import
 
-        draw_bars(report['results'], args.plot)
+        draw_bars(report['results'], plot)
 
 
 def command(args: argparse.Namespace) -> str:
@@ -158,6 +178,8 @@ def command(args: argparse.Namespace) -> str:
 
 def check_device(device: str) -> None:
     try:
+        if torch.device(device).type not in ('cpu', 'cuda'):
+            raise UserError(f'--device {device}: give cpu or cuda')
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise UserError(f'--device {device}: {" ".join(str(error).split())[:200]}') from error

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mmattn.complexity.measure import SLOTS
+from mmattn.models.backbones import AttnResNet
 from mmattn.preflight import UserError
 
 from .agreement import compare_outputs
@@ -134,6 +135,7 @@ def measure_overhead(subject: Ours, settings: Settings) -> dict:
     if not subject.is_network:
         raise UserError(f'--overhead needs a network; {subject.text} is a single module')
     cases = {None: _case(subject, settings)}
+    _stages('--overhead', subject, cases[None].model)
     for slot in SLOTS:
         case = _case(subject.changed(**{slot: None}), settings)
         if _classes(case.model) != _classes(cases[None].model):
@@ -157,9 +159,12 @@ def measure_scaling(subject: Ours, settings: Settings) -> dict:
     size = subject.shapes(model, settings.batch, settings.size)[0][2:]
     points = []
     if subject.is_network:
-        stages = len(getattr(model, 'backbone', model).stage_names)
+        stages = _stages('--scaling', subject, model)
+        if stages not in SCALING_BLOCKS:
+            raise UserError(f'--scaling needs a network of 3 or 4 stages; {subject.text} has {stages}')
         points += [('depth', subject.changed(stage_blocks=blocks), settings) for blocks in SCALING_BLOCKS[stages]]
-    points += [('size', subject, replace(settings, size=tuple(s * k // 2 for s in size))) for k in (1, 2, 3)]
+    sizes = dict.fromkeys(tuple(max(1, s * k // 2) for s in size) for k in (1, 2, 3))  # each once, in order
+    points += [('size', subject, replace(settings, size=one)) for one in sizes]
     batches = sorted({max(1, settings.batch // k) for k in (4, 2, 1)})
     points += [('batch', subject, replace(settings, batch=batch)) for batch in batches]
     return dict(results=[
@@ -170,7 +175,7 @@ def measure_scaling(subject: Ours, settings: Settings) -> dict:
 def _same_treatment(treatment: Treatment, model: nn.Module, inputs: Tensor | list[Tensor]) -> Treatment:
     """What treats other code as `model`, ours, is treated and as it then treats itself."""
     # Ours chooses a memory format on a CPU alone, and here model and inputs are on one, whatever the device is.
-    chooses = torch.device(treatment.device).type == 'cpu' and prefers_channels_last(model, inputs)
+    chooses = _on_cpu(treatment) and prefers_channels_last(model, inputs)
     return replace(treatment, foreign=True, channels_last=treatment.channels_last or chooses)
 
 
@@ -191,15 +196,18 @@ def _rows(cases: list[Case], mode: str, settings: Settings) -> list[dict]:
                            lambda number, count: settings.progress(f'{label}: round {number} of {count}'))
     rows = []
     for i, (case, job) in enumerate(zip(cases, jobs)):
-        memory = None
+        memory = resident = None
         if settings.memory:
             settings.progress(f'{label}: memory {i + 1} of {len(cases)}')
             memory = peak_memory(job)
-        rows.append(_row(case, job, rounds[i], memory))
+            if _on_cpu(job.treatment):
+                resident = peak_memory(job, resident=True)
+        rows.append(_row(case, job, rounds[i], memory, resident))
     return rows
 
 
-def _row(case: Case, job: Job, rounds: list[list[float]], memory: int | None) -> dict:
+def _row(case: Case, job: Job, rounds: list[list[float]], memory: int | None = None,
+         resident: int | None = None) -> dict:
     batch, _, *size = case.shapes[0]
     seconds = [fmean(passes) for passes in rounds]
     ours = isinstance(case.subject, Ours)
@@ -210,7 +218,7 @@ def _row(case: Case, job: Job, rounds: list[list[float]], memory: int | None) ->
         parameters=sum(p.numel() for p in case.model.parameters()), depth=_depth(case.model), batch=batch,
         size=size[0], input=[list(shape) for shape in case.shapes],
         images_per_second=spread([batch / s for s in seconds]), latency_ms=latency(sum(rounds, [])), seconds=seconds,
-        peak_memory_bytes=memory)
+        peak_memory_bytes=memory, resident_peak_bytes=resident)
 
 
 def _ratio(slower: dict, faster: dict) -> dict[str, float]:
@@ -224,8 +232,21 @@ def _memory_ratio(row: dict, of: dict) -> float | None:
     return row['peak_memory_bytes'] / of['peak_memory_bytes']
 
 
+def _on_cpu(treatment: Treatment) -> bool:
+    return torch.device(treatment.device).type == 'cpu'
+
+
 def _classes(model: nn.Module) -> list[tuple[str, type]]:
     return [(name, type(module)) for name, module in model.named_modules()]
+
+
+def _stages(option: str, subject: Ours, model: nn.Module) -> int:
+    """The number of stages of a network, whose backbone has to be ours: others have no slots or blocks to set."""
+    backbone = getattr(model, 'backbone', model)
+    if not isinstance(backbone, AttnResNet):
+        raise UserError(f'{option} needs a backbone of this package, such as AttnResNet; that of {subject.text} is a '
+                        f'{type(backbone).__name__}')
+    return len(backbone.stage_names)
 
 
 def _depth(model: nn.Module) -> int | None:

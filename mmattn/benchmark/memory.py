@@ -17,16 +17,20 @@ PASSES = 2
 ALLOCATOR = {'MALLOC_MMAP_THRESHOLD_': '65536', 'MALLOC_TRIM_THRESHOLD_': '131072'}
 
 
-def peak_memory(job: Job) -> int:
+def peak_memory(job: Job, resident: bool = False) -> int:
     """Bytes that passes of a model need at their peak, beyond what the loaded model takes; in a fresh process.
 
     On a GPU this is the peak counter of PyTorch's allocator, on a CPU the process's resident memory. A pass over one
     or two images comes before, so that code that is loaded on first use does not count.
 
+    Args:
+        job: what passes are of.
+        resident: leave the allocator as a user has it, who sees what it keeps of freed memory as resident too.
+
     Raises:
         UserError: the process ran out of memory, or the model does not run.
     """
-    with process_for(job, ALLOCATOR) as call:
+    with process_for(job, {} if resident else ALLOCATOR) as call:
         return call(_measure, job)
 
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from mmattn.fileio import atomic_path
 
-from .report import MIB, label
+from .report import MIB, label, value_text
 
 MODE_COLORS = {'infer': 'tab:blue', 'train': 'tab:orange'}
 
@@ -58,7 +58,7 @@ def draw_lines(lines: dict[str, list[tuple[float, float]]], path: str | Path, ti
 
 def _point(row: dict) -> str:
     """What tells rows of --scaling apart."""
-    return f", {row['axis']} {row['value']}" if 'axis' in row else ''
+    return f", {row['axis']} {value_text(row)}" if 'axis' in row else ''
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -19,7 +20,7 @@ from torch import nn
 from mmattn.preflight import UserError
 
 from .passes import Pass
-from .subject import Other, Ours, Shapes
+from .subject import Other, Ours, Shapes, one_line
 from .treatment import Treatment
 
 
@@ -60,15 +61,33 @@ def process_for(job: Job, environment: Mapping[str, str] | None = None) -> Itera
         UserError: from the function, where the process ran out of memory or the model does not run.
     """
     def call(function: Callable, *args) -> object:
-        with _environment(environment or {}):  # the process starts with the first call
-            future = pool.submit(function, *args)
-        with errors_of(job.name):
+        try:
+            with _environment(environment or {}), _interrupts_ignored():  # the process starts with the first call
+                future = pool.submit(_call, job.name, function, *args)
             return future.result()
+        except BrokenProcessPool as error:
+            raise UserError(f'{job.name} was ended by the system: there is probably too little memory; use a smaller '
+                            '--batch') from error
 
-    # An interrupt from the keyboard reaches both processes; it ends this one, which then ends the other.
-    with ProcessPoolExecutor(1, multiprocessing.get_context('spawn'), initializer=signal.signal,
-                             initargs=(signal.SIGINT, signal.SIG_IGN)) as pool:
+    with ProcessPoolExecutor(1, multiprocessing.get_context('spawn'), initializer=_follow_parent) as pool:
         yield call
+
+
+def _call(name: str, function: Callable, *args) -> object:
+    # Here, because not every error survives the way to the other process.
+    with errors_of(name):
+        return function(*args)
+
+
+def _follow_parent() -> None:
+    """Has this process end when its parent does, and not by an interrupt from the keyboard, which reaches both."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 @contextmanager
@@ -78,11 +97,20 @@ def errors_of(name: str) -> Iterator[None]:
         yield
     except UserError as error:
         raise UserError(f'{name} {error}') from error
-    except BrokenProcessPool as error:
-        raise UserError(f'{name} was ended by the system: there is probably too little memory; use a smaller '
-                        '--batch') from error
-    except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
-        raise UserError(f'{name} does not run: {" ".join(str(error).split())[:300]}') from error
+    except (torch.cuda.OutOfMemoryError, MemoryError) as error:
+        raise UserError(f'{name} needs more memory than there is; use a smaller --batch') from error
+    except Exception as error:  # noqa: BLE001  foreign code may raise anything
+        raise UserError(f'{name} does not run ({one_line(error)})') from error
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """What is started meanwhile ignores the keyboard's interrupts from its first moment on."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -12,14 +12,19 @@ def as_text(report: dict) -> str:
     lines = [f"{machine_line(report)}; {report['threads']} threads; device {report['device']}"]
     rows = report['results']
     width = max((len(label(row)) for row in rows), default=0) + 2
-    lines.append(f'{"":{width}}{"mode":>6}{"batch":>7}{"size":>6}{"images/s (quartiles)":>30}'
-                 f'{"p50 ms":>10}{"p90 ms":>10}{"peak MiB":>10}')
-    lines += [
-        f'{label(row):{width}}{row["mode"]:>6}{row["batch"]:>7}{row["size"]:>6}{spread_text(row["images_per_second"]):>30}'
-        f'{row["latency_ms"]["p50"]:>10.2f}{row["latency_ms"]["p90"]:>10.2f}{memory_text(row):>10}' for row in rows]
+    lines.append(f'{"":{width}}{"mode":>6}{"batch":>7}{"size":>11}{"images/s (quartiles)":>30}'
+                 f'{"p50 ms":>10}{"p90 ms":>10}{"peak MiB":>10}{"resident MiB":>14}')
+    lines += [_line(row, width) for row in rows]
     lines += [comparison_text(c) for c in report.get('comparisons', ())]
     lines += [overhead_text(o) for o in report.get('overheads', ())]
     return '\n'.join(lines)
+
+
+def _line(row: dict, width: int) -> str:
+    peak, resident = memory_texts(row)
+    return (f'{label(row):{width}}{row["mode"]:>6}{row["batch"]:>7}{size_text(row):>11}'
+            f'{spread_text(row["images_per_second"]):>30}{row["latency_ms"]["p50"]:>10.2f}'
+            f'{row["latency_ms"]["p90"]:>10.2f}{peak:>10}{resident:>14}')
 
 
 def machine_line(report: dict) -> str:
@@ -45,9 +50,21 @@ def spread_text(spread: dict) -> str:
     return f"{spread['median']:.{digits}f} ({spread['low']:.{digits}f} to {spread['high']:.{digits}f})"
 
 
-def memory_text(row: dict) -> str:
-    memory = row['peak_memory_bytes']
-    return '' if memory is None else f'{memory / MIB:.1f}'
+def memory_texts(row: dict) -> tuple[str, str]:
+    """Peaks in MiB, of memory in use and of resident memory, which older files lack."""
+    peaks = row['peak_memory_bytes'], row.get('resident_peak_bytes')
+    return tuple('' if peak is None else f'{peak / MIB:.1f}' for peak in peaks)
+
+
+def value_text(row: dict) -> str:
+    """Where a row of --scaling stands on its axis."""
+    return size_text(row) if row['axis'] == 'size' else str(row['value'])
+
+
+def size_text(row: dict) -> str:
+    """Height and width of the input, once if they are the same."""
+    height, width = row['input'][0][-2:]
+    return f'{height}' if height == width else f'{height}x{width}'
 
 
 def comparison_text(comparison: dict) -> str:

@@ -172,7 +172,7 @@ class Other:
         try:
             target = importlib.import_module(module_name)
         except Exception as error:  # noqa: BLE001  foreign code may raise anything
-            raise UserError(f'--against {self.text}: {module_name} cannot be imported ({_one_line(error)}); '
+            raise UserError(f'--against {self.text}: {module_name} cannot be imported ({one_line(error)}); '
                             'give its folder with --against-path') from error
         for name in spec.name.split('.'):
             if not hasattr(target, name):
@@ -200,7 +200,7 @@ def _call(function: object, spec: Spec, text: str) -> nn.Module:
     try:
         return function(*spec.args, **spec.options)
     except Exception as error:  # noqa: BLE001  whatever a constructor says about its arguments
-        raise UserError(f'{text} cannot be built ({_one_line(error)})') from error
+        raise UserError(f'{text} cannot be built ({one_line(error)})') from error
 
 
 def _arguments(model: nn.Module, spec: Spec) -> dict:
@@ -208,5 +208,5 @@ def _arguments(model: nn.Module, spec: Spec) -> dict:
     return dict(bound.arguments)
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
     return f'{type(error).__name__}: {" ".join(str(error).split())}'[:300]
