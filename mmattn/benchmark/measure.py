@@ -130,7 +130,7 @@ def measure_overhead(subject: Ours, settings: Settings) -> dict:
     """A network against the same trunk with one of its slots empty, for each slot: what stands there costs that much.
 
     Raises:
-        UserError: `subject` is no network, or nothing stands in any slot of it.
+        UserError: `subject` is no network with a backbone of ours, or nothing stands in any slot of it.
     """
     if not subject.is_network:
         raise UserError(f'--overhead needs a network; {subject.text} is a single module')
@@ -154,7 +154,11 @@ def measure_overhead(subject: Ours, settings: Settings) -> dict:
 
 
 def measure_scaling(subject: Ours, settings: Settings) -> dict:
-    """How time and memory grow with the depth of a network, with the size and with the batch, one at a time."""
+    """How time and memory grow with the depth of a network, with the size and with the batch, one at a time.
+
+    Raises:
+        UserError: `subject` is a network whose backbone is not ours, or has neither 3 nor 4 stages.
+    """
     model = subject.build()
     size = subject.shapes(model, settings.batch, settings.size)[0][2:]
     points = []
