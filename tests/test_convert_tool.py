@@ -199,7 +199,8 @@ def test_files_that_are_no_weights_for_it(convert, tmp_path):
     assert 'no network known here' in refuse(convert(config, {'blocks.0.qkv.weight': torch.ones(1)}))
     assert 'bn9.weight' in refuse(convert(config, sda_weights() | {'bn9.weight': torch.ones(1)}))
     assert 'no layout' in refuse(convert(config, sda_weights(), '--layout', 'x'))
-    assert 'cannot be built' in refuse(convert('model = 1 / 0', sda_weights()))
+    assert 'cannot be built' in refuse(convert(config.replace('depth=50', 'depth=77'), sda_weights()))
+    assert 'cannot be read: ZeroDivisionError' in refuse(convert('model = 1 / 0', sda_weights()))
     assert 'not an mm checkpoint' in refuse(convert(config, sda_weights(), '--reverse'))
 
 
@@ -211,7 +212,41 @@ def test_a_good_file_stays_when_the_next_is_refused(convert):
     os.remove(dst)
     os.mkdir(dst)
     status, text, _ = convert(DETECTOR, sda_weights())
-    assert status == 2 and 'directory' in text and os.listdir(dst.parent) == ['dst.pth']
+    assert status == 2 and 'which is a folder; name a file in it' in text and os.listdir(dst.parent) == ['dst.pth']
+
+
+@pytest.mark.parametrize('dst', ['weights.pth', 'link.pth', './sub/../weights.pth'])
+def test_the_source_is_never_overwritten(tool, tmp_path, capsys, dst):
+    (tmp_path / 'config.py').write_text(DETECTOR)
+    (tmp_path / 'sub').mkdir()
+    src = tmp_path / 'weights.pth'
+    torch.save(sda_weights(), src)
+    (tmp_path / 'link.pth').symlink_to(src)
+    before = src.read_bytes()
+    assert tool.main([str(tmp_path / 'config.py'), str(src), str(tmp_path / dst)]) == 2
+    assert 'DST is the file SRC' in capsys.readouterr().err and src.read_bytes() == before
+
+
+@pytest.mark.parametrize('config, message', [
+    ('nope.py', 'no config at nope.py'),
+    (str(ROOT / 'configs/_base_/backbones/sda_resnet86.py'), 'sda_resnet86.py describes no model with a backbone'),
+])
+def test_a_config_without_a_network(tool, tmp_path, capsys, config, message):
+    assert tool.main([config, str(tmp_path / 'src.pth'), str(tmp_path / 'dst.pth')]) == 2
+    text = capsys.readouterr().err
+    assert message in text and 'Error' not in text
+
+
+def test_what_fits_is_looked_for_after_the_refusal_can_be_read(tool, tmp_path, monkeypatch, capsys):
+    def look(found):
+        assert 'was not written' in capsys.readouterr().err
+        return ['configs/one.py', 'configs/two.py']
+
+    monkeypatch.setattr(tool, 'matching_configs', look)
+    (tmp_path / 'config.py').write_text(DETECTOR.replace('depth=50', 'depth=101'))
+    torch.save(sda_weights(), tmp_path / 'src.pth')
+    assert tool.main([str(tmp_path / name) for name in ('config.py', 'src.pth', 'dst.pth')]) == 2
+    assert capsys.readouterr().err == 'try configs/one.py or configs/two.py\n'
 
 
 def test_help_gives_examples(tool, capsys):

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,9 +21,11 @@ from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor, nn
 
 from mmattn.checkpoint import CheckpointError, read_state, write_checkpoint
+from mmattn.complexity import load_config
 from mmattn.conversion import ConversionError, Layout, convert, recognise, recognise_ours, revert
 from mmattn.description import Description, describe
 from mmattn.matching import Mismatch, compare, grouped, slot_prefixes, with_batch_counts
+from mmattn.preflight import UserError, check_output
 from mmattn.quiet import quiet
 
 EXAMPLES = """examples:
@@ -46,7 +49,16 @@ STRUCTURE = ('depth', 'block', 'stage_blocks', 'expansion', 'stem', 'stem_channe
 
 
 class Refused(Exception):
-    """The weights are not what the config needs; the text is for the user."""
+    """The weights are not what the config needs; the text is for the user.
+
+    Args:
+        text: the reason.
+        found: the network that the weights are of, where another config may fit it.
+    """
+
+    def __init__(self, text: str, found: Description | None = None) -> None:
+        super().__init__(text)
+        self.found = found
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -68,18 +80,31 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     try:
-        print((run_reverse if args.reverse else run_forward)(args))
-    except (Refused, CheckpointError, ConversionError, OSError) as e:
+        cfg = load_config(args.config)
+        check_destination(args)
+        print((run_reverse if args.reverse else run_forward)(args, cfg))
+    except (Refused, UserError, CheckpointError, ConversionError, OSError) as e:
         print(f'convert.py: {e}\n{args.dst} was not written.', file=sys.stderr)
+        # what fits takes seconds to find, and is looked for when the refusal can be read
+        configs = matching_configs(e.found) if isinstance(e, Refused) and e.found else []
+        if configs:
+            print(f'try {" or ".join(configs[:3])}', file=sys.stderr)
         return 2
     return 0
 
 
-def run_forward(args: argparse.Namespace) -> str:
+def check_destination(args: argparse.Namespace) -> None:
+    """Raises UserError or Refused where DST cannot or must not be written."""
+    check_output(args.dst)
+    if args.src.exists() and args.dst.exists() and args.dst.samefile(args.src):
+        raise Refused('DST is the file SRC, which would be lost: name another file to write')
+
+
+def run_forward(args: argparse.Namespace, cfg: Config) -> str:
     source = read_state(args.src)
     layout = Layout.of(args.layout) if args.layout else recognise(source)
     state = convert(source, layout)
-    model = build(args.config, args.backbone_only)
+    model = build(cfg, args.backbone_only)
     parts = {name for name, _ in model.named_children()}
     dropped = [k for k in state if k.split('.')[0] not in parts]
     state = {k: v for k, v in state.items() if k.split('.')[0] in parts}
@@ -88,7 +113,7 @@ def run_forward(args: argparse.Namespace) -> str:
     notes = []
     if mismatch.keys:
         if not fits_trunk(mismatch, model, layout):
-            raise Refused(explain(args, mismatch, state, model, layout))
+            raise refusal(args, mismatch, state, model, layout)
         notes = report_partial(mismatch)
         unused = (*mismatch.unexpected, *mismatch.reshaped)
         state = initial(model) | {k: v for k, v in state.items() if k not in unused}
@@ -102,16 +127,16 @@ def run_forward(args: argparse.Namespace) -> str:
                       f"({', '.join(sorted(parts))})"])
 
 
-def run_reverse(args: argparse.Namespace) -> str:
+def run_reverse(args: argparse.Namespace, cfg: Config) -> str:
     state = read_state(args.src)
     if recognise(state).network.name != 'mm':
         raise Refused(f'{args.src} is not an mm checkpoint: --reverse takes what this tool or training wrote')
-    model = build(args.config, args.backbone_only or not any(k.startswith('head.fc.') for k in state))
+    model = build(cfg, args.backbone_only or not any(k.startswith('head.fc.') for k in state))
     parts = {name for name, _ in model.named_children()}
     state = {k: v for k, v in state.items() if k.split('.')[0] in parts}
     mismatch = compare(state, model.state_dict())
     if mismatch.keys:
-        raise Refused(explain(args, mismatch, state, model))
+        raise refusal(args, mismatch, state, model)
     layout = Layout.of(args.layout) if args.layout else recognise_ours(state)
     theirs = revert(state, layout)
     write_checkpoint(theirs, args.dst)
@@ -119,19 +144,18 @@ def run_reverse(args: argparse.Namespace) -> str:
             f'{args.dst}: {len(theirs)} tensors as a bare state_dict, {layout.source} (layout {layout.name!r})')
 
 
-def build(config: Path, backbone_only: bool) -> nn.Module:
+def build(cfg: Config, backbone_only: bool) -> nn.Module:
     """What is converted of the config's model: backbone, and of a classifier the neck and the head too."""
     parts = nn.Module()
     try:
         with quiet():
-            cfg = Config.fromfile(config)
             names = MODEL_PARTS if 'head' in cfg.model and not backbone_only else MODEL_PARTS[:1]
             with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmpretrain')):
                 for name in names:
                     if cfg.model.get(name) is not None:
                         parts.add_module(name, MODELS.build(_untrained(cfg.model[name])))
     except Exception as e:  # noqa: BLE001  a config is Python and may raise anything
-        raise Refused(f'the model of {config} cannot be built: {type(e).__name__}: {e}') from e
+        raise Refused(f'the model of {cfg.filename} cannot be built: {type(e).__name__}: {e}') from e
     return parts
 
 
@@ -170,18 +194,18 @@ def report_partial(mismatch: Mismatch) -> list[str]:
     return lines
 
 
-def explain(args: argparse.Namespace, mismatch: Mismatch, state: Mapping[str, Tensor], model: nn.Module,
-            layout: Layout | None = None) -> str:
-    """One message: what does not fit first, and the likeliest right config."""
+def refusal(args: argparse.Namespace, mismatch: Mismatch, state: Mapping[str, Tensor], model: nn.Module,
+            layout: Layout | None = None) -> Refused:
+    """One message: what does not fit first, and what network the weights are of."""
     expected = model.state_dict()
     body = Mismatch(*([k for k in keys if not k.startswith('head.')]
                       for keys in (mismatch.missing, mismatch.unexpected, mismatch.reshaped)))
     if not body.keys or layout is not None and fits_trunk(body, model, layout):
         if not any(k.startswith('head.') for k in state):
-            return f'{args.src} has no classifier, {args.config} has one: leave it out with --backbone-only'
+            return Refused(f'{args.src} has no classifier, {args.config} has one: leave it out with --backbone-only')
         theirs, ours = (s['head.fc.weight'].shape[0] for s in (state, expected))
-        return (f'{args.src} has a classifier of {theirs} classes, {args.config} one of {ours}: set '
-                f'model.head.num_classes={theirs} in the config, or leave the classifier out with --backbone-only')
+        return Refused(f'{args.src} has a classifier of {theirs} classes, {args.config} one of {ours}: set model.head.'
+                       f'num_classes={theirs} in the config, or leave the classifier out with --backbone-only')
     lines = [f'{args.src} does not fit {args.config}']
     for text, keys in (('the weights lack', mismatch.missing), ('the model lacks', mismatch.unexpected)):
         if keys:
@@ -192,27 +216,36 @@ def explain(args: argparse.Namespace, mismatch: Mismatch, state: Mapping[str, Te
         lines.append(f'  … ({len(mismatch.reshaped)} shapes differ in all)')
     found = describe(state)
     if found is not None:
-        configs = matching_configs(found)
-        lines.append(f'The weights are of a network with {found}' +
-                     (f'; try {" or ".join(configs[:3])}' if configs else ''))
-    return '\n'.join(lines)
+        lines.append(f'The weights are of a network with {found}')
+    return Refused('\n'.join(lines), found)
 
 
 def matching_configs(found: Description) -> list[str]:
-    """The configs that come with mmattn whose backbone has the described structure."""
+    """The configs that come with mmattn on a shared backbone (_base_/backbones) of the described structure."""
     wanted = structure(found.backbone)
+    # A shared backbone loads in milliseconds; a whole config, with its bases in mmdet or mmpretrain, in half a second.
+    backbones = [path.name for path in (CONFIGS / '_base_' / 'backbones').glob('*.py')
+                 if structure(Config.fromfile(path).backbone) == wanted]
     names = []
-    for path in sorted(CONFIGS.rglob('*.py')):
+    for path in CONFIGS.rglob('*.py'):
+        if '_base_' in path.parts or not any(f'/backbones/{name}' in _text(path) for name in backbones):
+            continue
         try:
             with quiet():
-                model = Config.fromfile(path).get('model', {})
-            backbone = model.get('backbone', {})
-            classes = model.get('head', {}).get('num_classes')
-            if structure(backbone) == wanted and classes in (None, found.classes):
-                names.append((classes is None, len(path.parts), path.relative_to(CONFIGS.parent).as_posix()))
+                model = Config.fromfile(path).model
         except Exception:  # noqa: BLE001, S112  a config that cannot be read is no suggestion
             continue
+        classes = model.get('head', {}).get('num_classes')
+        if structure(model.backbone) == wanted and classes in (None, found.classes):
+            names.append((classes is None, len(path.parts), path.relative_to(CONFIGS.parent).as_posix()))
     return [name for *_, name in sorted(names)]
+
+
+def _text(path: Path) -> str:
+    """The text of a config and of the files of ours that it builds on."""
+    text = path.read_text('utf-8')
+    bases = (path.parent / base for base in re.findall(r"'([^']+\.py)'", text))
+    return ''.join([text, *map(_text, filter(Path.is_file, bases))])
 
 
 def structure(backbone: Mapping) -> dict | None:
