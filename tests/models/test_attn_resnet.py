@@ -185,6 +185,11 @@ def test_preact_ends_in_norm_and_relu():
     (dict(plugins=[dict(type='ContextBlock')]), 'a plugin is'),
     (dict(plugins=[dict(cfg=dict(type='ContextBlock', ratio=1.), position='after_conv4')]), 'no plugin position'),
     (dict(plugins=2 * [dict(cfg=dict(type='ContextBlock', ratio=1.), position='after_conv3')]), 'postfix'),
+    (dict(attn='mmattn.SDA'), 'mmattn.SDA does not go into the slot attn: .* in_channels'),
+    (dict(attn='mmattn.PSA'), 'mmattn.PSA does not go into the slot attn as it is: .* out_channels'),
+    (dict(depth_attn=dict(type='mmattn.SE')), 'mmattn.SE does not go into the slot depth_attn: .* channels, depth'),
+    (dict(spatial='mmattn.SE'), 'mmattn.SE does not go into the slot spatial: .* out_channels, stride'),
+    (dict(block='preact', depth_attn=dict(type='mmattn.AfterStage', attn='mmattn.SE')), 'AfterStage attends'),
 ])
 def test_bad_arguments_are_refused_clearly(options, message):
     with pytest.raises(ValueError, match=message):
@@ -196,3 +201,21 @@ def test_misspelt_arguments_are_refused():
         build(froze_stages=1)
     with pytest.raises(TypeError, match='atn'):
         MODELS.build(dict(type='mmattn.SDAResNet', atn='mmattn.SE'))
+    with pytest.raises(TypeError, match='redction'):
+        build(attn=dict(type='mmattn.SE', redction=4))
+
+
+class OwnAttention(nn.Identity):
+    """A user's module that takes whatever it is given."""
+
+
+@pytest.mark.parametrize('slot, name', [('spatial', 'mmattn.MSPA'), ('attn', 'mmattn.SE'), ('depth_attn', 'mmattn.SDA')])
+def test_a_string_is_a_type_without_options(slot, name):
+    expected = [tuple(p.shape) for p in build(**{slot: dict(type=name)}).parameters()]
+    assert expected != [tuple(p.shape) for p in build().parameters()]
+    for value in (name, [name] * 4):
+        assert [tuple(p.shape) for p in build(**{slot: value}).parameters()] == expected
+
+
+def test_a_module_may_take_any_options():
+    assert isinstance(build(attn=dict(type=OwnAttention)).layer1[0].attn, OwnAttention)

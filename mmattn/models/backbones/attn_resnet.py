@@ -13,6 +13,8 @@ from mmattn.registry import MODELS
 from .. import pretrained
 from ..allocator import keep_freed_memory
 from ..blocks import BasicBlock, Bottleneck, PreActBottleneck, Stage
+from ..blocks.slots import fill_slot
+from ..depth import AfterStage
 from ..layout import format_of, in_fast_format
 from ..recompute import normed, recomputing
 from .parts import in_parts
@@ -62,11 +64,12 @@ class AttnResNet(BaseModule):
             for BasicBlock ('after_conv1', 'after_conv2') too.
         init_cfg: as in mmengine; None: Kaiming normal (fan-out) for convolutions, 1 and 0 for norms. With type
             Pretrained it is an error if nothing of the checkpoint fits.
-        spatial: config of what stands for each block's 3x3 convolution, None for a plain one. `spatial`, `attn` and
-            `depth_attn` may also be a sequence with one entry, or None, for each stage.
+        spatial: config, or only the type as a string, of what stands for each block's 3x3 convolution, None for a
+            plain one. `spatial`, `attn` and `depth_attn` may also be a sequence with one entry, or None, for each
+            stage.
         attn: config, or only the type as a string, of the attention on each block's last norm, before the shortcut is
             added.
-        depth_attn: config of the attention over a stage's blocks.
+        depth_attn: config, or only the type as a string, of the attention over a stage's blocks.
         block: 'basic', 'bottleneck' or 'preact'; None: as `depth` has it.
         stage_blocks: number of blocks of each stage; None: as `depth` has it.
         expansion: output channels of a block over its planes; None: 1 for 'basic', 4 for the others.
@@ -75,7 +78,8 @@ class AttnResNet(BaseModule):
         max_down: 3x3 max-pooling, then a 1x1 convolution of stride 1, where a strided shortcut is projected (PyConv).
 
     Raises:
-        ValueError: an argument is unknown, or its length is not the number of stages.
+        ValueError: an argument is unknown, its length is not the number of stages, or a module is in a slot that it
+            does not go into.
 
     Example:
         >>> import torch
@@ -105,7 +109,7 @@ class AttnResNet(BaseModule):
                  plugins: Sequence[dict] | None = None,
                  init_cfg: dict | list[dict] | None = None,
                  *,
-                 spatial: dict | Sequence[dict | None] | None = None,
+                 spatial: dict | str | Sequence[dict | str | None] | None = None,
                  attn: dict | str | Sequence[dict | str | None] | None = None,
                  depth_attn: dict | str | Sequence[dict | str | None] | None = None,
                  block: str | None = None,
@@ -215,8 +219,11 @@ class AttnResNet(BaseModule):
     def _depth_attention(self, cfg: dict | str | None, channels: int, depth: int) -> nn.Module | None:
         if cfg is None:
             return None
-        cfg = dict(type=cfg) if isinstance(cfg, str) else cfg
-        return MODELS.build(cfg, default_args=dict(channels=channels, depth=depth, norm_cfg=self.norm_cfg))
+        module = fill_slot('depth_attn', cfg, channels=channels, depth=depth, norm_cfg=self.norm_cfg)
+        _check(not (self.preact and isinstance(module, AfterStage)),
+               "AfterStage attends to a stage's output after ReLU, which pre-activation blocks do not have: use attn, "
+               'or another depth_attn such as mmattn.SDA')
+        return module
 
     def _stem_modules(self) -> list[nn.Module]:
         return [m for name, m in self.named_children() if name in ('stem', 'conv1', 'bn1')]

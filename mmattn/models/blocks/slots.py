@@ -9,8 +9,12 @@ The contracts, which a module of one's own has to keep too:
   gives the width of the bottleneck around it (without it: ``planes``), and ``norm_act``, true where the module ends in
   its own norm and activation, so that the block adds neither.
 * attention: ``cls(in_channels, **options)``, a module that maps (N, C, H, W) to (N, C, H, W).
+
+Each is a config, or only its type as a string.
 """
 from __future__ import annotations
+
+import inspect
 
 from mmcv.cnn import build_conv_layer, build_plugin_layer
 from torch import nn
@@ -18,39 +22,60 @@ from torch import nn
 from mmattn.registry import MODELS
 
 
-def spatial_width(spatial: dict | None, planes: int, base_channels: int) -> int:
+def spatial_width(spatial: dict | str | None, planes: int, base_channels: int) -> int:
     """The inner width of a bottleneck whose 3x3 convolution is `spatial`.
 
     Args:
-        spatial: config of the spatial module, None for a plain convolution.
+        spatial: config or type of the spatial module, None for a plain convolution.
         planes: the stage's base width, 64, 128, 256, 512 in a ResNet.
         base_channels: `planes` of the first stage.
     """
     if spatial is None:
         return planes
-    options = {k: v for k, v in spatial.items() if k != 'type'}
-    rule = getattr(_class_of(spatial), 'mid_channels', None)
+    options = _config(spatial)
+    rule = getattr(_class_of(options.pop('type')), 'mid_channels', None)
     return planes if rule is None else rule(planes, base_channels, **options)
 
 
-def build_spatial(spatial: dict | None, in_channels: int, out_channels: int, *, stride: int, dilation: int,
+def build_spatial(spatial: dict | str | None, in_channels: int, out_channels: int, *, stride: int, dilation: int,
                   first_block: bool, conv_cfg: dict | None, norm_cfg: dict) -> nn.Module:
     """The module that stands for a block's 3x3 convolution; a plain one where `spatial` is None."""
     if spatial is None:
         return build_conv_layer(
             conv_cfg, in_channels, out_channels, 3, stride=stride, padding=dilation, dilation=dilation, bias=False)
-    return MODELS.build(spatial, default_args=dict(
-        in_channels=in_channels, out_channels=out_channels, stride=stride, dilation=dilation,
-        first_block=first_block, norm_cfg=norm_cfg))
+    return fill_slot('spatial', spatial, in_channels=in_channels, out_channels=out_channels, stride=stride,
+                     dilation=dilation, first_block=first_block, norm_cfg=norm_cfg)
 
 
 def build_attention(attn: dict | str | None, in_channels: int) -> nn.Module | None:
-    """The attention module for maps of `in_channels` channels; a string names a type without options."""
-    if attn is None:
-        return None
-    if isinstance(attn, str):
-        attn = dict(type=attn)
-    return MODELS.build(attn, default_args=dict(in_channels=in_channels))
+    """The attention module for maps of `in_channels` channels."""
+    return None if attn is None else fill_slot('attn', attn, in_channels=in_channels)
+
+
+def fill_slot(slot: str, module: dict | str, **given) -> nn.Module:
+    """Builds the module that goes into a slot.
+
+    Args:
+        slot: the argument of the trunk that names the module.
+        module: its config, or only its type as a string.
+        given: what the slot gives to every constructor.
+
+    Raises:
+        ValueError: the constructor does not take what the slot gives, or needs more.
+    """
+    cfg = _config(module)
+    parameters = inspect.signature(_class_of(cfg['type'])).parameters.values()
+    if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+        unknown = given.keys() - {p.name for p in parameters}
+        if unknown:
+            raise ValueError(f"{cfg['type']} does not go into the slot {slot}: its constructor does not take "
+                             + ', '.join(sorted(unknown)))
+    missing = [p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+               and p.name not in given and p.name not in cfg]
+    if missing:
+        raise ValueError(f"{cfg['type']} does not go into the slot {slot} as it is: its constructor also needs "
+                         + ', '.join(missing))
+    return MODELS.build(cfg, default_args=given)
 
 
 def add_plugins(block: nn.Module, plugins: list[dict], in_channels: int) -> list[str]:
@@ -75,8 +100,15 @@ def add_plugins(block: nn.Module, plugins: list[dict], in_channels: int) -> list
     return names
 
 
-def _class_of(cfg: dict) -> type:
-    cls = cfg['type'] if isinstance(cfg['type'], type) else MODELS.get(cfg['type'])
+def _config(module: dict | str) -> dict:
+    return dict(type=module) if isinstance(module, str) else dict(module)
+
+
+def _class_of(name: str | type) -> type:
+    if isinstance(name, type):
+        return name
+    with MODELS.switch_scope_and_registry(None) as registry:  # where MODELS.build looks too
+        cls = registry.get(name)
     if cls is None:
-        raise KeyError(f"{cfg['type']!r} is not registered: write the scope too, as in 'mmattn.PSA'")
+        raise KeyError(f"{name!r} is not registered: check the spelling, and write the scope too, as in 'mmattn.PSA'")
     return cls
