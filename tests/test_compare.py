@@ -18,7 +18,7 @@ from mmengine.config import Config
 from mmattn import launch
 from mmattn.compare.bootstrap import difference, resample
 from mmattn.compare.charts import Chart, Line, thinned, ticks
-from mmattn.compare.comparison import Comparison, compare, evaluate_predictions, find_differences
+from mmattn.compare.comparison import Comparison, compare, evaluate_predictions, find_differences, time_network
 from mmattn.compare.evaluation import Answers
 from mmattn.compare.latency import Latency
 from mmattn.compare.metrics import in_percent
@@ -27,7 +27,7 @@ from mmattn.compare.predictions import cache_path, load_predictions
 from mmattn.compare.published import find_published
 from mmattn.compare.run import DAMAGED, FINISHED, NO_RESULT, UNFINISHED, find_run, read_run, read_runs
 from mmattn.compare.text import make_csv, make_markdown
-from mmattn.compare.write import check_formats
+from mmattn.compare.write import check_outputs
 from mmattn.complexity import read_metafiles
 from mmattn.preflight import UserError
 
@@ -309,9 +309,9 @@ def test_a_page_of_no_usable_run(tmp_path):
 
 
 def test_the_suffix_names_the_format():
-    check_formats([Path('a.html'), Path('a.md'), Path('a.csv')])
+    check_outputs([Path('a.html'), Path('a.md'), Path('a.csv')])
     with pytest.raises(UserError, match='.html, .md, .csv'):
-        check_formats([Path('a.pdf')])
+        check_outputs([Path('a.pdf')])
 
 
 # With models.
@@ -382,7 +382,7 @@ def test_the_tool_with_a_detector(trained, tmp_path, monkeypatch):
     assert 'box, IoU ≥ 0.75' in page and 'its predictions give box AP 100.0' in page
 
 
-def test_a_damaged_checkpoint_costs_only_its_own_predictions(trained, tmp_path, monkeypatch):
+def test_a_damaged_checkpoint_costs_only_its_own_predictions(trained, tmp_path, monkeypatch, capsys):
     pytest.importorskip('mmpretrain')
     monkeypatch.chdir(ROOT)
     shutil.copytree(trained[SIGNS.stem], tmp_path / 'run')
@@ -390,6 +390,9 @@ def test_a_damaged_checkpoint_costs_only_its_own_predictions(trained, tmp_path, 
     run = read_run('run', tmp_path / 'run')
     evaluate_predictions(run, 'cpu')
     assert run.evaluation is None and 'is damaged' in run.notes[-1] and run.metrics['top-1'] == 37
+    assert f'run: {run.notes[-1]}' in capsys.readouterr().err
+    time_network(run, 'cpu', 0.01)
+    assert run.latency is None and f'run: {run.notes[-1]}' in capsys.readouterr().err
 
 
 def test_predictions_of_another_checkpoint_or_damaged_ones_are_not_used(trained, tmp_path):
@@ -406,7 +409,10 @@ def test_predictions_of_another_checkpoint_or_damaged_ones_are_not_used(trained,
 
 
 @pytest.mark.parametrize('args, message', [
-    (['--out', 'report.pdf'], "--out 'report.pdf'"), (['--out', 'a.md', '--baseline', 'x'], "baseline 'x' is none")])
+    (['--out', 'report.pdf'], "--out 'report.pdf'"), (['--out', 'a.md', '--baseline', 'x'], "baseline 'x' is none"),
+    (['--out', 'README.md/a.md'], "'README.md' is a file"),
+    (['--out', 'a.md', '--predict', '--device', 'nonsense'], '--device nonsense'),
+    (['--out', 'a.md', '--latency', '1', '--device', 'nonsense'], '--device nonsense')])
 def test_errors_of_the_tool_are_one_line(three, monkeypatch, capsys, args, message):
     with pytest.raises(SystemExit) as exit_info:
         run_tool(monkeypatch, *three, *args)

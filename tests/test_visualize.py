@@ -274,7 +274,7 @@ def run_tool(monkeypatch, *args):
     spec = importlib.util.spec_from_file_location('visualize', TOOL)
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
-    monkeypatch.setattr(sys, 'argv', [str(TOOL), *map(str, args), '--device', 'cpu'])
+    monkeypatch.setattr(sys, 'argv', [str(TOOL), '--device', 'cpu', *map(str, args)])
     launch.run(tool.main)
 
 
@@ -401,6 +401,8 @@ def test_errors_of_the_tool(monkeypatch, tmp_path, capsys, detector, images):
     assert 'no image' in fails(monkeypatch, capsys, *detector, tmp_path / 'empty', *out)
     assert 'no checkpoint' in fails(monkeypatch, capsys, config, 'absent.pth', images, *out)
     assert 'no config' in fails(monkeypatch, capsys, 'absent.py', weights, images, *out)
+    assert '--device nonsense' in fails(monkeypatch, capsys, *detector, images, *out, '--device', 'nonsense')
+    assert "weights.pth' is a file" in fails(monkeypatch, capsys, *detector, images, '--out', weights)
     (tmp_path / 'broken.png').write_bytes(b'no image')
     assert 'cannot be read as an image' in fails(monkeypatch, capsys, *detector, tmp_path / 'broken.png', *out)
     line = fails(monkeypatch, capsys, *detector, images, *out, '--layer', 'backbone.layer9')

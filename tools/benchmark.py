@@ -10,6 +10,7 @@ try:
     import torch
 
     from mmattn import benchmark
+    from mmattn.arguments import check_device, count, positive
     from mmattn.fileio import write_json
     from mmattn.preflight import UserError, check_output
 except ModuleNotFoundError as missing:
@@ -52,20 +53,20 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--against-name', metavar='TEXT', help='what the results call the other model')
     parser.add_argument('--mode', choices=['infer', 'train', 'both'], default='both', help='default: both')
     parser.add_argument('--device', default='cpu', help='cpu, cuda, cuda:1 (default: cpu)')
-    parser.add_argument('--batch', type=_positive, default=8, help='images a pass (default: 8)')
-    parser.add_argument('--size', type=_positive, nargs='+', metavar='N',
+    parser.add_argument('--batch', type=positive, default=8, help='images a pass (default: 8)')
+    parser.add_argument('--size', type=positive, nargs='+', metavar='N',
                         help="height and width, or both in one, of the images (default: 224, 32 for networks for small "
                         "images, the config's) or of a module's map (default: 28)")
-    parser.add_argument('--classes', type=_not_negative, default=1000,
+    parser.add_argument('--classes', type=count, default=1000,
                         help='of the linear layer behind a backbone; 0: none (default: 1000)')
     parser.add_argument('--amp', nargs='?', const='bfloat16', choices=list(benchmark.AMP_TYPES),
                         help='autocast (default: off; without a type: bfloat16)')
     parser.add_argument('--channels-last', action='store_true', help='store weights and images channels last')
     parser.add_argument('--compile', action='store_true', help='torch.compile')
     parser.add_argument('--fuse', action='store_true', help='fold BatchNorm into convolutions, in inference')
-    parser.add_argument('--repeats', type=_positive, default=10, help='rounds that count (default: 10)')
-    parser.add_argument('--warmup', type=_positive, default=2, help='passes before them (default: 2)')
-    parser.add_argument('--threads', type=_positive, default=benchmark.physical_cores(),
+    parser.add_argument('--repeats', type=positive, default=10, help='rounds that count (default: 10)')
+    parser.add_argument('--warmup', type=positive, default=2, help='passes before them (default: 2)')
+    parser.add_argument('--threads', type=positive, default=benchmark.physical_cores(),
                         help='of PyTorch (default: the physical cores, here %(default)s)')
     parser.add_argument('--no-memory', action='store_true', help='leave out memory, which takes a process a figure')
     parser.add_argument('--json', metavar='FILE', type=Path, help='write the report there')
@@ -84,20 +85,6 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     if args.plot and args.plot.suffix != '.png':
         parser.error('--plot writes .png files')
     return args
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'{text} is not positive')
-    return value
-
-
-def _not_negative(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f'{text} is negative')
-    return value
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -174,15 +161,6 @@ def command(args: argparse.Namespace) -> str:
             if value is not True:
                 parts += map(str, value if isinstance(value, list) else [value])
     return shlex.join(parts)
-
-
-def check_device(device: str) -> None:
-    try:
-        if torch.device(device).type not in ('cpu', 'cuda'):
-            raise UserError(f'--device {device}: give cpu or cuda')
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(f'--device {device}: {" ".join(str(error).split())[:200]}') from error
 
 
 def progress(line: str) -> None:

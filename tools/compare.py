@@ -7,9 +7,10 @@ try:
     import torch
 
     from mmattn import launch
+    from mmattn.arguments import check_device, count, seconds
     from mmattn.compare.comparison import compare
     from mmattn.compare.run import find_run, read_runs
-    from mmattn.compare.write import check_formats, write
+    from mmattn.compare.write import check_outputs, write
 except ModuleNotFoundError as missing:
     print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
           '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
@@ -45,9 +46,9 @@ def parse_args():
     parser.add_argument('--predict', action='store_true',
                         help='predict on the validation images with the last checkpoints, and keep that in the work '
                         'folders (predictions.*.json); what is kept there is used without this option, too')
-    parser.add_argument('--resamples', type=_count, default=1000, metavar='N',
+    parser.add_argument('--resamples', type=count, default=1000, metavar='N',
                         help='of the images, for the intervals (default: 1000; 0: no intervals)')
-    parser.add_argument('--latency', type=_seconds, default=0, metavar='SECONDS',
+    parser.add_argument('--latency', type=seconds, default=0, metavar='SECONDS',
                         help='measure the time for one image for so long with each network, on this machine, which '
                         'should have nothing else to do (default: do not)')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu',
@@ -55,23 +56,11 @@ def parse_args():
     return parser.parse_args()
 
 
-def _count(text):
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f'{text} is less than 0')
-    return value
-
-
-def _seconds(text):
-    value = float(text)
-    if not 0 <= value < float('inf'):
-        raise argparse.ArgumentTypeError(f'{text} is no number of seconds')
-    return value
-
-
 def main():
     args = parse_args()
-    check_formats(args.out)
+    check_outputs(args.out)
+    if args.predict or args.latency:
+        check_device(args.device)
     runs = read_runs(args.runs)
     baseline = None if args.baseline is None else find_run(runs, args.baseline)
     comparison = compare(runs, baseline, ROOT, args.device, args.predict, args.latency, args.resamples)

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 try:
+    from mmattn.arguments import positive
     from mmattn.complexity import RULE, Attachable, Complexity, Table, attachable, make_tables, measure, read_metafiles
     from mmattn.preflight import UserError
 except ModuleNotFoundError as missing:
@@ -23,7 +24,7 @@ Exit status: 0; 1 if --check finds a table that differs; 2 if something cannot b
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG)
     parser.add_argument('config', nargs='?', type=Path, metavar='CONFIG', help='a classifier or detector')
-    parser.add_argument('--shape', nargs=2, type=_positive, metavar=('H', 'W'),
+    parser.add_argument('--shape', nargs=2, type=positive, metavar=('H', 'W'),
                         help='size of the image; by default 800 1280 for detectors, for classifiers that of '
                         "the config's test pipeline")
     parser.add_argument('--stages', action='store_true', help="the backbone's stages too")
@@ -46,13 +47,6 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     if args.tables and (args.shape or args.stages or args.modules or args.json):
         parser.error('--shape, --stages, --modules and --json go with a CONFIG')
     return args
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 try:
     import mmattn.models  # noqa: F401
+    from mmattn.arguments import positive, positive_float
     from mmattn.fileio import atomic_path, write_json
     from mmattn.models.gate import named_gates
     from mmattn.registry import MODELS
@@ -155,10 +156,10 @@ def draw(result: dict, path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--epochs', type=int, default=30, help='of the plain network from random weights')
-    parser.add_argument('--finetune', type=int, default=4, help='epochs after attention was put in')
-    parser.add_argument('--lr', type=float, default=3e-4, help='highest learning rate of the fine-tuning')
-    parser.add_argument('--seeds', type=int, default=3, help='repetitions of each fine-tuning')
+    parser.add_argument('--epochs', type=positive, default=30, help='of the plain network from random weights')
+    parser.add_argument('--finetune', type=positive, default=4, help='epochs after attention was put in')
+    parser.add_argument('--lr', type=positive_float, default=3e-4, help='highest learning rate of the fine-tuning')
+    parser.add_argument('--seeds', type=positive, default=3, help='repetitions of each fine-tuning')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/identity_start'), metavar='DIR',
                         help='for identity_start.png and identity_start.json')
     options = parser.parse_args()

@@ -7,6 +7,7 @@ try:
     import torch
 
     from mmattn import launch, preflight
+    from mmattn.arguments import count, score
     from mmattn.fileio import write_json
     from mmattn.report.ap import average_precisions, format_table
     from mmattn.report.curves import draw_curves
@@ -53,29 +54,15 @@ def parse_args():
         '--checkpoint', type=Path, metavar='FILE',
         help='weights for the pictures (default: the last checkpoint, as the AP is)')
     parser.add_argument(
-        '--score-thr', type=_score, default=0.5, metavar='SCORE',
+        '--score-thr', type=score, default=0.5, metavar='SCORE',
         help='least score of the predictions that are drawn (default: 0.5)')
     parser.add_argument(
-        '--max-images', type=_count, default=16, metavar='N',
+        '--max-images', type=count, default=16, metavar='N',
         help='number of pictures, spread over the validation images (default: 16)')
     parser.add_argument(
         '--device', default='cuda' if torch.cuda.is_available() else 'cpu',
         help='where to predict (default: a GPU if there is one)')
     return parser.parse_args()
-
-
-def _score(text):
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f'{text} is not between 0 and 1')
-    return value
-
-
-def _count(text):
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f'{text} is less than 0')
-    return value
 
 
 def describe_resources(history):

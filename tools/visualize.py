@@ -9,6 +9,7 @@ try:
     from mmengine.utils import track_iter_progress
 
     from mmattn import launch, preflight
+    from mmattn.arguments import check_device, positive, score
     from mmattn.preflight import UserError
     from mmattn.visualize.attention import KINDS, Recorder, find, inventory, pooling_shares
     from mmattn.visualize.cam import METHODS, TARGETS, Choice, Explainer
@@ -59,9 +60,9 @@ def parse_args():
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='where to write; index.html is the page')
     parser.add_argument('--only', nargs='+', choices=['gradcam', *KINDS], metavar='KIND',
                         help='of gradcam, depth, branches, maps, pooling (default: all that the model has)')
-    parser.add_argument('--dataset', nargs='?', type=_positive, const=0, metavar='N',
+    parser.add_argument('--dataset', nargs='?', type=positive, const=0, metavar='N',
                         help="SDA by object size over N images of the config's validation set (without N: all)")
-    parser.add_argument('--max-images', type=_positive, metavar='N', help='at most N images of each folder')
+    parser.add_argument('--max-images', type=positive, metavar='N', help='at most N images of each folder')
     cam = parser.add_argument_group('Grad-CAM')
     cam.add_argument('--method', nargs='+', choices=list(METHODS), metavar='METHOD',
                      help='one or more of gradcam, gradcam++, hirescam, layercam (default: the first two; for '
@@ -69,9 +70,9 @@ def parse_args():
     cam.add_argument('--target', choices=TARGETS, default='score',
                      help="of a detector: each detection's class score, each detection's box (width + height), or the "
                      'scores of all detections of a class (default: score)')
-    cam.add_argument('--top', type=_positive, default=3, metavar='N', help='how many outputs an image (default: 3)')
+    cam.add_argument('--top', type=positive, default=3, metavar='N', help='how many outputs an image (default: 3)')
     cam.add_argument('--classes', nargs='+', metavar='NAME', help='only these')
-    cam.add_argument('--score-thr', type=_score, default=0.3, metavar='SCORE',
+    cam.add_argument('--score-thr', type=score, default=0.3, metavar='SCORE',
                      help='least score of a detection (default: 0.3); where none reaches it, the best is shown')
     cam.add_argument('--layer', metavar='MODULE',
                      help="name of the module whose maps are taken (default: a detector's neck, a classifier's "
@@ -87,20 +88,6 @@ def parse_args():
     if not args.images and args.dataset is None and args.only != ['pooling']:
         parser.error('give images, or --dataset')
     return args
-
-
-def _positive(text):
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'{text} is less than 1')
-    return value
-
-
-def _score(text):
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f'{text} is not between 0 and 1')
-    return value
 
 
 def find_images(paths, limit):
@@ -163,6 +150,8 @@ def read_attention(network, prepared, kinds):
 
 def main():
     args = parse_args()
+    preflight.check_output(args.out, folder=True)
+    check_device(args.device)
     cfg = launch.load_config(args.config, args.cfg_options)
     preflight.check_packages(cfg)
     names = find_images(args.images, args.max_images)

@@ -66,6 +66,7 @@ def evaluate_predictions(run: Run, device: str | None) -> None:
         run.evaluation = evaluate(found)
     except Exception as error:  # noqa: BLE001  what is wrong with one run must not cost the report of the others
         run.notes.append(f'no predictions: {one_line(error)}')
+        say(f'{run.name}: {run.notes[-1]}')
         return
     again = run.evaluation.metrics()
     main = next((name for name in run.metrics if name in again), None)
@@ -83,6 +84,7 @@ def time_network(run: Run, device: str, seconds: float) -> None:
         run.latency = measure_latency(run.cfg, run.checkpoint, device, seconds)
     except Exception as error:  # noqa: BLE001  as above
         run.notes.append(f'latency could not be measured: {one_line(error)}')
+        say(f'{run.name}: {run.notes[-1]}')
 
 
 def find_differences(comparison: Comparison, resamples: int) -> None:

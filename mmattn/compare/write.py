@@ -4,7 +4,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mmattn.fileio import atomic_path
-from mmattn.preflight import UserError
+from mmattn.preflight import UserError, check_output
 
 from .comparison import Comparison
 from .page import make_page
@@ -13,12 +13,13 @@ from .text import make_csv, make_markdown
 FORMATS = {'.html': make_page, '.md': make_markdown, '.csv': make_csv}
 
 
-def check_formats(paths: list[Path]) -> None:
-    """Raises UserError if the suffix of a path names no format."""
+def check_outputs(paths: list[Path]) -> None:
+    """Raises UserError if the suffix of a path names no format, or nothing can be written there."""
     for path in paths:
         if path.suffix not in FORMATS:
             raise UserError(f"--out '{path}': a comparison is written as {', '.join(FORMATS)}; name a file that ends "
                             'so')
+        check_output(path)
 
 
 def write(comparison: Comparison, path: Path) -> None:

@@ -209,7 +209,8 @@ class OwnAttention(nn.Identity):
     """A user's module that takes whatever it is given."""
 
 
-@pytest.mark.parametrize('slot, name', [('spatial', 'mmattn.MSPA'), ('attn', 'mmattn.SE'), ('depth_attn', 'mmattn.SDA')])
+@pytest.mark.parametrize('slot, name', [
+    ('spatial', 'mmattn.MSPA'), ('attn', 'mmattn.SE'), ('depth_attn', 'mmattn.SDA')])
 def test_a_string_is_a_type_without_options(slot, name):
     expected = [tuple(p.shape) for p in build(**{slot: dict(type=name)}).parameters()]
     assert expected != [tuple(p.shape) for p in build().parameters()]
