@@ -7,12 +7,19 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 
+from mmattn.checkpoint import CheckpointError, read_state
+
 # Data sets of mmpretrain that fetch themselves when they are not there.
 DOWNLOADED = ('CIFAR10', 'CIFAR100', 'MNIST', 'FashionMNIST')
 
 
 class UserError(Exception):
     """Something that the user can mend; its message is one line that says what is wrong and how."""
+
+
+def one_line(error: BaseException) -> str:
+    """The text of an error without line breaks."""
+    return ' '.join(str(error).split())
 
 
 def check_packages(cfg: Config) -> None:
@@ -56,7 +63,7 @@ def check_output(path: str | Path, folder: bool = False) -> None:
 
 
 def check_weights(cfg: Config, training: bool) -> None:
-    """Raises UserError if a local checkpoint that the config names is missing.
+    """Raises UserError if a local checkpoint that the config names is missing or damaged.
 
     Args:
         cfg: The config, options of the command line included.
@@ -69,12 +76,28 @@ def check_weights(cfg: Config, training: bool) -> None:
     for key, checkpoint in _pretrained(cfg.get('model'), 'model') if training else ():
         _check_checkpoint(checkpoint, f' for {key}',
                           f'put one there, or name another with --cfg-options {key}.checkpoint='
-                          f'FILE, or start from random weights with --cfg-options {key}=None')
+                          f'FILE, or start from random weights with --cfg-options {_random(key)}')
 
 
 def _check_checkpoint(checkpoint: object, what_for: str, what_to_do: str) -> None:
-    if _is_local(checkpoint) and not _path(checkpoint).is_file():
+    if not _is_local(checkpoint):
+        return
+    if not _path(checkpoint).is_file():
         raise UserError(f"no checkpoint at '{checkpoint}'{what_for}; {what_to_do}")
+    try:
+        read_state(_path(checkpoint))
+    except CheckpointError as error:
+        raise UserError(f'cannot read the checkpoint{what_for}: {one_line(error)}; {what_to_do}') from error
+
+
+def _random(key: str) -> str:
+    """The options that make a model start from random weights where `key` names a checkpoint.
+
+    What a backbone holds fixed of pretrained weights must learn then: stem, first stages, BatchNorm's statistics.
+    """
+    backbone, found, _ = key.rpartition('backbone.init_cfg')
+    fixed = f' {backbone}backbone.frozen_stages=-1 {backbone}backbone.norm_eval=False' if found else ''
+    return f'{key}=None{fixed}'
 
 
 def _check_last_checkpoint(work_dir: Path) -> None:
@@ -84,6 +107,7 @@ def _check_last_checkpoint(work_dir: Path) -> None:
         if not Path(last).is_file():
             raise UserError(f"{note} names '{last}', which is missing; give the checkpoint to go "
                             'on from: --resume PATH')
+        _check_checkpoint(last, f' that {note} names', 'delete it, and go on from an earlier one: --resume PATH')
 
 
 def _pretrained(node: object, path: str) -> Iterator[tuple[str, str]]:

@@ -13,6 +13,8 @@ import torch
 from torch import nn
 
 from mmattn.checkpoint import CheckpointError, inert, read_state, write_checkpoint
+from mmattn.checkpoint.trained import load_trained
+from mmattn.preflight import UserError
 
 ZIP, LEGACY = True, False
 
@@ -341,3 +343,40 @@ def test_reads_without_torch_load(tmp_path, monkeypatch):
 
     monkeypatch.setattr(torch, 'load', refuse)
     assert same(read_state(tmp_path / 'x.pth'), state)
+
+
+def network(classes: int = 3) -> nn.Module:
+    return nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.Linear(4, classes))
+
+
+@pytest.mark.parametrize('wrap', [lambda state: state, lambda state: {'state_dict': state, 'meta': {'epoch': 1}}])
+def test_a_trained_network_is_loaded(save, wrap):
+    trained, model = network(), network()
+    state = trained.state_dict()
+    path = save(wrap({f'module.{k}': v for k, v in state.items() if 'num_batches' not in k} | {'other': torch.ones(1)}))
+    content = load_trained(model, path)
+    assert same(model.state_dict(), state)
+    assert content.get('meta', {'epoch': 1}) == {'epoch': 1}
+
+
+@pytest.mark.parametrize('state, said', [
+    ({'0.weight': torch.ones(4, 2)}, 'it lacks 7 of 9 tensors, the first is 0.bias'),
+    (network(5).state_dict(), '2 tensors have another shape, the first: size mismatch for 2.weight'),
+    ({'other': torch.ones(1)}, 'it lacks 8 of 9 tensors'),
+    ({'model': network().state_dict()}, 'holds no weights'),  # mmengine would look for them elsewhere
+    ({'state_dict': None}, 'holds no weights'),
+    ([1, 2], 'holds no weights'),
+    (nn.Linear(1, 1), 'holds no weights'),
+])
+def test_a_network_is_loaded_whole_or_refused(save, state, said):
+    with pytest.raises(UserError, match=said) as error:
+        load_trained(network(), save(state))
+    assert '\n' not in str(error.value) and 'file.pth' in str(error.value)
+
+
+@pytest.mark.parametrize('keep', [0, 4, 400])
+def test_a_damaged_file_is_named(save, keep):
+    path = save(network().state_dict())
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(UserError, match='cannot read the checkpoint: .*file.pth'):
+        load_trained(network(), path)

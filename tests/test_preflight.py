@@ -82,10 +82,14 @@ def test_pretrained_weights_count_in_training_only(data):
     model = dict(backbone=dict(init_cfg=dict(type='Pretrained', checkpoint='none.pth')))
     cfg = Config(dict(model=model))
     preflight.check_weights(cfg, training=False)
-    with pytest.raises(UserError, match=r'model\.backbone\.init_cfg=None'):
+    with pytest.raises(UserError, match=r'model\.backbone\.init_cfg=None model\.backbone\.frozen_stages=-1 '
+                                        r'model\.backbone\.norm_eval=False'):
         preflight.check_weights(cfg, training=True)
     (data / 'none.pth').write_bytes(b'')
     cfg.model.backbone.init_cfg.checkpoint = str(data / 'none.pth')
+    with pytest.raises(UserError, match=r'cannot read the checkpoint for model\.backbone\.init_cfg: .*none.pth'):
+        preflight.check_weights(cfg, training=True)
+    torch.save({'weight': torch.ones(1)}, data / 'none.pth')
     preflight.check_weights(cfg, training=True)
     cfg.model.backbone.init_cfg.checkpoint = 'torchvision://resnet50'
     preflight.check_weights(cfg, training=True)
@@ -96,6 +100,15 @@ def test_resume_needs_the_checkpoint_that_the_folder_names(tmp_path):
     preflight.check_weights(cfg, training=True)  # nothing yet: starts from the beginning
     (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_1.pth'))
     with pytest.raises(UserError, match='epoch_1.pth'):
+        preflight.check_weights(cfg, training=True)
+    (tmp_path / 'epoch_1.pth').write_bytes(b'PK\x03\x04')
+    with pytest.raises(UserError, match=r'last_checkpoint names: .*epoch_1.pth is truncated.*; delete it, .*--resume'):
+        preflight.check_weights(cfg, training=True)
+
+
+def test_random_weights_of_other_parts_than_a_backbone(data):
+    cfg = Config(dict(model=dict(head=dict(init_cfg=dict(type='Pretrained', checkpoint='none.pth')))))
+    with pytest.raises(UserError, match=r'model\.head\.init_cfg=None$'):
         preflight.check_weights(cfg, training=True)
 
 

@@ -340,7 +340,7 @@ def test_table_metrics_and_curves(finished, monkeypatch, capsys):
     assert '-1' not in out.split('written to')[0] and 'note' not in out
     metrics = json.loads((finished / 'metrics.json').read_text())
     assert metrics['box']['AP'] == 0.25 and metrics['mask']['AP_L'] is None
-    assert metrics['finished'] is True and metrics['checkpoint'] == 'epoch_2.pth'
+    assert metrics['finished'] is True and metrics['epoch'] == 2 and metrics['pictures_checkpoint'] is None
     assert [item['box']['AP'] for item in metrics['validations']] == [0.1, 0.25]
     with Image.open(finished / 'curves.png') as curves:
         assert curves.width >= 1000 and len(curves.convert('RGB').getcolors(10 ** 6)) > 50
@@ -427,6 +427,14 @@ def test_pictures_of_a_detector(finished, monkeypatch, capsys):
     assert '2 of 9 validation images' in capsys.readouterr().out
     assert len(list((finished / 'predictions').glob('*.png'))) == 2
     assert (finished / 'predictions.png').stat().st_size < 400_000
+    # The AP is that of the last validation, whatever the pictures are of.
+    metrics = json.loads((finished / 'metrics.json').read_text())
+    assert metrics['pictures_checkpoint'] == 'epoch_2.pth' and 'checkpoint' not in metrics
+
+    torch.save(dict(state_dict=model.backbone.state_dict()), finished / 'other.pth')
+    with pytest.raises(SystemExit) as exit_info:
+        run_tool(monkeypatch, finished, '--checkpoint', finished / 'other.pth', '--max-images', 1, '--device', 'cpu')
+    assert exit_info.value.code == 2 and 'does not fit the model' in capsys.readouterr().err
 
     (finished / 'epoch_2.pth').write_bytes(b'no checkpoint')
     with pytest.raises(SystemExit) as exit_info:

@@ -410,7 +410,7 @@ def test_errors_of_the_tool(monkeypatch, tmp_path, capsys, detector, images):
     line = fails(monkeypatch, capsys, *detector, images, *out, '--layer', 'data_preprocessor')
     assert 'name another with --layer' in line
     torch.save(dict(state_dict={'other': torch.zeros(1)}), tmp_path / 'other.pth')
-    assert 'no weight in' in fails(monkeypatch, capsys, config, tmp_path / 'other.pth', images, *out)
+    assert 'does not fit the model' in fails(monkeypatch, capsys, config, tmp_path / 'other.pth', images, *out)
     (tmp_path / 'broken.pth').write_bytes(b'no checkpoint')
     assert 'cannot read the checkpoint' in fails(monkeypatch, capsys, config, tmp_path / 'broken.pth', images, *out)
     monkeypatch.setitem(sys.modules, 'pytorch_grad_cam', None)

@@ -123,8 +123,8 @@ def main():
     draw_curves(history, args.work_dir / 'curves.png')
     write_json(
         dict(
-            config=config_path.name, checkpoint=checkpoint.name, finished=stopped_at is None,
-            epoch=last.epoch, **table, wall_time_s=history.wall_time,
+            config=config_path.name, finished=stopped_at is None, epoch=last.epoch, **table,
+            pictures_checkpoint=checkpoint.name if args.max_images else None, wall_time_s=history.wall_time,
             peak_memory_bytes=history.peak_memory, device=history.device,
             validations=[
                 dict(epoch=validation.epoch, iteration=validation.iteration,

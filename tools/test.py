@@ -1,15 +1,11 @@
 """Evaluates a checkpoint of an mmdet or mmpretrain config."""
-import json
-import math
 import os
-import pickle
 import sys
-from pathlib import Path
 
 try:
-    from mmengine.runner import CheckpointLoader
-
     from mmattn import launch, preflight
+    from mmattn.checkpoint.trained import load_trained
+    from mmattn.fileio import write_json
 except ModuleNotFoundError as missing:
     print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
           '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
@@ -51,34 +47,6 @@ def set_show_dir(cfg, show_dir):
         hook.update(draw=True, test_out_dir=show_dir, interval=1)
 
 
-def check_fits(model, checkpoint):
-    """Raises UserError if not one weight of the checkpoint belongs to the model.
-
-    mmengine only logs that, and then evaluates the random weights.
-    """
-    try:
-        content = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
-    except (EOFError, RuntimeError, pickle.UnpicklingError) as error:
-        raise preflight.UserError(f"'{checkpoint}' is no checkpoint of torch (or a broken one: "
-                                  f'{str(error).splitlines()[0][:80]}); name another') from error
-    theirs = {name.removeprefix('module.') for name in content.get('state_dict', content)}
-    ours = {name.removeprefix('module.') for name in model.state_dict()}
-    if ours.isdisjoint(theirs):
-        raise preflight.UserError(f"no weight in '{checkpoint}' belongs to the model of the "
-                                  'config; name a checkpoint that was trained with this config')
-
-
-def write_metrics(metrics, path):
-    """Writes metrics as JSON, in one step; what is not a finite number becomes null."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    values = {name: float(value) for name, value in metrics.items()}
-    values = {name: value if math.isfinite(value) else None for name, value in values.items()}
-    partial = path.with_name(path.name + '.tmp')
-    partial.write_text(json.dumps(values, indent=2) + '\n')
-    os.replace(partial, path)
-
-
 def main():
     args = parse_args()
     if args.out is not None and not args.out.endswith('.json'):
@@ -99,10 +67,11 @@ def main():
         print('the config, its data and the checkpoint are in place')
         return
     runner = launch.build_runner(cfg, args.launcher)
-    check_fits(runner.model, args.checkpoint)
+    # The runner loads it as well, but would only log what is missing of it, and test random weights.
+    load_trained(runner.model, args.checkpoint)
     metrics = runner.test()
     if args.out is not None and runner.rank == 0:
-        write_metrics(metrics, args.out)
+        write_json({name: float(value) for name, value in metrics.items()}, args.out)
         print(f'metrics written to {args.out}')
 
 

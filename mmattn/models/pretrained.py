@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Mapping
 
 from mmengine.logging import print_log
 from mmengine.model import BaseModule
-from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
+from mmattn.checkpoint.trained import read_trained
 from mmattn.matching import compare
 from mmattn.preflight import UserError
 
@@ -59,9 +59,9 @@ def load_pretrained(module: nn.Module, checkpoint: str, prefix: str | None = Non
         map_location: as in ``torch.load``.
 
     Raises:
-        UserError: no tensor fits; the message names the prefix with which some would.
+        UserError: the checkpoint cannot be read, or no tensor fits; the message names the prefix with which some would.
     """
-    state = _state_dict(CheckpointLoader.load_checkpoint(checkpoint, map_location, logger='silent'), checkpoint)
+    state = read_trained(checkpoint, map_location)['state_dict']
     chosen = _without(state, prefix)
     model = module.state_dict()
     differences = compare(chosen, model)
@@ -91,14 +91,6 @@ def _split(init_cfg: dict | list[dict] | None) -> tuple[list[dict], list[dict]]:
     named = [cfg['type'] if isinstance(cfg['type'], str) else cfg['type'].__name__ for cfg in cfgs]
     pretrained = [name in ('Pretrained', 'PretrainedInit') for name in named]
     return ([cfg for cfg, yes in zip(cfgs, pretrained) if not yes], [cfg for cfg, yes in zip(cfgs, pretrained) if yes])
-
-
-def _state_dict(content: object, checkpoint: str) -> dict[str, Tensor]:
-    state = content.get('state_dict', content) if isinstance(content, Mapping) else None
-    tensors = {k: v for k, v in state.items() if isinstance(v, Tensor)} if isinstance(state, Mapping) else {}
-    if not tensors:
-        raise UserError(f'{checkpoint} holds no weights: give a checkpoint of a model, or its state_dict')
-    return {k.removeprefix('module.'): v for k, v in tensors.items()}
 
 
 def _without(state: Mapping[str, Tensor], prefix: str | None) -> dict[str, Tensor]:

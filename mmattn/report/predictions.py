@@ -1,5 +1,4 @@
 """Predictions of an mmdet detector on the images of a data set, ready to be drawn."""
-import pickle
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,11 +6,12 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
+from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import init_default_scope
 from mmengine.utils import track_iter_progress
 from PIL import Image
 
-from mmattn.preflight import UserError
+from mmattn.checkpoint.trained import load_trained
 from mmattn.report.pictures import Example, Instances
 
 
@@ -24,20 +24,16 @@ class Predictor:
         device: 'cpu', 'cuda', 'cuda:1', …
 
     Raises:
-        UserError: If the checkpoint cannot be read.
+        UserError: If the checkpoint cannot be read, or belongs to another model.
     """
 
     def __init__(self, cfg: Config, checkpoint: str | Path, device: str) -> None:
-        from mmdet.apis import init_detector
-        from mmdet.registry import DATASETS
+        from mmdet.registry import DATASETS, MODELS
         init_default_scope(cfg.get('default_scope', 'mmdet'))
         self.dataset = DATASETS.build(cfg.val_dataloader.dataset)
-        try:
-            self.model = init_detector(cfg, str(checkpoint), 'random', device)
-        except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
-            raise UserError(f"cannot read the checkpoint '{checkpoint}' "
-                            f'({" ".join(str(error).split())[:100]}); name another with '
-                            '--checkpoint, or train again') from error
+        self.model = revert_sync_batchnorm(MODELS.build(cfg.model))
+        load_trained(self.model, checkpoint)
+        self.model.to(device).eval()
         self.classes = self.dataset.metainfo['classes']
 
     def examples(self, indices: list[int], score_thr: float) -> Iterator[Example]:

@@ -1,7 +1,6 @@
 """A trained classifier or detector, and images made ready for it."""
 from __future__ import annotations
 
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +9,11 @@ from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS, init_default_scope
-from mmengine.runner import CheckpointLoader, load_state_dict
 from PIL import Image
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from mmattn.checkpoint.trained import load_trained
 from mmattn.preflight import UserError
 
 
@@ -152,16 +151,7 @@ class Network:
 
 def _load(model: nn.Module, checkpoint: str | Path) -> list[str] | None:
     """Loads the weights; returns the classes that they were trained on, if the file says so."""
-    try:
-        content = CheckpointLoader.load_checkpoint(str(checkpoint), map_location='cpu')
-    except (EOFError, RuntimeError, OSError, pickle.UnpicklingError) as error:
-        raise UserError(f"cannot read the checkpoint '{checkpoint}' ({_line(error)[:100]}); name another") from error
-    state = {key.removeprefix('module.'): value for key, value in content.get('state_dict', content).items()}
-    ours = model.state_dict()
-    if not any(key in ours and value.shape == ours[key].shape for key, value in state.items()):
-        raise UserError(f"no weight in '{checkpoint}' belongs to the model of the config; name a checkpoint that was "
-                        'trained with this config')
-    load_state_dict(model, state, strict=False)
+    content = load_trained(model, checkpoint)
     meta = content.get('meta', {})
     meta = {key.lower(): value for key, value in {**meta, **meta.get('dataset_meta', {})}.items()}
     return meta.get('classes')
