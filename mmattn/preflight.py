@@ -129,16 +129,20 @@ def check_data(cfg: Config, splits: tuple[str, ...]) -> None:
         splits: Which of 'train', 'val' and 'test' the run will read.
     """
     missing = []
-    for split in splits:
-        loader = cfg.get(f'{split}_dataloader')
-        if loader is None or (split == 'val' and cfg.get('val_cfg') is None):
-            continue
+    for split in splits_read(cfg, splits):
+        loader = cfg[f'{split}_dataloader']
         for key, dataset in _datasets(loader.get('dataset'), f'{split}_dataloader.dataset'):
             missing += _missing_from(dataset, f'{split} ', key)
         missing += _missing_from_evaluator(cfg.get(f'{split}_evaluator'), f'{split}_evaluator')
     if missing:
         more = f' (and {len(missing) - 1} more)' if len(missing) > 1 else ''
         raise UserError(missing[0].replace(';', f'{more};', 1))
+
+
+def splits_read(cfg: Config, splits: tuple[str, ...]) -> list[str]:
+    """Those of the splits that a run reads."""
+    return [split for split in splits if cfg.get(f'{split}_dataloader') is not None
+            and (split != 'val' or cfg.get('val_cfg') is not None)]
 
 
 def _datasets(node: object, key: str) -> Iterator[tuple[str, dict]]:

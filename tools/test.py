@@ -5,6 +5,7 @@ import sys
 try:
     from mmattn import launch, preflight
     from mmattn.checkpoint.trained import load_trained
+    from mmattn.data.objects import check_objects
     from mmattn.fileio import write_json
 except ModuleNotFoundError as missing:
     print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
@@ -63,6 +64,7 @@ def main():
     preflight.check_gpus()
     preflight.check_weights(cfg, training=False)
     preflight.check_data(cfg, ('test',))
+    check_objects(cfg, ('test',))
     if args.check:
         print('the config, its data and the checkpoint are in place')
         return

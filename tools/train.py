@@ -3,6 +3,7 @@ import sys
 
 try:
     from mmattn import launch, preflight
+    from mmattn.data.objects import check_objects
 except ModuleNotFoundError as missing:
     print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
           '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
@@ -79,6 +80,7 @@ def main():
     preflight.check_packages(cfg)
     preflight.check_gpus()
     preflight.check_data(cfg, ('train', 'val'))
+    check_objects(cfg, ('train', 'val'))
     preflight.check_weights(cfg, training=True)
     if args.check:
         print('the config, its data and its weights are in place')

@@ -63,6 +63,8 @@ def _read(report: Report, ann_file: Path) -> dict | None:
     for key in _FIELDS:
         if not isinstance(content.get(key), list):
             report.problems.add(kind, f"{ann_file}: it has no list '{key}'")
+        elif not content[key] and key != 'annotations':
+            report.problems.add(f'{key} missing', f'not one in {ann_file}')
     return content
 
 
