@@ -12,7 +12,7 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from mmattn.preflight import UserError, check_packages
+from mmattn.preflight import UserError, check_output, check_packages, one_line
 
 # Where each launcher states rank, number of processes, and rank within the machine.
 LAUNCHER_VARIABLES = {
@@ -22,8 +22,18 @@ LAUNCHER_VARIABLES = {
 }
 
 
+class OverrideAction(DictAction):
+    """mmengine's action for ``--cfg-options``, to which a malformed item is a usage error."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *args, **kwargs) -> None:
+        try:
+            super().__call__(parser, *args, **kwargs)
+        except (ValueError, AssertionError) as error:  # an item without '=', or unbalanced brackets
+            parser.error(f'--cfg-options takes KEY=VALUE items ({error})')
+
+
 class ArgumentParser(argparse.ArgumentParser):
-    """argparse's, with the options of both tools, that reports a malformed ``--cfg-options``."""
+    """argparse's, with the options of both tools."""
 
     def __init__(self, description: str, examples: str) -> None:
         super().__init__(
@@ -37,7 +47,7 @@ class ArgumentParser(argparse.ArgumentParser):
             '--work-dir', metavar='DIR',
             help='where logs and results go (default: work_dirs/<name of the config>)')
         self.add_argument(
-            '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+            '--cfg-options', nargs='+', action=OverrideAction, metavar='KEY=VALUE',
             help='override settings of the config: optim_wrapper.optimizer.lr=0.01 a.b="[1,2]"')
         self.add_argument(
             '--launcher', choices=['none', *LAUNCHER_VARIABLES], default='none',
@@ -50,36 +60,38 @@ class ArgumentParser(argparse.ArgumentParser):
             help='check config, data, weights and number of GPUs, then stop')
 
     def parse_args(self, *args, **kwargs) -> argparse.Namespace:
-        try:
-            options = super().parse_args(*args, **kwargs)
-        except ValueError as error:  # DictAction: an item without '=', or unbalanced brackets
-            self.error(f'--cfg-options takes KEY=VALUE items ({error})')
+        options = super().parse_args(*args, **kwargs)
         os.environ.setdefault('LOCAL_RANK', str(options.local_rank))
         return options
 
 
-def run(main: Callable[[], None]) -> None:
-    """Runs a tool; a :class:`UserError` becomes one line and exit status 2.
+def run(main: Callable[[], None], interrupted: str = 'interrupted') -> None:
+    """Runs a tool; a :class:`UserError` becomes one line and exit status 2, Ctrl-C one and 130.
 
-    With ``MMATTN_DEBUG=1`` it keeps its traceback, as all other errors always do.
+    With ``MMATTN_DEBUG=1`` they keep their traceback, as all other errors always do.
+
+    Args:
+        main: What the tool does.
+        interrupted: What to print after Ctrl-C.
     """
     try:
         main()
-    except UserError as error:
+    except (UserError, KeyboardInterrupt) as error:
         if os.environ.get('MMATTN_DEBUG') == '1':
             raise
+        line, status = (f'error: {error}', 2) if isinstance(error, UserError) else (interrupted, 130)
         # Once per machine, not once per process.
         if all(os.environ.get(names[2], '0') == '0' for names in LAUNCHER_VARIABLES.values()):
-            print(f'error: {error}', file=sys.stderr)
-        sys.exit(2)
+            print(line, file=sys.stderr)
+        sys.exit(status)
 
 
 def load_config(path: str, overrides: dict | None = None) -> Config:
     """Reads a config and lays the overrides of the command line over it.
 
     Raises:
-        UserError: If the file, one of its bases, or a package it names is missing, or it does not
-            parse.
+        UserError: If the file, one of its bases, or a package it names is missing, or it cannot be
+            read, or the overrides do not fit it.
     """
     if not Path(path).is_file():
         raise UserError(f"no config at '{path}'; give the path of a file, for instance "
@@ -87,15 +99,17 @@ def load_config(path: str, overrides: dict | None = None) -> Config:
     try:
         cfg = Config.fromfile(path)
     except ModuleNotFoundError as error:
-        raise UserError(f"{path} needs a package that is missing ({_line(error)}); install "
+        raise UserError(f"{path} needs a package that is missing ({one_line(error)}); install "
                         'everything with: bash tools/setup_env.sh') from error
     except FileNotFoundError as error:
-        raise UserError(f'{path} builds on a file that is missing ({_line(error)}); '
+        raise UserError(f'{path} builds on a file that is missing ({one_line(error)}); '
                         'mend its _base_') from error
-    except SyntaxError as error:
-        raise UserError(f'{path} cannot be read ({_line(error)}); mend it there') from error
-    if overrides:
-        cfg.merge_from_dict(overrides)
+    except Exception as error:  # a config is a program, and may raise anything
+        raise UserError(f'{path} cannot be read ({_short(error)}); mend it there') from error
+    try:
+        cfg.merge_from_dict(overrides or {})
+    except Exception as error:  # mmengine raises many kinds for keys that the config has not
+        raise UserError(f'--cfg-options do not fit {path} ({_short(error)}); mend the key') from error
     return cfg
 
 
@@ -105,13 +119,30 @@ def set_work_dir(cfg: Config, config_path: str, work_dir: str | None) -> None:
         cfg.work_dir = work_dir
     elif cfg.get('work_dir') is None:
         cfg.work_dir = str(Path('work_dirs') / Path(config_path).stem)
+    check_output(cfg.work_dir, folder=True)
 
 
-def build_runner(cfg: Config, launcher: str) -> Runner:
-    """Registers the library of the config, sets up its processes, and builds its runner."""
+def build_runner(cfg: Config, launcher: str, loops: tuple[str, ...]) -> Runner:
+    """Registers the library of the config, sets up its processes, and builds its runner.
+
+    Args:
+        cfg: The config.
+        launcher: What started the processes.
+        loops: Those to build at once, with their data sets: of 'train', 'val' and 'test'.
+
+    Raises:
+        UserError: If something in the config has an unknown type or a wrong argument.
+    """
     register_modules(cfg)
     init_processes(cfg, launcher)
-    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    try:
+        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+        for loop in loops:
+            getattr(runner, f'{loop}_loop')  # mmengine builds it when it is first asked for
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserError(f'what the config describes cannot be built ({_short(error)}); mend it there '
+                        '(MMATTN_DEBUG=1 shows where it was raised)') from error
+    return runner
 
 
 def register_modules(cfg: Config) -> None:
@@ -169,5 +200,5 @@ def init_processes(cfg: Config, launcher: str) -> None:
     cfg.model_wrapper_cfg = {**wrapper, 'device_ids': None}
 
 
-def _line(error: Exception) -> str:
-    return ' '.join(str(error).split())
+def _short(error: Exception) -> str:
+    return f'{type(error).__name__}: {one_line(error)[:300]}'

@@ -22,6 +22,14 @@ def one_line(error: BaseException) -> str:
     return ' '.join(str(error).split())
 
 
+def check_parts(cfg: Config, names: tuple[str, ...]) -> None:
+    """Raises UserError if the config lacks one of these settings, or it is no dict."""
+    for name in names:
+        if not isinstance(cfg.get(name), dict):
+            raise UserError(f"the config has no '{name}', or it is no dict; give a whole config of mmdet or "
+                            'mmpretrain, or add it there')
+
+
 def check_packages(cfg: Config) -> None:
     """Raises UserError if the library that the config belongs to is not installed."""
     scope = cfg.get('default_scope', 'mmengine')

@@ -24,6 +24,13 @@ def config(inner, **others):
     return Config(dict(train_dataloader=dict(dataset=inner), **others))
 
 
+@pytest.mark.parametrize('content', [{}, dict(model=dict()), dict(model=3, train_dataloader=dict())])
+def test_a_config_without_its_parts(content):
+    preflight.check_parts(Config(dict(model=dict(), train_dataloader=dict())), ('model', 'train_dataloader'))
+    with pytest.raises(UserError, match="no '(model|train_dataloader)'"):
+        preflight.check_parts(Config(content), ('model', 'train_dataloader'))
+
+
 def test_data_in_place(data):
     preflight.check_data(config(dataset(data)), ('train', 'val'))
 

@@ -1,11 +1,15 @@
 """The standard commands, run as a user runs them."""
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from mmattn import launch
+from mmattn.preflight import UserError
 
 pytest.importorskip('mmdet')
 
@@ -136,6 +140,13 @@ NO_DATA = ['--cfg-options', 'train_dataloader.dataset.dataset.data_root=nowhere/
     ('test.py', [CONFIG, 'nothing.pth'], 'nothing.pth'),
     ('test.py', [CONFIG, 'nothing.pth', '--out', 'all.pkl'], '.json'),
     ('test.py', [CONFIG, CONFIG], 'is not a checkpoint'),
+    ('test.py', [CONFIG, CONFIG, '--out', f'{CONFIG}/m.json'], 'is a file, no folder'),
+    ('test.py', [CONFIG, CONFIG, '--show-dir', CONFIG], 'is a file, no folder'),
+    ('train.py', [CONFIG, '--cfg-options', 'model=3'], "no 'model'"),
+    ('test.py', [CONFIG, CONFIG, '--cfg-options', 'test_dataloader=3'], "no 'test_dataloader'"),
+    ('train.py', [CONFIG, '--cfg-options', 'model.backbone.type=mmattn.SDAResnet'], 'SDAResnet'),
+    ('train.py', [CONFIG, '--cfg-options', 'model.no_such_option=1'], 'no_such_option'),
+    ('train.py', [CONFIG, '--cfg-options', 'val_dataloader.dataset.no_such_option=1'], 'no_such_option'),
 ])
 def test_what_a_user_can_mend_is_one_line(name, arguments, said, tmp_path):
     result = tool(name, *arguments, '--work-dir', tmp_path)
@@ -152,17 +163,68 @@ def test_a_checkpoint_of_another_network_is_refused(trained, tmp_path):
     assert 'does not fit the model' in result.stderr and 'Traceback' not in result.stderr
 
 
-def test_malformed_override_is_a_usage_error():
-    result = tool('train.py', CONFIG, '--cfg-options', 'lr:1')
+@pytest.mark.parametrize('option', ['lr:1', 'a.b=[1,2'])
+@pytest.mark.parametrize('name', ['train.py', 'prepare_data.py', 'visualize.py'])
+def test_malformed_override_is_a_usage_error(name, option):
+    arguments = ['check', CONFIG] if name == 'prepare_data.py' else [CONFIG]
+    result = tool(name, *arguments, '--cfg-options', option)
     assert result.returncode == 2
     assert 'KEY=VALUE' in result.stderr
     assert 'Traceback' not in result.stderr
 
 
-def test_debug_and_faults_of_the_code_keep_their_traceback(tmp_path):
-    assert 'Traceback' in tool('train.py', 'configs/nothing.py', MMATTN_DEBUG='1').stderr
-    fault = tmp_path / 'fault.py'
-    fault.write_text(f"_base_ = '{ROOT / CONFIG}'\nmodel = dict(no_such_option=1)\n")
-    result = tool('train.py', fault, '--work-dir', tmp_path)
-    assert result.returncode == 1
-    assert 'no_such_option' in result.stderr and 'Traceback' in result.stderr
+@pytest.mark.parametrize('text, overrides, said', [
+    ('x = y', None, "cannot be read .*NameError: name 'y'"),
+    ('x = (', None, 'cannot be read .*SyntaxError'),
+    ("_base_ = 'mmdtt::a.py'", None, 'cannot be read'),
+    ("_base_ = 'absent.py'", None, 'builds on a file that is missing'),
+    ('x = dict(y=1)', {'x.y.z': 3}, '--cfg-options do not fit'),
+    ("x = 'text'", {'x.z': 3}, '--cfg-options do not fit'),
+    ('x = [dict(y=1)]', {'x.9.y': 3}, '--cfg-options do not fit'),
+])
+def test_a_config_that_cannot_be_read(tmp_path, text, overrides, said):
+    path = tmp_path / 'config.py'
+    path.write_text(text)
+    with pytest.raises(UserError, match=said) as error:
+        launch.load_config(str(path), overrides)
+    assert '\n' not in str(error.value) and str(path) in str(error.value)
+
+
+def test_a_file_of_another_kind_is_no_config():
+    with pytest.raises(UserError, match='README.md cannot be read'):
+        launch.load_config(str(ROOT / 'README.md'))
+
+
+@pytest.mark.parametrize('raised, status, said', [
+    (UserError('mend it'), 2, 'error: mend it\n'), (KeyboardInterrupt(), 130, 'stopped\n')])
+def test_what_ends_a_tool_in_one_line(monkeypatch, capsys, raised, status, said):
+    def main():
+        raise raised
+
+    with pytest.raises(SystemExit) as stop:
+        launch.run(main, 'stopped')
+    assert stop.value.code == status and capsys.readouterr().err == said
+    monkeypatch.setenv('MMATTN_DEBUG', '1')
+    with pytest.raises(type(raised)):
+        launch.run(main, 'stopped')
+
+
+def test_faults_of_the_code_keep_their_traceback():
+    with pytest.raises(ZeroDivisionError):
+        launch.run(lambda: 1 / 0)
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path):
+    """SIGINT once training is under way."""
+    process = subprocess.Popen(
+        [sys.executable, 'tools/train.py', CONFIG, '--work-dir', tmp_path, *SMALL], cwd=ROOT, text=True,
+        env={**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    for line in process.stdout:
+        if 'Epoch(train)' in line:
+            process.send_signal(signal.SIGINT)
+            break
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert errors.splitlines()[-1].startswith('interrupted') and '--resume' in errors
+    assert 'Traceback' not in errors

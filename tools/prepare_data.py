@@ -4,8 +4,6 @@ import sys
 from pathlib import Path
 
 try:
-    from mmengine.config import DictAction
-
     from mmattn import launch
     from mmattn.data import check, visdrone
     from mmattn.preflight import UserError
@@ -87,17 +85,14 @@ def parse_args(argv=None):
                          help="images of a .json file (default: the file's folder)")
     checker.add_argument('--split', nargs='+', choices=check.SPLITS, default=check.SPLITS,
                          help='which datasets of a config (default: all)')
-    checker.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+    checker.add_argument('--cfg-options', nargs='+', action=launch.OverrideAction, metavar='KEY=VALUE',
                          help='override settings of the config')
     for command in (converter, checker):
         command.add_argument('--all', action='store_true',
                              help=f'list all problems, not the first {LISTED} of a kind')
         command.add_argument('--workers', type=int, metavar='N',
                              help='threads that read images (default: one for each CPU)')
-    try:
-        args = parser.parse_args(argv)
-    except ValueError as error:  # DictAction: an item without '=', or unbalanced brackets
-        parser.error(f'--cfg-options takes KEY=VALUE items ({error})')
+    args = parser.parse_args(argv)
     if args.workers is not None and args.workers < 1:
         parser.error('--workers must be at least 1')
     return args

@@ -50,10 +50,15 @@ def set_show_dir(cfg, show_dir):
 
 def main():
     args = parse_args()
-    if args.out is not None and not args.out.endswith('.json'):
-        raise preflight.UserError(f"--out writes the metrics as JSON; name a file ending in .json, "
-                                  f"not '{args.out}'")
+    if args.out is not None:
+        if not args.out.endswith('.json'):
+            raise preflight.UserError(f"--out writes the metrics as JSON; name a file ending in .json, "
+                                      f"not '{args.out}'")
+        preflight.check_output(args.out)
+    if args.show_dir is not None:
+        preflight.check_output(args.show_dir, folder=True)
     cfg = launch.load_config(args.config, args.cfg_options)
+    preflight.check_parts(cfg, ('model', 'test_dataloader', 'test_cfg'))
     launch.set_work_dir(cfg, args.config, args.work_dir)
     cfg.load_from = args.checkpoint
     cfg.resume = False
@@ -68,7 +73,7 @@ def main():
     if args.check:
         print('the config, its data and the checkpoint are in place')
         return
-    runner = launch.build_runner(cfg, args.launcher)
+    runner = launch.build_runner(cfg, args.launcher, ('test',))
     # The runner loads it as well, but would only log what is missing of it, and test random weights.
     load_trained(runner.model, args.checkpoint)
     metrics = runner.test()

@@ -70,6 +70,7 @@ def set_auto_scale_lr(cfg):
 def main():
     args = parse_args()
     cfg = launch.load_config(args.config, args.cfg_options)
+    preflight.check_parts(cfg, ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper'))
     launch.set_work_dir(cfg, args.config, args.work_dir)
     set_resume(cfg, args.resume)
     if args.amp:
@@ -85,8 +86,8 @@ def main():
     if args.check:
         print('the config, its data and its weights are in place')
         return
-    launch.build_runner(cfg, args.launcher).train()
+    launch.build_runner(cfg, args.launcher, ('train', 'val')).train()
 
 
 if __name__ == '__main__':
-    launch.run(main)
+    launch.run(main, 'interrupted; to go on from the last checkpoint, give the same command with --resume')

@@ -5,7 +5,6 @@ from pathlib import Path
 
 try:
     import torch
-    from mmengine.config import DictAction
     from mmengine.utils import track_iter_progress
 
     from mmattn import launch, preflight
@@ -79,12 +78,9 @@ def parse_args():
                      'backbone)')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu',
                         help='where to compute (default: a GPU if there is one)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+    parser.add_argument('--cfg-options', nargs='+', action=launch.OverrideAction, metavar='KEY=VALUE',
                         help='override settings of the config')
-    try:
-        args = parser.parse_args()
-    except ValueError as error:  # DictAction: an item without '='
-        parser.error(f'--cfg-options takes KEY=VALUE items ({error})')
+    args = parser.parse_args()
     if not args.images and args.dataset is None and args.only != ['pooling']:
         parser.error('give images, or --dataset')
     return args
