@@ -68,8 +68,8 @@ def load_trained(model: nn.Module, checkpoint: str | Path) -> dict[str, Any]:
     try:
         missing = model.load_state_dict(content['state_dict'], strict=False).missing_keys
     except RuntimeError as error:  # a line for each tensor of another shape
-        reshaped = str(error).splitlines()[1:]
-        problem = f'{len(reshaped)} tensors have another shape, the first: {reshaped[0].strip()}'
+        reshaped = [line.strip().rstrip('.') for line in str(error).splitlines()[1:]]
+        problem = f'{len(reshaped)} tensors have another shape, the first: {reshaped[0]}'
         raise _unfit(checkpoint, problem) from error
     missing = [key for key in missing if not HARMLESS.search(key)]
     if missing:
