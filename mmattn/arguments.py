@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import torch
 
-from mmattn.preflight import UserError
+from mmattn.preflight import UserError, one_line
 
 
 def positive(text: str) -> int:
@@ -44,4 +44,4 @@ def check_device(device: str) -> None:
             raise UserError(f'--device {device}: give cpu or cuda')
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise UserError(f'--device {device}: {" ".join(str(error).split())[:200]}') from error
+        raise UserError(f'--device {device}: {one_line(error)[:200]}') from error

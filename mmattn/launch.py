@@ -12,7 +12,7 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from mmattn.preflight import UserError, check_output, check_packages, one_line
+from mmattn.preflight import UserError, check_output, check_packages, kind_and_text, one_line
 
 # Where each launcher states rank, number of processes, and rank within the machine.
 LAUNCHER_VARIABLES = {
@@ -105,11 +105,11 @@ def load_config(path: str, overrides: dict | None = None) -> Config:
         raise UserError(f'{path} builds on a file that is missing ({one_line(error)}); '
                         'mend its _base_') from error
     except Exception as error:  # a config is a program, and may raise anything
-        raise UserError(f'{path} cannot be read ({_short(error)}); mend it there') from error
+        raise UserError(f'{path} cannot be read ({kind_and_text(error)}); mend it there') from error
     try:
         cfg.merge_from_dict(overrides or {})
     except Exception as error:  # mmengine raises many kinds for keys that the config has not
-        raise UserError(f'--cfg-options do not fit {path} ({_short(error)}); mend the key') from error
+        raise UserError(f'--cfg-options do not fit {path} ({kind_and_text(error)}); mend the key') from error
     return cfg
 
 
@@ -140,7 +140,7 @@ def build_runner(cfg: Config, launcher: str, loops: tuple[str, ...]) -> Runner:
         for loop in loops:
             getattr(runner, f'{loop}_loop')  # mmengine builds it when it is first asked for
     except (ValueError, TypeError, KeyError) as error:
-        raise UserError(f'what the config describes cannot be built ({_short(error)}); mend it there '
+        raise UserError(f'what the config describes cannot be built ({kind_and_text(error)}); mend it there '
                         '(MMATTN_DEBUG=1 shows where it was raised)') from error
     return runner
 
@@ -198,7 +198,3 @@ def init_processes(cfg: Config, launcher: str) -> None:
             type='MMDistributedDataParallel', broadcast_buffers=False,
             find_unused_parameters=cfg.get('find_unused_parameters', False))
     cfg.model_wrapper_cfg = {**wrapper, 'device_ids': None}
-
-
-def _short(error: Exception) -> str:
-    return f'{type(error).__name__}: {one_line(error)[:300]}'

@@ -22,6 +22,11 @@ def one_line(error: BaseException) -> str:
     return ' '.join(str(error).split())
 
 
+def kind_and_text(error: BaseException) -> str:
+    """The class of an error and its text, cut to a length that fits into a message."""
+    return f'{type(error).__name__}: {one_line(error)[:300]}'
+
+
 def check_parts(cfg: Config, names: tuple[str, ...]) -> None:
     """Raises UserError if the config lacks one of these settings, or it is no dict."""
     for name in names:
@@ -139,7 +144,7 @@ def check_data(cfg: Config, splits: tuple[str, ...]) -> None:
     missing = []
     for split in splits_read(cfg, splits):
         loader = cfg[f'{split}_dataloader']
-        for key, dataset in _datasets(loader.get('dataset'), f'{split}_dataloader.dataset'):
+        for key, dataset in datasets_in(loader.get('dataset'), f'{split}_dataloader.dataset'):
             missing += _missing_from(dataset, f'{split} ', key)
         missing += _missing_from_evaluator(cfg.get(f'{split}_evaluator'), f'{split}_evaluator')
     if missing:
@@ -153,15 +158,15 @@ def splits_read(cfg: Config, splits: tuple[str, ...]) -> list[str]:
             and (split != 'val' or cfg.get('val_cfg') is not None)]
 
 
-def _datasets(node: object, key: str) -> Iterator[tuple[str, dict]]:
+def datasets_in(node: object, key: str) -> Iterator[tuple[str, dict]]:
     """The data sets inside wrappers such as RepeatDataset and ConcatDataset, with their keys."""
     if isinstance(node, (list, tuple)):
         for index, part in enumerate(node):
-            yield from _datasets(part, f'{key}.{index}')
+            yield from datasets_in(part, f'{key}.{index}')
     elif isinstance(node, dict):
         inner = [name for name in ('dataset', 'datasets') if name in node]
         for name in inner:
-            yield from _datasets(node[name], f'{key}.{name}')
+            yield from datasets_in(node[name], f'{key}.{name}')
         if not inner:
             yield key, node
 

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from mmattn.preflight import UserError
+from mmattn.preflight import UserError, kind_and_text
 
 from .passes import Pass
-from .subject import Other, Ours, Shapes, one_line
+from .subject import Other, Ours, Shapes
 from .treatment import Treatment
 
 
@@ -100,7 +100,7 @@ def errors_of(name: str) -> Iterator[None]:
     except (torch.cuda.OutOfMemoryError, MemoryError) as error:
         raise UserError(f'{name} needs more memory than there is; use a smaller --batch') from error
     except Exception as error:  # noqa: BLE001  foreign code may raise anything
-        raise UserError(f'{name} does not run ({one_line(error)})') from error
+        raise UserError(f'{name} does not run ({kind_and_text(error)})') from error
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import mmattn.models  # noqa: F401  registers what is looked up here
 from mmattn.complexity.networks import input_shape
 from mmattn.launch import load_config, register_modules
 from mmattn.models.backbones import AttnResNet
-from mmattn.preflight import UserError
+from mmattn.preflight import UserError, kind_and_text
 from mmattn.registry import MODELS
 
 from .classifier import Classifier
@@ -172,7 +172,7 @@ class Other:
         try:
             target = importlib.import_module(module_name)
         except Exception as error:  # noqa: BLE001  foreign code may raise anything
-            raise UserError(f'--against {self.text}: {module_name} cannot be imported ({one_line(error)}); '
+            raise UserError(f'--against {self.text}: {module_name} cannot be imported ({kind_and_text(error)}); '
                             'give its folder with --against-path') from error
         for name in spec.name.split('.'):
             if not hasattr(target, name):
@@ -200,13 +200,9 @@ def _call(function: object, spec: Spec, text: str) -> nn.Module:
     try:
         return function(*spec.args, **spec.options)
     except Exception as error:  # noqa: BLE001  whatever a constructor says about its arguments
-        raise UserError(f'{text} cannot be built ({one_line(error)})') from error
+        raise UserError(f'{text} cannot be built ({kind_and_text(error)})') from error
 
 
 def _arguments(model: nn.Module, spec: Spec) -> dict:
     bound = inspect.signature(type(model)).bind(*spec.args, **spec.options)
     return dict(bound.arguments)
-
-
-def one_line(error: BaseException) -> str:
-    return f'{type(error).__name__}: {" ".join(str(error).split())}'[:300]

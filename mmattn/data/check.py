@@ -92,8 +92,8 @@ def _checks(cfg: Config, splits: tuple[str, ...]) -> tuple[dict, list[str]]:
     checks, skipped = {}, []
     for split in splits:
         loader = cfg.get(f'{split}_dataloader') or {}
-        for _, dataset in preflight._datasets(loader.get('dataset'), ''):
-            check = _check(dataset)
+        for _, dataset in preflight.datasets_in(loader.get('dataset'), ''):
+            check = check_of(dataset)
             if check is None:
                 skipped.append(f'{split} ({dataset.get("type")})')
                 continue
@@ -103,7 +103,7 @@ def _checks(cfg: Config, splits: tuple[str, ...]) -> tuple[dict, list[str]]:
     return checks, skipped
 
 
-def _check(dataset: dict) -> Check | None:
+def check_of(dataset: dict) -> Check | None:
     """The check for one dataset of a config; None if it is of another kind or not on disk."""
     kind = str(dataset.get('type')).rpartition('.')[2]
     root = dataset.get('data_root') or ''

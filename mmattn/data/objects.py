@@ -6,7 +6,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from mmattn import preflight
-from mmattn.data.check import _check
+from mmattn.data.check import check_of
 from mmattn.data.check_coco import check_coco
 
 
@@ -22,7 +22,7 @@ def check_objects(cfg: Config, splits: tuple[str, ...]) -> None:
     """
     for split in preflight.splits_read(cfg, splits):
         loader = cfg[f'{split}_dataloader']
-        found = [_problem(dataset, split) for _, dataset in preflight._datasets(loader.get('dataset'), '')]
+        found = [_problem(dataset, split) for _, dataset in preflight.datasets_in(loader.get('dataset'), '')]
         # Beside others a data set may well have no objects: images of background.
         if found and all(found):
             raise preflight.UserError(f'{found[0]}; look through the data with: '
@@ -30,14 +30,14 @@ def check_objects(cfg: Config, splits: tuple[str, ...]) -> None:
 
 
 def _problem(dataset: dict, split: str) -> str | None:
-    check = _check(dataset)
+    check = check_of(dataset)
     if check is None or check.fill.func is not check_coco:
         return None
     path, classes = check.fill.keywords['ann_file'], check.fill.keywords['classes']
     try:
         return _lacks(json.loads(path.read_text('utf-8')), path, classes, with_objects=split == 'train')
     except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
-        return f'{path} cannot be read as annotations of COCO ({type(error).__name__}: {preflight.one_line(error)})'
+        return f'{path} cannot be read as annotations of COCO ({preflight.kind_and_text(error)})'
 
 
 def _lacks(content: dict, path: Path, classes: Sequence[str] | None, with_objects: bool) -> str | None:
