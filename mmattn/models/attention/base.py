@@ -2,6 +2,7 @@
 import torch
 from torch import Tensor, nn
 
+from ..allocator import keep_freed_memory
 from ..compiling import is_recording
 from ..gate import Gated
 from ..hooked import is_hooked
@@ -43,6 +44,7 @@ class Attention(Gated):
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
+        keep_freed_memory(x)
         out = self.gated(x, self.attend(x))
         if is_channels_last(x):
             out = out.contiguous(memory_format=torch.channels_last)

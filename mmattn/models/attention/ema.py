@@ -64,16 +64,21 @@ def no_autocast(x: Tensor) -> AbstractContextManager:
     return nullcontext()
 
 
+def ends(x: Tensor, dim: int) -> Tensor:
+    """The last and the first entry along `dim`."""
+    return torch.stack((x.select(dim, -1), x.select(dim, 0)), dim)
+
+
 class Pool(torch.autograd.Function):
     """Means of a map's rows and columns, and its corners; one map for the gradient of all three.
 
-    Shapes: g (B, c, H, W), rows (B, c, H), columns (B, c, W), corners (B, c, 2, 2).
+    Shapes: g (B, c, H, W), rows (B, c, H), columns (B, c, W), corners (B, c, 2, 2),
+    the last and the first.
     """
 
     @staticmethod
     def pool(g: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        corners = torch.stack((g[:, :, 0, 0], g[:, :, 0, -1], g[:, :, -1, 0], g[:, :, -1, -1]), 2)
-        return g.mean(3), g.mean(2), corners.unflatten(2, (2, 2))
+        return g.mean(3), g.mean(2), ends(ends(g, 2), 3)
 
     @staticmethod
     def forward(ctx, g: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -84,9 +89,9 @@ class Pool(torch.autograd.Function):
     def backward(ctx, rows: Tensor, columns: Tensor, corners: Tensor) -> Tensor:
         height, width = ctx.shape[2:]
         dg = (rows / width)[:, :, :, None] + (columns / height)[:, :, None, :]
-        for i in (0, -1):
-            for j in (0, -1):
-                dg[:, :, i, j] += corners[:, :, i, j]
+        for i, row in enumerate((-1, 0)):
+            for j, column in enumerate((-1, 0)):
+                dg[:, :, row, column] += corners[:, :, i, j]
         return dg
 
 
@@ -95,7 +100,7 @@ class Gate(torch.autograd.Function):
 
     ``zhat = (z - mean(z)) / std(z)`` over the n positions, ``z = g * h * w``, and the kernel's
     product is a convolution. Nothing of a map's size is kept for the backward but the input; it
-    makes zhat anew. With s for the gradient of what the sigmoid takes::
+    makes ``z - mean(z)`` anew. With s for the gradient of what the sigmoid takes::
 
         dv[k] = sum(s * zhat[k])
         dz[k] = v[k] / std[k] * (s - mean(s) - zhat[k] * dv[k] / n)
@@ -105,22 +110,21 @@ class Gate(torch.autograd.Function):
     """
 
     @staticmethod
-    def normalize(g: Tensor, h: Tensor, w: Tensor, eps: float) -> tuple[Tensor, Tensor]:
-        """zhat (B, c, H, W) and 1 / std (B, c, 1, 1)."""
+    def center(g: Tensor, h: Tensor, w: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+        """z - mean(z), (B, c, H, W), and 1 / std, (B, c)."""
         z = (g * h).mul_(w)
         z.sub_(z.mean((2, 3), keepdim=True))
         # with the mean gone the norm is as exact as var_mean, which is many times slower on a CPU
-        std = torch.linalg.vector_norm(z, dim=(2, 3), keepdim=True)
-        scale = torch.rsqrt((std / (z.shape[2] * z.shape[3])**0.5).square() + eps)
-        return z.mul_(scale), scale
+        std = torch.linalg.vector_norm(z, dim=(2, 3)) / (z.shape[2] * z.shape[3])**0.5
+        return z, torch.rsqrt(std.square() + eps)
 
     @staticmethod
     def weigh(g: Tensor, h: Tensor, w: Tensor, v: Tensor, kernel: Tensor, shift: Tensor,
               eps: float) -> Tensor:
         """The sigmoid, (B, 1, H, W); call it without autocast."""
         a = conv_to_one(g, kernel) + shift[:, None, None, None]
-        zhat, _ = Gate.normalize(g, h, w, eps)
-        return (a + torch.bmm(v[:, None], zhat.flatten(2)).view_as(a)).sigmoid()
+        z, scale = Gate.center(g, h, w, eps)
+        return (a + torch.bmm((v * scale)[:, None], z.flatten(2)).view_as(a)).sigmoid()
 
     @staticmethod
     def forward(ctx, x: Tensor, h: Tensor, w: Tensor, v: Tensor, kernel: Tensor, shift: Tensor,
@@ -147,11 +151,11 @@ class Gate(torch.autograd.Function):
             s = s.flatten(2)  # (B, 1, HW)
             dkernel = torch.bmm(g.flatten(2), served.transpose(1, 2)).sum(0).view_as(kernel)
 
-            zhat, scale = Gate.normalize(g, h, w, ctx.eps)
-            zhat, scale = zhat.flatten(2), scale.flatten(2)
-            dv = torch.bmm(zhat, s.transpose(1, 2))  # (B, c, 1)
+            z, scale = Gate.center(g, h, w, ctx.eps)
+            z, scale = z.flatten(2), scale[:, :, None]
+            dv = torch.bmm(z, s.transpose(1, 2)).mul_(scale)  # (B, c, 1)
             v = v[:, :, None] * scale
-            dz = zhat.mul_(v * dv / -n).baddbmm_(v, s - s.mean(2, keepdim=True)).view_as(g)
+            dz = z.mul_(v * (dv / -n * scale)).baddbmm_(v, s - s.mean(2, keepdim=True)).view_as(g)
             dgate = dz * g
             dh = (dgate * w).sum(3, keepdim=True)
             dw = dgate.mul_(h).sum(2, keepdim=True)
@@ -161,27 +165,26 @@ class Gate(torch.autograd.Function):
         return dg.view_as(x), dh, dw, dv[:, :, 0], dkernel, s.sum((1, 2)), None
 
 
-def unseen(x: Tensor, dim: int) -> Tensor:
-    """What each of 3 taps along the zero-padded `dim` never meets: last entry, none, first."""
-    first, last = x.select(dim, 0), x.select(dim, -1)
-    return torch.stack((last, torch.zeros_like(first), first), dim)
+def mean_of_conv(conv: nn.Conv2d, rows: Tensor, columns: Tensor, corners: Tensor) -> Tensor:
+    """The means (B, c) of the maps that a 3x3 convolution with padding 1 makes, without making them.
 
-
-def mean_seen(rows: Tensor, columns: Tensor, corners: Tensor) -> Tensor:
-    """For each of the 3x3 taps, the sum of what it sees of the zero-padded map, over H * W.
+    The padding hides the map's last row from the taps of the kernel's first row and the first row
+    from those of its last; so with columns. A tap sees all, less a row and a column, plus their
+    corner, which was taken off twice.
 
     Args:
-        rows: the map's means over columns, (B, c, H).
-        columns: its means over rows, (B, c, W).
-        corners: its corners, (B, c, 2, 2).
-
-    Returns:
-        (B, c, 3, 3): all, less a row and a column, plus their corner, which was taken off twice.
+        conv: c to c channels.
+        rows, columns, corners: what :class:`Pool` makes of the convolution's input.
     """
     height, width = rows.shape[2], columns.shape[2]
-    row, column = unseen(rows, 2) / height, unseen(columns, 2) / width
-    corner = unseen(unseen(corners, 2), 3) / (height * width)
-    return rows.mean(2)[:, :, None, None] - row[:, :, :, None] - column[:, :, None, :] + corner
+    seen = torch.cat((
+        rows.mean(2, keepdim=True), ends(rows, 2) / height, ends(columns, 2) / width,
+        corners.flatten(2) / (height * width)), 2)  # (B, c, 9)
+    taps = conv.weight  # (c, c, 3, 3)
+    weight = torch.cat((
+        taps.sum((2, 3))[:, :, None], -taps.sum(3)[:, :, ::2], -taps.sum(2)[:, :, ::2],
+        taps[:, :, ::2, ::2].flatten(2)), 2)  # (c, c, 9)
+    return F.linear(seen.flatten(1), weight.flatten(1), conv.bias)
 
 
 @MODELS.register_module()
@@ -242,9 +245,8 @@ class EMA(Attention):
             torch.cat((rows, columns), 2))  # (B, c, H + W)
         h, w = mixed.sigmoid().split(g.shape[2:], 2)
 
-        seen = mean_seen(rows, columns, corners).flatten(1)
         q1 = self.norm.bias.softmax(0)  # (c,)
-        q2 = F.linear(seen, self.conv3.weight.flatten(1), self.conv3.bias).softmax(1)  # (B, c)
+        q2 = mean_of_conv(self.conv3, rows, columns, corners).softmax(1)  # (B, c)
         kernel = torch.einsum('k,kcij->cij', q1, self.conv3.weight)
         shift = q2 @ self.norm.bias + q1 @ self.conv3.bias
         return h[:, :, :, None], w[:, :, None], q2 * self.norm.weight, kernel, shift
