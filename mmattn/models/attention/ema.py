@@ -98,16 +98,24 @@ class Pool(torch.autograd.Function):
 class Gate(torch.autograd.Function):
     """``y = g * sigmoid(v . zhat + kernel * g + shift)``: all that touches the whole map.
 
-    ``zhat = (z - mean(z)) / std(z)`` over the n positions, ``z = g * h * w``, and the kernel's
-    product is a convolution. Nothing of a map's size is kept for the backward but the input; it
-    makes ``z - mean(z)`` anew. With s for the gradient of what the sigmoid takes::
+    ``zhat = (z - mean(z)) / std(z)`` over the n positions, ``z = g * h * w``, ``h`` and ``w`` the
+    sigmoids of `lines`, and the kernel's product is a convolution. Nothing of a map's size is kept
+    for the backward but the input; it makes ``z - mean(z)`` anew. With s for the gradient of what
+    the sigmoid takes, and d(h) / d(lines) = h (1 - h)::
 
         dv[k] = sum(s * zhat[k])
         dz[k] = v[k] / std[k] * (s - mean(s) - zhat[k] * dv[k] / n)
+        dlines = (1 - h) * sum over columns of z * dz,  (1 - w) * sum over rows of z * dz
 
-    Shapes: x and y (N, C, H, W), contiguous, of which g is the view (B, c, H, W); h (B, c, H, 1),
-    w (B, c, 1, W), v (B, c), kernel (c, 3, 3), shift (B,), all of one dtype.
+    Shapes: x and y (N, C, H, W), contiguous, of which g is the view (B, c, H, W); lines
+    (B, c, H + W), v (B, c), kernel (c, 3, 3), shift (B,), all of one dtype.
     """
+
+    @staticmethod
+    def factors(lines: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
+        """h (B, c, H, 1) and w (B, c, 1, W)."""
+        h, w = lines.sigmoid().split(g.shape[2:], 2)
+        return h[:, :, :, None], w[:, :, None]
 
     @staticmethod
     def center(g: Tensor, h: Tensor, w: Tensor, eps: float) -> tuple[Tensor, Tensor]:
@@ -119,20 +127,20 @@ class Gate(torch.autograd.Function):
         return z, torch.rsqrt(std.square() + eps)
 
     @staticmethod
-    def weigh(g: Tensor, h: Tensor, w: Tensor, v: Tensor, kernel: Tensor, shift: Tensor,
+    def weigh(g: Tensor, lines: Tensor, v: Tensor, kernel: Tensor, shift: Tensor,
               eps: float) -> Tensor:
         """The sigmoid, (B, 1, H, W); call it without autocast."""
         a = conv_to_one(g, kernel) + shift[:, None, None, None]
-        z, scale = Gate.center(g, h, w, eps)
+        z, scale = Gate.center(g, *Gate.factors(lines, g), eps)
         return (a + torch.bmm((v * scale)[:, None], z.flatten(2)).view_as(a)).sigmoid()
 
     @staticmethod
-    def forward(ctx, x: Tensor, h: Tensor, w: Tensor, v: Tensor, kernel: Tensor, shift: Tensor,
+    def forward(ctx, x: Tensor, lines: Tensor, v: Tensor, kernel: Tensor, shift: Tensor,
                 eps: float) -> Tensor:
         g = x.view(*v.shape, *x.shape[2:])
         with no_autocast(g):
-            weight = Gate.weigh(g, h, w, v, kernel, shift, eps)
-            ctx.save_for_backward(x, h, w, v, kernel, weight)
+            weight = Gate.weigh(g, lines, v, kernel, shift, eps)
+            ctx.save_for_backward(x, lines, v, kernel, weight)
             ctx.eps = eps
             y = torch.empty_like(x)  # no view, so that a network may add to it in place
             torch.mul(g, weight, out=y.view_as(g))
@@ -141,7 +149,7 @@ class Gate(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, dy: Tensor):
-        x, h, w, v, kernel, weight = ctx.saved_tensors
+        x, lines, v, kernel, weight = ctx.saved_tensors
         g = x.view(*v.shape, *x.shape[2:])
         dy = dy.reshape(g.shape)
         n = g.shape[2] * g.shape[3]
@@ -151,22 +159,24 @@ class Gate(torch.autograd.Function):
             s = s.flatten(2)  # (B, 1, HW)
             dkernel = torch.bmm(g.flatten(2), served.transpose(1, 2)).sum(0).view_as(kernel)
 
+            h, w = Gate.factors(lines, g)
             z, scale = Gate.center(g, h, w, ctx.eps)
             z, scale = z.flatten(2), scale[:, :, None]
             dv = torch.bmm(z, s.transpose(1, 2)).mul_(scale)  # (B, c, 1)
             v = v[:, :, None] * scale
             dz = z.mul_(v * (dv / -n * scale)).baddbmm_(v, s - s.mean(2, keepdim=True)).view_as(g)
-            dgate = dz * g
-            dh = (dgate * w).sum(3, keepdim=True)
-            dw = dgate.mul_(h).sum(2, keepdim=True)
 
-            dg = torch.mul(dy, weight, out=dgate).add_(dz.mul_(h).mul_(w)).flatten(2)
+            dz.mul_(h).mul_(w)
+            zdz = dz * g  # with h and w in dz: z * dz
+            dlines = torch.cat(
+                (zdz.sum(3).mul_(1 - h[:, :, :, 0]), zdz.sum(2).mul_(1 - w[:, :, 0])), 2)
+            dg = torch.mul(dy, weight, out=zdz).add_(dz).flatten(2)
             dg.baddbmm_(kernel.flatten(1).expand(g.shape[0], -1, -1), served)
-        return dg.view_as(x), dh, dw, dv[:, :, 0], dkernel, s.sum((1, 2)), None
+        return dg.view_as(x), dlines, dv[:, :, 0], dkernel, s.sum((1, 2)), None
 
 
 def mean_of_conv(conv: nn.Conv2d, rows: Tensor, columns: Tensor, corners: Tensor) -> Tensor:
-    """The means (B, c) of the maps that a 3x3 convolution with padding 1 makes, without making them.
+    """The means (B, c) of what a 3x3 convolution with padding 1 makes of a map, without making it.
 
     The padding hides the map's last row from the taps of the kernel's first row and the first row
     from those of its last; so with columns. A tap sees all, less a row and a column, plus their
@@ -237,16 +247,15 @@ class EMA(Attention):
         return x.view(x.shape[0] * self.factor, self.norm.num_channels, *x.shape[2:])
 
     def summary(self, g: Tensor) -> tuple[Tensor, ...]:
-        """h, w, v, kernel and shift of :class:`Gate`: all that follows from the pooled map."""
+        """lines, v, kernel and shift of :class:`Gate`: all that follows from the pooled map."""
         rows, columns, corners = Pool.pool(g) if torch.jit.is_tracing() else Pool.apply(g)
         # conv1 as a product: on so few positions a convolution takes longer to set up than to run
-        mixed = torch.baddbmm(
+        lines = torch.baddbmm(
             self.conv1.bias[:, None], self.conv1.weight.flatten(1).expand(g.shape[0], -1, -1),
             torch.cat((rows, columns), 2))  # (B, c, H + W)
-        h, w = mixed.sigmoid().split(g.shape[2:], 2)
 
         q1 = self.norm.bias.softmax(0)  # (c,)
         q2 = mean_of_conv(self.conv3, rows, columns, corners).softmax(1)  # (B, c)
         kernel = torch.einsum('k,kcij->cij', q1, self.conv3.weight)
         shift = q2 @ self.norm.bias + q1 @ self.conv3.bias
-        return h[:, :, :, None], w[:, :, None], q2 * self.norm.weight, kernel, shift
+        return lines, q2 * self.norm.weight, kernel, shift
