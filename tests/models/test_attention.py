@@ -199,10 +199,14 @@ def test_autocast_keeps_dtype_and_stays_close(name, identity_init, dtype):
 
 @pytest.mark.parametrize('name', NAMES)
 def test_channels_last_stays_channels_last(name):
-    module, x = scrambled(name).eval(), random_map(2, CHANNELS, 6, 5)
-    out = module(x.contiguous(memory_format=torch.channels_last))
-    assert out.is_contiguous(memory_format=torch.channels_last)
-    assert torch.allclose(out, module(x), atol=1e-5)
+    module, x = scrambled(name).double().eval(), random_map(2, CHANNELS, 6, 5, dtype=torch.float64)
+    results = []
+    for memory_format in (torch.contiguous_format, torch.channels_last):
+        given = [x.clone(memory_format=memory_format).requires_grad_(), *module.parameters()]
+        out = module(given[0])
+        assert out.is_contiguous(memory_format=memory_format)
+        results.append([out, *torch.autograd.grad(out.square().sum(), given, allow_unused=True)])
+    torch.testing.assert_close(*results)
 
 
 @pytest.mark.parametrize('name', NAMES)

@@ -46,7 +46,7 @@ def assert_same(ours: list[Tensor], ordinary: list[Tensor]) -> None:
 
 def test_networks_get_the_gradients_of_the_ordinary_way(small, keeping_all):
     net, size = small
-    x = images(2, 3, size, size)
+    x = images(2, 3, size, size).contiguous(memory_format=torch.channels_last)  # as large batches are
     ours = gradients(net, x)
     keeping_all()
     assert_same(ours, gradients(net, x))

@@ -190,7 +190,12 @@ def test_keeps_the_type_under_autocast(name):
 def test_memory_format_changes_nothing(name):
     module = in_slot(name, stride=2, first_block=True).double().eval()
     x = noise(2, spatial_width(dict(type=f'mmattn.{name}'), 64, 64), 7, 8)
-    torch.testing.assert_close(module(x.to(memory_format=torch.channels_last)), module(x))
+    results = []
+    for memory_format in (torch.contiguous_format, torch.channels_last):
+        given = [x.clone(memory_format=memory_format).requires_grad_(), *module.parameters()]
+        out = module(given[0])
+        results.append([out, *torch.autograd.grad(out.square().sum(), given)])
+    torch.testing.assert_close(*results)
 
 
 @every_module
