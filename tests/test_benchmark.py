@@ -518,8 +518,14 @@ def test_outputs_without_a_tensor_are_not_compared():
 @pytest.mark.parametrize('device, chosen', [('cpu', True), ('cuda', False)])
 def test_a_memory_format_is_chosen_on_a_cpu_only(device, chosen):
     model = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
-    treatment = _same_treatment(Treatment(device=device), model, torch.rand(1, 3, 8, 8))
+    treatment = _same_treatment(Treatment(device=device), model, [(1, 3, 8, 8)])
     assert treatment == Treatment(device=device, channels_last=chosen, foreign=True)
+
+
+@pytest.mark.parametrize('batch, chosen', [(1, False), (100, True)])
+def test_a_memory_format_is_chosen_for_the_batch(batch, chosen):
+    model = AttnResNet(depth=18, base_channels=8).eval()
+    assert _same_treatment(Treatment(), model, [(batch, 3, 32, 32)]).channels_last == chosen
 
 
 def test_the_layout_that_a_network_chooses_is_seen():

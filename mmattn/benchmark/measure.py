@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from mmattn.complexity.measure import SLOTS
 from mmattn.models.backbones import AttnResNet
@@ -97,7 +97,7 @@ def measure_against(subject: Ours, other: Other, settings: Settings) -> dict:
     if agreement.differs:
         raise UserError(f'{subject.name} and {other.name} do not compute the same with the same weights, so no time '
                         f'was taken: {agreement.text}; give what computes the same')
-    same = _same_treatment(settings.treatment, case.model.eval(), inputs)
+    same = _same_treatment(settings.treatment, case.model.eval(), case.shapes)
     plain = Treatment(device=same.device, amp=same.amp, foreign=True)
 
     results, comparisons = [], []
@@ -176,10 +176,10 @@ def measure_scaling(subject: Ours, settings: Settings) -> dict:
         for row in measure(one, changed)['results']])
 
 
-def _same_treatment(treatment: Treatment, model: nn.Module, inputs: Tensor | list[Tensor]) -> Treatment:
-    """What treats other code as `model`, ours, is treated and as it then treats itself."""
+def _same_treatment(treatment: Treatment, model: nn.Module, shapes: Shapes) -> Treatment:
+    """What treats other code as `model`, ours, is treated and as it then treats itself for inputs of these shapes."""
     # Ours chooses a memory format on a CPU alone, and here model and inputs are on one, whatever the device is.
-    chooses = _on_cpu(treatment) and prefers_channels_last(model, inputs)
+    chooses = _on_cpu(treatment) and prefers_channels_last(model, Treatment().inputs(shapes))
     return replace(treatment, foreign=True, channels_last=treatment.channels_last or chooses)
 
 
