@@ -184,6 +184,7 @@ def test_attention_outlives_what_exchanges_norms(attentive):
 
 
 def test_building_changes_neither_statistics_nor_random_numbers():
+    pytest.importorskip('mmpretrain')
     plain, attentive = build(MOBILENET), attention_on(attn=dict(type='mmattn.SimAM'))
     follows = torch.rand(1)  # SimAM has no parameters, so draws nothing
     build(MOBILENET)
