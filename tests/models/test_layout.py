@@ -15,23 +15,19 @@ def few_suffice(monkeypatch):
     monkeypatch.setattr(layout, 'LEAST_POSITIONS', 0)
 
 
-def formats_inside(size, dtype=torch.float32):
+@pytest.mark.parametrize('size, dtype, inside', [
+    ((224, 224), torch.float32, torch.channels_last),
+    ((224, 223), torch.float32, torch.contiguous_format),
+    ((224, 224), torch.float64, torch.contiguous_format)], ids=['large', 'small', 'double'])
+def test_computes_in_the_fast_format_and_answers_in_the_callers(size, dtype, inside):
     net = AttnResNet(depth=18, attn='mmattn.SE', base_channels=8).to(dtype).eval()
     seen = set()
     for name in ('layer1.0.conv1', 'layer2.1.bn2', 'layer3.0.attn'):
         net.get_submodule(name).register_forward_hook(lambda module, args, out: seen.add(format_of(out)))
     with torch.no_grad():
         outs = net(torch.randn(2, 3, *size, dtype=dtype))
+    assert seen == {inside}
     assert all(out.is_contiguous() for out in outs)
-    return seen
-
-
-@pytest.mark.parametrize('size, dtype, inside', [
-    ((224, 224), torch.float32, torch.channels_last),
-    ((224, 223), torch.float32, torch.contiguous_format),
-    ((224, 224), torch.float64, torch.contiguous_format)], ids=['large', 'small', 'double'])
-def test_computes_in_the_fast_format_and_answers_in_the_callers(size, dtype, inside):
-    assert formats_inside(size, dtype) == {inside}
 
 
 @pytest.mark.parametrize('memory_format', FORMATS, ids=str)

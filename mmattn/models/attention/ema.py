@@ -72,8 +72,8 @@ def ends(x: Tensor, dim: int) -> Tensor:
 class Pool(torch.autograd.Function):
     """Means of a map's rows and columns, and its corners; one map for the gradient of all three.
 
-    Shapes: g (B, c, H, W), rows (B, c, H), columns (B, c, W), corners (B, c, 2, 2),
-    the last and the first.
+    Shapes: g (B, c, H, W), rows (B, c, H), columns (B, c, W), corners (B, c, 2, 2), in either
+    direction the last and the first.
     """
 
     @staticmethod
