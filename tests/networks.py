@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 import mmattn.models  # noqa: F401
-from mmattn.benchmark.classifier import Classifier
+from mmattn.analysis.benchmark.classifier import Classifier
 from mmattn.models.backbones.presets import PYCONV_STAGES
 from mmattn.registry import MODELS
 

@@ -1,6 +1,6 @@
 """Reference outputs of the authors' code, and the deterministic weights and images they were made with.
 
-``data/parity.json`` holds, for each network, what the authors' code returned in eval mode for 2 images: the
+``fixtures/parity.json`` holds, for each network, what the authors' code returned in eval mode for 2 images: the
 first 8 logits of each and all logits' standard deviation, and of each stage's output shape, mean, standard
 deviation and largest magnitude. Entry i of the authors' state_dict, with n elements and w =
 RandomState(i).standard_normal(n), is
@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-FACTS = json.loads((Path(__file__).parent / 'data' / 'parity.json').read_text())
+FACTS = json.loads((Path(__file__).parent / 'fixtures' / 'parity.json').read_text())
 SHARED = Path(__file__).resolve().parents[2] / 'shared' / 'parity' / 'networks'
 
 

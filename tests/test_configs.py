@@ -18,8 +18,8 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, DefaultScope
 from mmengine.structures import InstanceData
 
-from mmattn.complexity import read_metafiles
-from mmattn.quiet import quiet
+from mmattn.analysis.complexity import read_metafiles
+from mmattn.engine.quiet import quiet
 
 pytest.importorskip('mmdet')
 pytest.importorskip('mmpretrain')

@@ -9,10 +9,11 @@ try:
     import mmattn  # noqa: F401  isort: skip  before mmdet and mmpretrain
     import torch
 
-    from mmattn import benchmark
-    from mmattn.arguments import check_device, count, positive
-    from mmattn.fileio import write_json
-    from mmattn.preflight import UserError, check_output
+    from mmattn.analysis import benchmark
+    from mmattn.engine.arguments import check_device, count, positive
+    from mmattn.engine.preflight import check_output
+    from mmattn.errors import UserError
+    from mmattn.files import write_json
 except ModuleNotFoundError as missing:
     print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
           '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
@@ -146,7 +147,7 @@ def run(args: argparse.Namespace) -> None:
 def show(report: dict, plot: Path | None) -> None:
     print(benchmark.as_text(report))
     if plot:
-        from mmattn.benchmark.pictures import draw_bars  # matplotlib takes a second to import
+        from mmattn.analysis.benchmark.pictures import draw_bars  # matplotlib takes a second to import
 
         draw_bars(report['results'], plot)
 

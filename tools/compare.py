@@ -6,11 +6,11 @@ from pathlib import Path
 try:
     import torch
 
-    from mmattn import launch
-    from mmattn.arguments import check_device, count, seconds
-    from mmattn.compare.comparison import compare
-    from mmattn.compare.run import find_run, read_runs
-    from mmattn.compare.write import check_outputs, write
+    from mmattn.analysis.compare.comparison import compare
+    from mmattn.analysis.compare.run import find_run, read_runs
+    from mmattn.analysis.compare.write import check_outputs, write
+    from mmattn.engine import launch
+    from mmattn.engine.arguments import check_device, count, seconds
 except ModuleNotFoundError as missing:
     print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
           '(or, in an environment of your own: pip install -e .)', file=sys.stderr)

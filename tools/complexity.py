@@ -5,9 +5,18 @@ import sys
 from pathlib import Path
 
 try:
-    from mmattn.arguments import positive
-    from mmattn.complexity import RULE, Attachable, Complexity, Table, attachable, make_tables, measure, read_metafiles
-    from mmattn.preflight import UserError
+    from mmattn.analysis.complexity import (
+        RULE,
+        Attachable,
+        Complexity,
+        Table,
+        attachable,
+        make_tables,
+        measure,
+        read_metafiles,
+    )
+    from mmattn.engine.arguments import positive
+    from mmattn.errors import UserError
 except ModuleNotFoundError as missing:
     print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
           '(or, in an environment of your own: pip install -e .)', file=sys.stderr)

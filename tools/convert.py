@@ -20,13 +20,14 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor, nn
 
-from mmattn.checkpoint import CheckpointError, read_state, write_checkpoint
-from mmattn.complexity import load_config
-from mmattn.conversion import ConversionError, Layout, convert, recognise, recognise_ours, revert
+from mmattn.analysis.complexity import load_config
 from mmattn.description import Description, describe
-from mmattn.matching import Mismatch, compare, grouped, slot_prefixes, with_batch_counts
-from mmattn.preflight import UserError, check_output
-from mmattn.quiet import quiet
+from mmattn.engine.preflight import check_output
+from mmattn.engine.quiet import quiet
+from mmattn.errors import UserError
+from mmattn.weights import CheckpointError, read_state, write_checkpoint
+from mmattn.weights.conversion import ConversionError, Layout, convert, recognise, recognise_ours, revert
+from mmattn.weights.matching import Mismatch, compare, grouped, slot_prefixes, with_batch_counts
 
 EXAMPLES = """examples:
   the authors' SDA-ResNet-86 for our classifier, and for a detector

@@ -17,8 +17,8 @@ from torch.nn import functional as F
 
 try:
     import mmattn.models  # noqa: F401
-    from mmattn.arguments import positive, positive_float
-    from mmattn.fileio import atomic_path, write_json
+    from mmattn.engine.arguments import positive, positive_float
+    from mmattn.files import atomic_path, write_json
     from mmattn.models.gate import named_gates
     from mmattn.registry import MODELS
 except ModuleNotFoundError as missing:

@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 
 try:
-    from mmattn import launch
     from mmattn.data import check, visdrone
-    from mmattn.preflight import UserError
+    from mmattn.engine import launch
+    from mmattn.errors import UserError
 except ModuleNotFoundError as missing:
     print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
           '(or, in an environment of your own: pip install -e .)', file=sys.stderr)

@@ -6,15 +6,16 @@ from pathlib import Path
 try:
     import torch
 
-    from mmattn import launch, preflight
-    from mmattn.arguments import count, score
-    from mmattn.fileio import write_json
-    from mmattn.report.ap import average_precisions, format_table
-    from mmattn.report.curves import draw_curves
-    from mmattn.report.history import read_history
-    from mmattn.report.pictures import draw_example, draw_sheet, save_png
-    from mmattn.report.predictions import Predictor
-    from mmattn.report.work_dir import find_checkpoint, find_config, planned_end
+    from mmattn.analysis.runs.ap import average_precisions, format_table
+    from mmattn.analysis.runs.curves import draw_curves
+    from mmattn.analysis.runs.history import read_history
+    from mmattn.analysis.runs.pictures import draw_example, draw_sheet, save_png
+    from mmattn.analysis.runs.predictions import Predictor
+    from mmattn.analysis.runs.work_dir import find_checkpoint, find_config, planned_end
+    from mmattn.engine import launch, preflight
+    from mmattn.engine.arguments import count, score
+    from mmattn.errors import UserError
+    from mmattn.files import write_json
 except ModuleNotFoundError as missing:
     print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
           '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
@@ -107,11 +108,11 @@ def main():
     cfg, config_path = find_config(args.work_dir)
     checkpoint = args.checkpoint or find_checkpoint(args.work_dir)
     if not checkpoint.is_file():
-        raise preflight.UserError(f"no checkpoint at '{checkpoint}'; name another")
+        raise UserError(f"no checkpoint at '{checkpoint}'; name another")
     last = history.validations[-1]
     table = average_precisions(last.metrics)
     if not table:
-        raise preflight.UserError(
+        raise UserError(
             f"the last validation in '{args.work_dir}' gave no box or mask AP: nothing was "
             'detected, or the config has another evaluator than CocoMetric; train longer, or '
             'mend val_evaluator')

@@ -3,10 +3,11 @@ import os
 import sys
 
 try:
-    from mmattn import launch, preflight
-    from mmattn.checkpoint.trained import load_trained
     from mmattn.data.objects import check_objects
-    from mmattn.fileio import write_json
+    from mmattn.engine import launch, preflight
+    from mmattn.errors import UserError
+    from mmattn.files import write_json
+    from mmattn.weights.trained import load_trained
 except ModuleNotFoundError as missing:
     print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
           '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
@@ -39,7 +40,7 @@ def set_show_dir(cfg, show_dir):
     """The hooks of the two libraries draw alike, but name their options differently."""
     hook = cfg.get('default_hooks', {}).get('visualization')
     if hook is None:
-        raise preflight.UserError('--show-dir needs the visualization hook of mmdet or mmpretrain '
+        raise UserError('--show-dir needs the visualization hook of mmdet or mmpretrain '
                                   'in the default_hooks of the config; add it there')
     show_dir = os.path.abspath(show_dir)
     if cfg.get('default_scope') == 'mmpretrain':
@@ -52,7 +53,7 @@ def main():
     args = parse_args()
     if args.out is not None:
         if not args.out.endswith('.json'):
-            raise preflight.UserError(f"--out writes the metrics as JSON; name a file ending in .json, "
+            raise UserError(f"--out writes the metrics as JSON; name a file ending in .json, "
                                       f"not '{args.out}'")
         preflight.check_output(args.out)
     if args.show_dir is not None:

@@ -2,8 +2,9 @@
 import sys
 
 try:
-    from mmattn import launch, preflight
     from mmattn.data.objects import check_objects
+    from mmattn.engine import launch, preflight
+    from mmattn.errors import UserError
 except ModuleNotFoundError as missing:
     print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
           '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
@@ -49,11 +50,11 @@ def set_resume(cfg, resume):
 
 def set_amp(cfg):
     if not preflight.torch.cuda.is_available():
-        raise preflight.UserError('--amp needs a GPU, and there is none; leave it out')
+        raise UserError('--amp needs a GPU, and there is none; leave it out')
     wrapper = cfg.optim_wrapper
     kind = wrapper.get('type', 'OptimWrapper')
     if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
-        raise preflight.UserError(f"--amp cannot be used with the config's optim_wrapper of type "
+        raise UserError(f"--amp cannot be used with the config's optim_wrapper of type "
                                   f'{kind}; leave it out, or use OptimWrapper there')
     wrapper.type = 'AmpOptimWrapper'
     wrapper.setdefault('loss_scale', 'dynamic')
@@ -61,7 +62,7 @@ def set_amp(cfg):
 
 def set_auto_scale_lr(cfg):
     if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
-        raise preflight.UserError(
+        raise UserError(
             '--auto-scale-lr needs the batch size that the learning rate of the config is for; add '
             '--cfg-options auto_scale_lr.base_batch_size=N')
     cfg.auto_scale_lr.enable = True

@@ -7,15 +7,15 @@ try:
     import torch
     from mmengine.utils import track_iter_progress
 
-    from mmattn import launch, preflight
-    from mmattn.arguments import check_device, positive, score
-    from mmattn.preflight import UserError
-    from mmattn.visualize.attention import KINDS, Recorder, find, inventory, pooling_shares
-    from mmattn.visualize.cam import METHODS, TARGETS, Choice, Explainer
-    from mmattn.visualize.extras import require
-    from mmattn.visualize.network import Network
-    from mmattn.visualize.report import Report
-    from mmattn.visualize.sizes import compare_sizes, survey
+    from mmattn.analysis.visualize.attention import KINDS, Recorder, find, inventory, pooling_shares
+    from mmattn.analysis.visualize.cam import METHODS, TARGETS, Choice, Explainer
+    from mmattn.analysis.visualize.extras import require
+    from mmattn.analysis.visualize.network import Network
+    from mmattn.analysis.visualize.report import Report
+    from mmattn.analysis.visualize.sizes import compare_sizes, survey
+    from mmattn.engine import launch, preflight
+    from mmattn.engine.arguments import check_device, positive, score
+    from mmattn.errors import UserError
 except ModuleNotFoundError as missing:
     print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
           "(or, in an environment of your own: pip install -e '.[viz]')", file=sys.stderr)

@@ -7,12 +7,13 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.fileio import list_from_file
 
-from mmattn import preflight
 from mmattn.data.check_coco import check_coco
 from mmattn.data.check_folders import check_folders, check_list
 from mmattn.data.class_names import COCO
 from mmattn.data.images import EXTENSIONS
 from mmattn.data.report import Report
+from mmattn.engine import preflight
+from mmattn.errors import UserError
 
 SPLITS = ('train', 'val', 'test')
 
@@ -55,7 +56,7 @@ def check_config(cfg: Config, splits: tuple[str, ...] = SPLITS, workers: int | N
     checks, skipped = _checks(cfg, splits)
     if not checks:
         why = '; '.join(skipped) or f'it has none for {", ".join(splits)}'
-        raise preflight.UserError('the config has no COCO-style or ImageNet-style dataset on disk '
+        raise UserError('the config has no COCO-style or ImageNet-style dataset on disk '
                                   f'({why}); name another config or split')
     folders = None
     for names, check in checks.values():
@@ -146,7 +147,7 @@ def _classes(dataset: dict, default: list[str] | None) -> list[str] | None:
     classes = (dataset.get('metainfo') or {}).get('classes') or dataset.get('classes')
     if isinstance(classes, str):  # mm takes it for a file with a name in each line
         if not Path(classes).is_file():
-            raise preflight.UserError(f"no file '{classes}' with the names of the classes; put one "
+            raise UserError(f"no file '{classes}' with the names of the classes; put one "
                                       'there, or list the names in the config')
         classes = list_from_file(classes)
     return list(classes) if classes else default

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from mmattn import preflight
 from mmattn.data.check import check_of
 from mmattn.data.check_coco import check_coco
+from mmattn.engine import preflight
+from mmattn.errors import UserError, kind_and_text
 
 
 def check_objects(cfg: Config, splits: tuple[str, ...]) -> None:
@@ -25,7 +26,7 @@ def check_objects(cfg: Config, splits: tuple[str, ...]) -> None:
         found = [_problem(dataset, split) for _, dataset in preflight.datasets_in(loader.get('dataset'), '')]
         # Beside others a data set may well have no objects: images of background.
         if found and all(found):
-            raise preflight.UserError(f'{found[0]}; look through the data with: '
+            raise UserError(f'{found[0]}; look through the data with: '
                                       f'python tools/prepare_data.py check CONFIG --split {split}')
 
 
@@ -37,7 +38,7 @@ def _problem(dataset: dict, split: str) -> str | None:
     try:
         return _lacks(json.loads(path.read_text('utf-8')), path, classes, with_objects=split == 'train')
     except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
-        return f'{path} cannot be read as annotations of COCO ({preflight.kind_and_text(error)})'
+        return f'{path} cannot be read as annotations of COCO ({kind_and_text(error)})'
 
 
 def _lacks(content: dict, path: Path, classes: Sequence[str] | None, with_objects: bool) -> str | None:

@@ -34,8 +34,8 @@ import numpy as np
 
 from mmattn.data.findings import Findings
 from mmattn.data.images import EXTENSIONS, read_sizes
-from mmattn.fileio import atomic_path
-from mmattn.preflight import UserError
+from mmattn.errors import UserError
+from mmattn.files import atomic_path
 
 CLASSES = ('pedestrian', 'people', 'bicycle', 'car', 'van', 'truck', 'tricycle', 'awning-tricycle',
            'bus', 'motor')

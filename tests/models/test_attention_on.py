@@ -15,12 +15,12 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.hooks import RemovableHandle
 
-from mmattn.complexity import attachable
-from mmattn.fuse import fuse
-from mmattn.models import pretrained
+from mmattn.analysis.complexity import attachable
+from mmattn.errors import UserError
+from mmattn.inference.fold import fuse
 from mmattn.models.backbones.outputs import output_shapes
-from mmattn.preflight import UserError
 from mmattn.registry import MODELS
+from mmattn.weights import pretrained
 
 MOBILENET = dict(type='mmpretrain.MobileNetV2', widen_factor=0.5, out_indices=(4, 7))
 # config, pattern, number of modules that it chooses

@@ -12,7 +12,7 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch import nn
 
-from mmattn.hooks import GateHook
+from mmattn.engine.hooks import GateHook
 from mmattn.models.depth import SDA
 from mmattn.models.gate import named_gates
 from mmattn.registry import MODELS

@@ -10,8 +10,8 @@ from mmengine.model import BaseModule, ModuleDict
 from torch import Tensor, nn
 
 from mmattn.registry import MODELS
+from mmattn.weights import pretrained
 
-from .. import pretrained
 from ..blocks.slots import build_attention
 from ..compiling import is_recording
 from .outputs import map_channels, output_shapes

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmattn.registry import MODELS
+from mmattn.weights import pretrained
 
-from .. import pretrained
 from ..allocator import keep_freed_memory
 from ..blocks import BasicBlock, Bottleneck, PreActBottleneck, Stage
 from ..blocks.slots import fill_slot

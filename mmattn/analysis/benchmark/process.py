@@ -1,0 +1,124 @@
+"""Processes of their own for what is measured.
+
+There is neither memory that other models have left behind nor anything that they have set for the whole process.
+"""
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from mmattn.errors import UserError, kind_and_text
+
+from .passes import Pass
+from .subject import Other, Ours, Shapes
+from .treatment import Treatment
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a process measures: `subject` under `treatment` on inputs of `shapes`."""
+
+    subject: Ours | Other
+    treatment: Treatment
+    training: bool
+    shapes: Shapes
+    threads: int
+    input_gradient: bool
+
+    @property
+    def name(self) -> str:
+        return f'{self.subject.name} ({self.treatment.name})'
+
+    def prepare(self) -> nn.Module:
+        """The model, ready to run, and PyTorch with the right number of threads."""
+        torch.set_num_threads(self.threads)
+        return self.treatment.prepare(self.subject.build(), self.training)
+
+    def passes(self, model: nn.Module, shapes: Shapes | None = None) -> Pass:
+        """Passes through what `prepare` returned, with inputs of other shapes where some are given."""
+        return Pass(model, shapes or self.shapes, self.training, self.treatment, self.input_gradient)
+
+
+@contextmanager
+def process_for(job: Job, environment: Mapping[str, str] | None = None) -> Iterator[Callable]:
+    """A fresh process, as a function ``call(function, *args)`` that returns what ``function(*args)`` returns there.
+
+    Args:
+        job: what the process is for.
+        environment: variables that it gets beside those of this process.
+
+    Raises:
+        UserError: from the function, where the process ran out of memory or the model does not run.
+    """
+    def call(function: Callable, *args) -> object:
+        try:
+            with _environment(environment or {}), _interrupts_ignored():  # the process starts with the first call
+                future = pool.submit(_call, job.name, function, *args)
+            return future.result()
+        except BrokenProcessPool as error:
+            raise UserError(f'{job.name} was ended by the system: there is probably too little memory; use a smaller '
+                            '--batch') from error
+
+    with ProcessPoolExecutor(1, multiprocessing.get_context('spawn'), initializer=_follow_parent) as pool:
+        yield call
+
+
+def _call(name: str, function: Callable, *args) -> object:
+    # Here, because not every error survives the way to the other process.
+    with errors_of(name):
+        return function(*args)
+
+
+def _follow_parent() -> None:
+    """Has this process end when its parent does, and not by an interrupt from the keyboard, which reaches both."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+@contextmanager
+def errors_of(name: str) -> Iterator[None]:
+    """Turns what goes wrong when a model runs, which is the user's to mend, into a UserError that names the model."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f'{name} {error}') from error
+    except (torch.cuda.OutOfMemoryError, MemoryError) as error:
+        raise UserError(f'{name} needs more memory than there is; use a smaller --batch') from error
+    except Exception as error:  # noqa: BLE001  foreign code may raise anything
+        raise UserError(f'{name} does not run ({kind_and_text(error)})') from error
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """What is started meanwhile ignores the keyboard's interrupts from its first moment on."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)

@@ -1,0 +1,138 @@
+"""One training as the comparison sees it, however much of it is there."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mmengine.config import Config
+
+from mmattn.analysis.complexity import Complexity
+from mmattn.analysis.runs.history import History, read_history
+from mmattn.analysis.runs.work_dir import find_checkpoint, find_config, planned_end
+from mmattn.errors import UserError
+
+from .evaluation import Evaluation
+from .latency import Latency
+from .metrics import in_percent
+
+FINISHED, UNFINISHED, DAMAGED, NO_RESULT = 'finished', 'unfinished', 'damaged', 'no result'
+
+
+@dataclass
+class Run:
+    """A training and what was found out about it; what could not be is None or empty, and said in `notes`.
+
+    Args:
+        name: by which it is called.
+        work_dir: the ``--work-dir`` of the training.
+        state: 'finished', 'unfinished', 'damaged', or 'no result' where there is no usable log of a validation.
+        reached: what that means, for instance 'epoch 3 of 8', or what is damaged.
+        history: its logs.
+        cfg: its config.
+        config_path: path of the config.
+        metrics: of the last validation, in percent.
+        complexity: size of its network.
+        evaluation: its predictions on the validation images, evaluated.
+        latency: of its network on this machine.
+        notes: what is missing and why, a sentence each.
+    """
+
+    name: str
+    work_dir: Path
+    state: str = FINISHED
+    reached: str = ''
+    history: History | None = None
+    cfg: Config | None = None
+    config_path: Path | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    complexity: Complexity | None = None
+    evaluation: Evaluation | None = None
+    latency: Latency | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def checkpoint(self) -> Path:
+        """The last one. Raises UserError if there is none."""
+        return find_checkpoint(self.work_dir)
+
+
+def read_run(name: str, work_dir: Path) -> Run:
+    """Reads config and logs of a training. A damaged or unfinished one comes back as such."""
+    run = Run(name, work_dir)
+    try:
+        run.history = read_history(work_dir)
+    except Exception as error:  # noqa: BLE001  there are more ways to damage a log than one can name
+        run.state, run.reached = NO_RESULT, one_line(error)
+        if not work_dir.is_dir():
+            return run
+    try:
+        run.cfg, run.config_path = find_config(work_dir)
+    except Exception as error:  # noqa: BLE001  a config is Python, and half of one may raise anything
+        if run.history is None:
+            run.notes.append(one_line(error))
+        else:
+            run.state, run.reached = DAMAGED, one_line(error)
+    if run.history is None:
+        return run
+    run.metrics = in_percent(run.history.validations[-1].metrics)
+    if run.cfg is not None:
+        stopped = planned_end(run.cfg, run.history)
+        if stopped:
+            run.state, run.reached = UNFINISHED, stopped
+    if not run.metrics:
+        run.notes.append('its last validation gave neither AP nor top-1: nothing was detected, or the evaluator is '
+                         'another than CocoMetric or Accuracy')
+    return run
+
+
+def read_runs(arguments: Sequence[str]) -> list[Run]:
+    """The runs that a command line names, each a folder or NAME=FOLDER.
+
+    Raises:
+        UserError: two have one name, or one folder is named twice.
+    """
+    named = [_split(argument) for argument in arguments]
+    short = _short_names([path for _, path in named])
+    names = [name or short[path] for name, path in named]
+    for values, what in ((names, 'are named'), ([path.resolve() for _, path in named], 'are in')):
+        twice = next((value for value in values if values.count(value) > 1), None)
+        if twice is not None:
+            raise UserError(f"two runs {what} '{twice}'; give each folder once, with a name of its own: NAME=RUN_DIR")
+    return [read_run(name, path) for name, (_, path) in zip(names, named, strict=True)]
+
+
+def find_run(runs: Sequence[Run], wanted: str) -> Run:
+    """The run of this name or folder.
+
+    Raises:
+        UserError: there is none.
+    """
+    for run in runs:
+        if wanted == run.name or Path(wanted).resolve() == run.work_dir.resolve():
+            return run
+    names = ', '.join(run.name for run in runs)
+    raise UserError(f"the baseline '{wanted}' is none of the runs; choose one of: {names}")
+
+
+def one_line(error: Exception) -> str:
+    text = ' '.join(str(error).split())
+    return text if isinstance(error, UserError) else f'{type(error).__name__}: {text}'
+
+
+def _split(argument: str) -> tuple[str | None, Path]:
+    name, equals, path = argument.partition('=')
+    if equals and name and '/' not in name and not Path(argument).exists():
+        return name, Path(path)
+    return None, Path(argument)
+
+
+def _short_names(paths: Sequence[Path]) -> dict[Path, str]:
+    """As many of the last parts of each path as tell it from the others."""
+    parts = {path: path.resolve().parts for path in paths}
+    names = {}
+    for path, own in parts.items():
+        others = [other for other in parts.values() if other != own]
+        length = next((n for n in range(1, len(own)) if all(other[-n:] != own[-n:] for other in others)), len(own))
+        names[path] = '/'.join(own[-length:])
+    return names

@@ -1,0 +1,236 @@
+"""The tables of a comparison, as text in cells, for every format to lay out."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mmattn.analysis.complexity.metafile import NOT_FOUND
+from mmattn.analysis.complexity.tables import counted_parameters
+from mmattn.analysis.runs.history import History
+
+from .bootstrap import LEVEL, Difference
+from .comparison import Comparison
+from .latency import Latency
+from .metrics import METRICS
+from .run import FINISHED, Run
+
+NONE = '–'
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What stands in a table.
+
+    Args:
+        text: itself.
+        strong: marks the best of a column, or a difference whose interval excludes zero.
+        detail: said less loudly after or below it.
+    """
+
+    text: str = NONE
+    strong: bool = False
+    detail: str = ''
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table whose first column names a run.
+
+    Args:
+        title: heading.
+        caption: how to read it, '' if there is nothing to say.
+        columns: names of the columns after the first.
+        rows: run and as many cells as columns.
+        words: whether the cells are words rather than numbers.
+    """
+
+    title: str
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Run, tuple[Cell, ...]], ...]
+    words: bool = False
+
+
+def accuracy_tables(comparison: Comparison) -> list[Table]:
+    """What runs there are, and how good they are; tables with nothing to show are left out."""
+    tables = _runs(comparison), _accuracy(comparison), _differences(comparison)
+    return [table for table in tables if table is not None]
+
+
+def cost_tables(comparison: Comparison) -> list[Table]:
+    """What they cost, and what papers print; tables with nothing to show are left out."""
+    return [table for table in (_cost(comparison), _published(comparison)) if table is not None]
+
+
+def all_notes(comparison: Comparison) -> list[str]:
+    """What is missing and why."""
+    return [*comparison.notes, *(f'{run.name}: {note}' for run in comparison.runs for note in run.notes)]
+
+
+def state(run: Run) -> str:
+    return run.state + (f': {run.reached}' if run.reached else '')
+
+
+def present(comparison: Comparison) -> list[str]:
+    """The metrics that at least one run has."""
+    return [metric for metric in METRICS if any(metric in run.metrics for run in comparison.runs)]
+
+
+def _runs(comparison: Comparison) -> Table:
+    rows = []
+    for run in comparison.runs:
+        last = run.history.validations[-1] if run.history else None
+        reached = NONE if last is None else f'{last.iteration:,}' if last.epoch is None else f'{last.epoch}'
+        network = NONE
+        if run.cfg is not None:
+            model = run.cfg.get('model') or {}
+            network = ' · '.join(filter(None, (model.get('type'), (model.get('backbone') or {}).get('type'))))
+        rows.append((run, (Cell(state(run)), Cell(reached), Cell(network or NONE),
+                           Cell(run.config_path.name if run.config_path else NONE))))
+    counted = [run.history.validations[-1].epoch is None for run in comparison.runs if run.history]
+    unit = 'last iteration' if counted and all(counted) else 'last epoch' if not any(counted) else 'epoch or iteration'
+    return Table('Runs', '', ('state', unit, 'network', 'config'), tuple(rows), words=True)
+
+
+def _accuracy(comparison: Comparison) -> Table | None:
+    metrics = present(comparison)
+    if not metrics:
+        return None
+    best = {metric: _best([run.metrics.get(metric) for run in comparison.runs if run.state == FINISHED])
+            for metric in metrics}
+    rows = [(run, tuple(_percent(run.metrics.get(metric), run.state == FINISHED and best[metric] is not None
+                                 and run.metrics.get(metric) == best[metric]) for metric in metrics))
+            for run in comparison.runs]
+    caption = 'Last validation, in percent; bold: the best of the finished runs.'
+    if any(run.metrics and run.state != FINISHED for run in comparison.runs):
+        caption += ' The others stand as far as they came.'
+    return Table('Accuracy', caption, tuple(metrics), tuple(rows))
+
+
+def _differences(comparison: Comparison) -> Table | None:
+    baseline = comparison.baseline
+    metrics = [metric for metric in METRICS if any(metric in found for found in comparison.differences.values())]
+    if baseline is None or not metrics:
+        return None
+    rows = [(run, tuple(_difference(comparison.differences[run.name].get(metric)) for metric in metrics))
+            for run in comparison.runs if run is not baseline]
+    if comparison.resamples:
+        caption = ('In points of percent, from the predictions where both runs have them. In brackets the '
+                   f'{LEVEL} % interval of a paired bootstrap over the {baseline.evaluation.count} validation images '
+                   f'({comparison.resamples} resamples); bold where it excludes 0. It covers the choice of images, not '
+                   'the random seed of the training.')
+    else:
+        caption = ('In points of percent, without intervals: those need predictions of both runs on the same images '
+                   '(--predict).')
+    return Table(f'Difference to {baseline.name}', caption, tuple(metrics), tuple(rows))
+
+
+def _cost(comparison: Comparison) -> Table:
+    runs = comparison.runs
+    columns: dict[str, list[Cell]] = {
+        'parameters, M': [_size(run.complexity and run.complexity.parameters / 1e6) for run in runs],
+        'trainable, M': [_size(run.complexity and run.complexity.trainable / 1e6) for run in runs],
+        'FLOPs, G': [_size(run.complexity and run.complexity.multiply_adds / 1e9) for run in runs]}
+    if any(run.latency for run in runs):
+        columns['latency, ms'] = [_latency(run.latency) for run in runs]
+    columns['memory, GiB'] = [_size(_history(run, 'peak_memory', 2 ** -30)) for run in runs]
+    columns['training time'] = [_time(run.history) for run in runs]
+    columns['trained on'] = [_device(run.history) for run in runs]
+    rows = zip(runs, zip(*columns.values(), strict=True), strict=True)
+    return Table('Cost', _cost_caption(comparison), tuple(columns), tuple((run, tuple(row)) for run, row in rows))
+
+
+def _size(value: float | None) -> Cell:
+    return Cell() if value is None else Cell(f'{value:.2f}' if value >= 1 else f'{value:.3g}')
+
+
+def _latency(found: Latency | None) -> Cell:
+    if found is None:
+        return Cell()
+    median, low, high = (1e3 * seconds for seconds in (found.median, found.low, found.high))
+    return Cell(f'{median:.1f}', detail=f'[{low:.1f}, {high:.1f}]')
+
+
+def _cost_caption(comparison: Comparison) -> str:
+    sentences = []
+    shapes = sorted({run.complexity.shape for run in comparison.runs if run.complexity})
+    if shapes:
+        sizes = ' and '.join(f'{height} × {width}' for height, width in shapes)
+        sentences.append(f'FLOPs: multiply-adds for one image of {sizes} pixels.')
+    latencies = [run.latency for run in comparison.runs if run.latency]
+    if latencies:
+        machines = '; '.join(sorted({latency.machine for latency in latencies}))
+        least, most = (f(latency.forwards for latency in latencies) for f in (min, max))
+        number = f'{least}' if least == most else f'{least} to {most}'
+        sentences.append(f'Latency: median of {number} single validation images, from the loaded image to the result '
+                         f'(in brackets the first and ninth decile), measured on {machines}.')
+    sentences.append('Time and memory: of the training with its validations, as mmattn.ResourceHook recorded them; '
+                     'memory of the GPU, or of the process on a CPU.')
+    return ' '.join(sentences)
+
+
+def _published(comparison: Comparison) -> Table | None:
+    rows = []
+    for run in comparison.runs:
+        for row in comparison.published.get(run.name, ()):
+            size, figures = run.complexity, row.figures
+            counted = size and counted_parameters(size, figures)
+            measured = ', '.join(f'{name} {run.metrics[name]:.1f}' for name in ('box AP', 'mask AP', 'top-1', 'top-5')
+                                 if name in run.metrics)
+            rows.append((run, (
+                Cell(row.name), _size(counted and counted / 1e6),
+                Cell(_printed(figures and figures.parameters)),
+                _size(size and size.multiply_adds / 1e9), Cell(_printed(figures and figures.flops)),
+                Cell(measured or NONE), Cell(row.accuracy or NONE),
+                Cell('; '.join(filter(None, (figures.source, figures.note))) if figures else NONE))))
+    if not rows:
+        return None
+    return Table(
+        'Beside the papers', 'The rows of the papers whose config has the name of the run\'s. Their networks were '
+        'trained on the data set that stands with the accuracy.',
+        ('network', 'parameters, M', 'published', 'FLOPs, G', 'published', 'accuracy', 'published', 'source'),
+        tuple(rows), words=True)
+
+
+def _printed(figure: str | None) -> str:
+    return NONE if figure in (None, NOT_FOUND) else figure
+
+
+def _time(history: History | None) -> Cell:
+    if history is None or history.wall_time is None:
+        return Cell()
+    minutes, seconds = divmod(round(history.wall_time), 60)
+    hours, minutes = divmod(minutes, 60)
+    return Cell(f'{hours} h {minutes:02d} min' if hours else f'{minutes} min {seconds:02d} s')
+
+
+def _device(history: History | None) -> Cell:
+    device = history and history.device
+    return Cell() if device is None else Cell('CPU' if device == 'cpu' else device)
+
+
+def _history(run: Run, name: str, factor: float = 1) -> float | None:
+    value = getattr(run.history, name) if run.history else None
+    return None if value is None else value * factor
+
+
+def _best(values: Sequence[float | None]) -> float | None:
+    """What to mark; nothing if there is nothing to choose from."""
+    values = [value for value in values if value is not None]
+    return max(values) if len(set(values)) > 1 else None
+
+
+def _percent(value: float | None, best: bool) -> Cell:
+    return Cell() if value is None else Cell(f'{value:.1f}', best)
+
+
+def _difference(found: Difference | None) -> Cell:
+    if found is None:
+        return Cell()
+    interval = '' if found.low is None else f'[{_signed(found.low)}, {_signed(found.high)}]'
+    return Cell(_signed(found.value), found.clear, interval)
+
+
+def _signed(value: float) -> str:
+    text = f'{value:+.1f}'
+    return '0.0' if text in ('+0.0', '-0.0') else text.replace('-', '−')

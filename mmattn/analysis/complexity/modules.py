@@ -1,0 +1,51 @@
+"""The modules of a config's backbone behind which ``mmattn.AttentionOn`` can put attention."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmattn.errors import UserError
+from mmattn.models.backbones.outputs import map_channels, output_shapes
+
+from . import networks
+
+
+@dataclass(frozen=True)
+class Attachable:
+    """A module that puts out maps.
+
+    Attributes:
+        name: as the argument `at` of ``mmattn.AttentionOn`` takes it.
+        type: of the module.
+        shapes: (N, C, H, W) of what it puts out for one image; several if it is called with several sizes.
+    """
+
+    name: str
+    type: str
+    shapes: tuple[tuple[int, ...], ...]
+
+
+def attachable(config: str | Path, shape: tuple[int, int] | None = None) -> list[Attachable]:
+    """Lists the modules, in the order in which they are defined.
+
+    Args:
+        config: path of a config of mmdet or mmpretrain. If its backbone is ``mmattn.AttentionOn``, the names are
+            those of the backbone inside.
+        shape: height and width of the image; None: as for counting.
+
+    Raises:
+        UserError: the config cannot be read or built, or its backbone does not run.
+    """
+    cfg = networks.load_config(config)
+    detector = networks.is_detector(networks.build(cfg.model, cfg))
+    shape = tuple(shape or networks.input_shape(cfg, detector))
+    inner = networks.inner_backbone(cfg.model.backbone)
+    backbone = networks.build(inner, cfg)
+    try:
+        shapes = output_shapes(backbone, inner.get('in_channels', 3), shape)
+    except (RuntimeError, NotImplementedError, TypeError, ValueError) as e:
+        raise UserError(f'the backbone of {config} does not run on an image of {shape[0]} x {shape[1]}: '
+                        f'{" ".join(str(e).split())}') from e
+    modules = dict(backbone.named_modules())
+    return [Attachable(name, type(modules[name]).__name__, tuple(sorted(found, reverse=True)))
+            for name, found in shapes.items() if name and map_channels(found)]

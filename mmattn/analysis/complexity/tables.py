@@ -1,0 +1,154 @@
+"""Tables of what the papers print beside what we count, one block of Markdown for each paper's README.
+
+And one for the README of the repository: every classifier with its true counts.
+"""
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmattn.errors import UserError
+from mmattn.files import atomic_path
+
+from .measure import Complexity, measure
+from .metafile import NOT_FOUND, Figures, Row, relative
+
+BEGIN, END = '<!-- complexity:begin -->', '<!-- complexity:end -->'
+
+HEADER = ('| network | source | params M, printed | counted | FLOPs G, printed | counted | difference '
+          '| accuracy, printed | note |\n|---|---|---:|---:|---:|---:|---:|---|---|')
+EXPLANATION = {
+    'detector': 'Parameters are the trainable ones, as in the papers: stem and first stage are frozen. FLOPs are '
+                'multiply-adds of convolutions, linear layers and matrix products, with 1000 RoIs in the box head and '
+                '100 in the mask head. The papers counted with MMDetection 2, which adds biases, norms, activations '
+                'and pooling: some 0.4 % more.',
+    'classifier': 'FLOPs are multiply-adds of convolutions, linear layers and matrix products. Where norms, '
+                  'activations and pooling were counted too, the printed figure is about 1 % higher.',
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """The tables of one README.
+
+    Attributes:
+        folder: of the README, and of the metafile where it has one.
+        text: Markdown, without the markers.
+        unexplained: names of the rows that differ from what is published without a note that says why.
+    """
+
+    folder: Path
+    text: str
+    unexplained: tuple[str, ...]
+
+    @property
+    def readme(self) -> Path:
+        return self.folder / 'README.md'
+
+    def is_current(self) -> bool:
+        """Whether the README holds this text."""
+        _, held, _ = self._split()
+        return held.strip() == self.text.strip()
+
+    def write(self) -> None:
+        """Puts the text between the README's markers."""
+        before, _, after = self._split()
+        with atomic_path(self.readme) as path:
+            path.write_text(f'{before}{BEGIN}\n{self.text}\n{END}{after}', encoding='utf-8')
+
+    def _split(self) -> tuple[str, str, str]:
+        text = self.readme.read_text(encoding='utf-8') if self.readme.is_file() else ''
+        before, begin, rest = text.partition(BEGIN)
+        held, end, after = rest.partition(END)
+        if not begin or not end:
+            raise UserError(f'{self.readme} lacks the lines {BEGIN} and {END}, between which the table goes')
+        return before, held, after
+
+
+def make_tables(rows: list[Row], progress: Callable[[int, int, Path], None] = lambda *_: None) -> list[Table]:
+    """Measures every config of `rows`, each once.
+
+    Args:
+        rows: of the metafiles.
+        progress: called with the number of configs done, of all, and the next, before each is measured.
+
+    Raises:
+        UserError: a config cannot be measured.
+    """
+    configs = list(dict.fromkeys(row.config for row in rows if row.config))
+    sizes = {}
+    for i, config in enumerate(configs):
+        progress(i, len(configs), config)
+        sizes[config] = measure(config, slots=False)
+    folders = dict.fromkeys(row.folder for row in rows)
+    tables = [_table(folder, [row for row in rows if row.folder == folder], sizes) for folder in folders]
+    return [*tables, _overview(rows[0].folder.parent.parent, sizes)]
+
+
+def _overview(root: Path, sizes: Mapping[Path, Complexity]) -> Table:
+    """The classifiers, large images first, each with its parameters and multiply-adds."""
+    lines = ['| network | input | parameters | multiply-adds |', '|---|---|---:|---:|']
+    classifiers = [(config, size) for config, size in sizes.items() if size.kind == 'classifier']
+    for config, size in sorted(classifiers, key=lambda item: -item[1].shape[0]):
+        link = f'[{config.stem}]({Path(os.path.relpath(config, root)).as_posix()})'
+        shape = f'{size.shape[0]} × {size.shape[1]}'
+        lines.append(f'| {link} | {shape} | {size.parameters:,} | {size.multiply_adds / 1e9:.4f} G |')
+    return Table(root, '\n'.join(lines), ())
+
+
+def _table(folder: Path, rows: list[Row], sizes: Mapping[Path, Complexity]) -> Table:
+    groups = {}
+    for row in rows:
+        size = sizes.get(row.config)
+        groups.setdefault((size.kind, size.shape) if size else ('', ()), []).append(row)
+    blocks = []
+    for (kind, shape), members in sorted(groups.items(), key=lambda group: not group[0][0]):
+        if kind:
+            title = f'**{kind.capitalize()}s at {shape[0]} × {shape[1]}.** {EXPLANATION[kind]}'
+        else:
+            title = "**Not offered.** Rows of the papers' tables for which there is no config."
+        lines = [_line(row, sizes.get(row.config)) for row in members]
+        blocks.append('\n'.join([title, '', HEADER, *lines]))
+    blocks.append('Bold: parameters that differ in the printed digits, FLOPs that differ by more than 1 %; the note '
+                  'says why. Accuracies are those of the papers.')
+    unexplained = [row.name for row in rows if row.config and not explained(row, sizes[row.config])]
+    return Table(folder, '\n\n'.join(blocks), tuple(unexplained))
+
+
+def explained(row: Row, size: Complexity) -> bool:
+    """Whether a row agrees with what is published, or has a note."""
+    figures = row.figures
+    return (figures is None or bool(figures.note) or
+            figures.parameters_agree(counted_parameters(size, figures)) and figures.flops_agree(size.multiply_adds))
+
+
+def counted_parameters(size: Complexity, figures: Figures | None) -> int:
+    """The parameters that a published figure counts: all, or the trainable ones, as papers do for detectors."""
+    default = 'trainable' if size.kind == 'detector' else 'total'
+    return size.trainable if (figures and figures.counted or default) == 'trainable' else size.parameters
+
+
+def _line(row: Row, size: Complexity | None) -> str:
+    figures = row.figures or Figures('', '', 'none')
+    name, parameters, multiply_adds, difference = row.name, '', '', ''
+    if size is not None:
+        name = f'[{row.name}]({Path(os.path.relpath(row.config, row.folder)).as_posix()})'
+        parameters = _number(counted_parameters(size, figures) / 1e6, figures.parameters, digits=2)
+        multiply_adds = _number(size.multiply_adds / 1e9, figures.flops, digits=2)
+        if figures.flops not in ('', NOT_FOUND):
+            difference = f'{100 * relative(size.multiply_adds / 1e9, figures.flops):+.2f} %'
+        if row.figures and not figures.parameters_agree(counted_parameters(size, figures)):
+            parameters = f'**{parameters}**'
+        if row.figures and not figures.flops_agree(size.multiply_adds):
+            difference = f'**{difference}**'
+    cells = (name, figures.source, figures.parameters, parameters, figures.flops, multiply_adds, difference,
+             row.accuracy, figures.note)
+    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+
+
+def _number(value: float, printed: str, digits: int) -> str:
+    if '.' in printed:
+        digits = max(digits, len(printed.partition('.')[2]))
+    return f'{value:.{digits}f}'

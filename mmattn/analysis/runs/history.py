@@ -1,0 +1,133 @@
+"""The history of a training, read from the work folder of mmengine's Runner."""
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mmattn.errors import UserError
+
+TIMESTAMP = re.compile(r'\d{8}_\d{6}')
+
+
+@dataclass
+class Validation:
+    """One validation and when it took place.
+
+    Args:
+        iteration: The last logged iteration before it.
+        epoch: The epoch it followed, or None if training was counted in iterations.
+        metrics: Names without prefix ('bbox_mAP_50') and values as they were logged.
+    """
+    iteration: int
+    epoch: int | None
+    metrics: dict[str, float]
+
+
+@dataclass
+class History:
+    """What was logged on the way to the present state of a work folder.
+
+    Args:
+        iterations: Those that were logged, ascending.
+        losses: Total loss at these iterations.
+        validations: In order.
+        wall_time: Seconds of training and evaluation, or None if a part was not recorded.
+        peak_memory: Bytes, or None if a part was not recorded.
+        device: The last one trained on, or None if not recorded.
+    """
+    iterations: list[int] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    validations: list[Validation] = field(default_factory=list)
+    wall_time: float | None = None
+    peak_memory: int | None = None
+    device: str | None = None
+
+
+def read_history(work_dir: str | Path) -> History:
+    """Reads all parts of a training: a resumed one has one folder, named by time, for each.
+
+    What an interrupted part did after the checkpoint that the next one resumed from is left out
+    of the curves, but not of the wall time. A training started afresh in the same folder replaces
+    those before it.
+
+    Raises:
+        UserError: If there is no such folder, no training or no validation in it, or a damaged
+            log.
+    """
+    work_dir = Path(work_dir)
+    if not work_dir.is_dir():
+        raise UserError(f"no folder '{work_dir}'; name the --work-dir of a training")
+    history, resources = History(), []
+    for part in sorted(path for path in work_dir.iterdir() if TIMESTAMP.fullmatch(path.name)):
+        records = _read_records(part / 'vis_data' / 'scalars.json')
+        trained = [record['step'] for record in records if 'loss' in record]
+        if not trained:  # a test, or a start that failed
+            continue
+        _drop_from(history, trained[0])
+        if not history.iterations:
+            resources = []
+        _append(history, records)
+        resources.append(_read_resources(part / 'resources.json'))
+    if not history.iterations:
+        raise UserError(f"no training in '{work_dir}'; train first: python tools/train.py CONFIG "
+                        f'--work-dir {work_dir}')
+    if not history.validations:
+        raise UserError(f"the training in '{work_dir}' broke off before its first validation; go "
+                        f'on with: python tools/train.py CONFIG --work-dir {work_dir} --resume')
+    if all(resources):
+        history.wall_time = sum(part['wall_time_s'] for part in resources)
+        history.peak_memory = max(part['peak_memory_bytes'] for part in resources)
+        history.device = resources[-1]['device']
+    return history
+
+
+def _drop_from(history: History, iteration: int) -> None:
+    kept = sum(step < iteration for step in history.iterations)
+    del history.iterations[kept:], history.losses[kept:]
+    history.validations = [
+        validation for validation in history.validations if validation.iteration < iteration]
+
+
+def _append(history: History, records: list[dict]) -> None:
+    epoch = None
+    for record in records:
+        if 'loss' in record:
+            history.iterations.append(record['step'])
+            history.losses.append(record['loss'])
+            epoch = record.get('epoch')
+        elif history.iterations:
+            metrics = {name.rsplit('/', 1)[-1]: value for name, value in record.items()}
+            history.validations.append(Validation(history.iterations[-1], epoch, metrics))
+
+
+def _read_records(path: Path) -> list[dict]:
+    """One JSON object a line; the last line may be partial, as a killed process leaves it."""
+    if not path.is_file():
+        return []
+    lines = path.read_bytes().split(b'\n')
+    records = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+            if not isinstance(record, dict) or not isinstance(record.get('step'), int):
+                raise ValueError
+        except ValueError as error:
+            if number == len(lines):  # only the last has no newline after it
+                break
+            raise UserError(f'{path} is damaged in line {number}; delete that line, or train '
+                            'again') from error
+        records.append(record)
+    return records
+
+
+def _read_resources(path: Path) -> dict | None:
+    if not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text('utf-8'))
+        return {name: content[name] for name in ('wall_time_s', 'peak_memory_bytes', 'device')}
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f'{path} is damaged; delete it to report without time and memory'
+                        ) from error

@@ -1,0 +1,216 @@
+"""Pictures of predictions beside ground truth."""
+import colorsys
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torchvision.ops import box_iou
+from torchvision.transforms.functional import pil_to_tensor
+from torchvision.utils import draw_bounding_boxes
+
+from mmattn.files import atomic_path
+
+UNMATCHED = (255, 255, 255)
+PANEL = 640  # longer side of an image in a picture, pixels
+MARGIN = 8
+CAPTION = ('a prediction has the colour of the object that it overlaps by an IoU of 0.5 or more, '
+           'or is white')
+
+
+@dataclass
+class Instances:
+    """Objects in an image.
+
+    Args:
+        boxes: (N, 4), x1 y1 x2 y2 in pixels.
+        masks: (N, H, W), boolean, or None.
+        names: N texts to write at the boxes, or None.
+    """
+    boxes: torch.Tensor
+    masks: torch.Tensor | None = None
+    names: list[str] | None = None
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+
+@dataclass
+class Example:
+    """An image with its ground truth and its predictions, best first.
+
+    Args:
+        name: What to call it.
+        image: RGB.
+        truth: The annotated objects.
+        predictions: Those to be shown.
+    """
+    name: str
+    image: Image.Image
+    truth: Instances
+    predictions: Instances
+
+
+def draw_example(example: Example, score_thr: float) -> Image.Image:
+    """'ground truth' | 'prediction', enlarged (or reduced) to :data:`PANEL` pixels each."""
+    titles = (f'ground truth: {len(example.truth)}',
+              f'prediction: {len(example.predictions)} (score ≥ {score_thr:g})')
+    panels = draw_panels(example, PANEL)
+    width, height = panels[0].size
+    head, foot = 38, 30
+    page = Image.new('RGB', (2 * width + 3 * MARGIN, height + head + foot), 'white')
+    pen = ImageDraw.Draw(page)
+    for column, (title, panel) in enumerate(zip(titles, panels, strict=True)):
+        left = MARGIN + column * (width + MARGIN)
+        page.paste(panel, (left, head))
+        _write(pen, title, left + width / 2, head / 2, 20, width)
+    _write(pen, CAPTION, page.width / 2, head + height + foot / 2, 14, page.width)
+    return page
+
+
+def draw_sheet(examples: Sequence[Example], score_thr: float, panel: int = 320) -> Image.Image:
+    """A contact sheet: a column for each example, ground truth above prediction."""
+    head, foot, side = 30, 28, 36
+    page = Image.new('RGB', (
+        side + len(examples) * (panel + MARGIN), head + 2 * (panel + MARGIN) + foot), 'white')
+    pen = ImageDraw.Draw(page)
+    for column, example in enumerate(examples):
+        left = side + column * (panel + MARGIN)
+        _write(pen, example.name, left + panel / 2, head / 2, 14, panel)
+        for row, picture in enumerate(draw_panels(example, panel)):
+            top = head + row * (panel + MARGIN)
+            page.paste(picture, (left + (panel - picture.width) // 2,
+                                 top + (panel - picture.height) // 2))
+    for row, title in enumerate(('ground truth', f'prediction (score ≥ {score_thr:g})')):
+        strip = Image.new('RGB', (panel, side), 'white')
+        _write(ImageDraw.Draw(strip), title, panel / 2, side / 2, 18, panel)
+        page.paste(strip.rotate(90, expand=True), (0, head + row * (panel + MARGIN)))
+    _write(pen, CAPTION, page.width / 2, page.height - foot / 2, 14, page.width)
+    return page
+
+
+def draw_panels(example: Example, size: int) -> tuple[Image.Image, Image.Image]:
+    """Ground truth and prediction, `size` pixels on the longer side.
+
+    Each annotated object has its colour, and a prediction that of the object it found. Of the
+    masks alone the outlines are opaque, so that the image stays visible.
+    """
+    colors = distinct_colors(len(example.truth))
+    partners = match(example.predictions.boxes, example.truth.boxes)
+    found = [UNMATCHED if index is None else colors[index] for index in partners]
+    return (_draw(example.image, example.truth, colors, size),
+            _draw(example.image, example.predictions, found, size))
+
+
+def match(predictions: torch.Tensor, truth: torch.Tensor, threshold: float = 0.5
+          ) -> list[int | None]:
+    """The annotated box that each predicted one, best first, takes; as in COCO, each only once.
+
+    Args:
+        predictions: (N, 4) boxes.
+        truth: (M, 4) boxes.
+        threshold: Least IoU.
+    """
+    if not len(truth):
+        return [None] * len(predictions)
+    partners = []
+    overlaps = box_iou(predictions.float(), truth.float())
+    for row in range(len(predictions)):
+        best = int(overlaps[row].argmax())
+        if overlaps[row, best] >= threshold:
+            overlaps[:, best] = -1
+            partners.append(best)
+        else:
+            partners.append(None)
+    return partners
+
+
+def distinct_colors(count: int) -> list[tuple[int, int, int]]:
+    """Saturated colours; steps of the golden ratio keep the hues of neighbours apart."""
+    golden = (math.sqrt(5) - 1) / 2
+    colors = (colorsys.hsv_to_rgb(index * golden % 1, 0.6 + 0.4 * (index % 2), 1)
+              for index in range(count))
+    return [tuple(round(255 * channel) for channel in color) for color in colors]
+
+
+def save_png(picture: Image.Image, path: str | Path, colors: int | None = None) -> int:
+    """Writes a PNG atomically, on request reduced to a number of colours, and returns its size."""
+    if colors is not None:
+        picture = picture.quantize(colors, dither=Image.Dither.NONE)
+    with atomic_path(path) as temporary:
+        picture.save(temporary, optimize=True)
+    return Path(path).stat().st_size
+
+
+def _draw(image: Image.Image, instances: Instances, colors: list[tuple[int, int, int]], size: int
+          ) -> Image.Image:
+    scale = size / max(image.size)
+    width, height = (round(side * scale) for side in image.size)
+    canvas = pil_to_tensor(image.resize((width, height), Image.Resampling.BICUBIC))
+    if not len(instances):
+        return _to_image(canvas)
+    if instances.masks is not None:
+        canvas = _paint_masks(canvas, instances.masks, colors)
+    boxes = (instances.boxes * scale).clamp(min=0)
+    boxes[:, 0::2].clamp_(max=width - 1)
+    boxes[:, 1::2].clamp_(max=height - 1)
+    text = dict(labels=instances.names, font=_font_path(), font_size=12) if instances.names else {}
+    return _to_image(draw_bounding_boxes(canvas, boxes, colors=colors, **text))
+
+
+def _paint_masks(canvas: torch.Tensor, masks: torch.Tensor, colors: list[tuple[int, int, int]]
+                 ) -> torch.Tensor:
+    """Tints the objects of a (3, H, W) picture and draws their outlines opaquely.
+
+    Where masks overlap, the first is on top (torchvision's draw_segmentation_masks blackens such
+    places).
+    """
+    owner = torch.zeros(masks.shape[1:], dtype=torch.long)  # 1 + index of the object, 0 for none
+    for index in reversed(range(len(masks))):
+        owner[masks[index]] = index + 1
+    height, width = canvas.shape[1:]
+    rows, columns = (torch.arange(new) * old // new
+                     for new, old in zip((height, width), owner.shape, strict=True))
+    owner = owner[rows][:, columns]
+    paint = torch.tensor([(0, 0, 0), *colors])[owner].permute(2, 0, 1)
+    opacity = torch.where(_edges(owner), 1.0, 0.3) * (owner > 0)
+    return (opacity * paint + (1 - opacity) * canvas).round().to(torch.uint8)
+
+
+def _edges(owner: torch.Tensor, width: int = 2) -> torch.Tensor:
+    """Where another owner is within `width` pixels, up, down, left or right."""
+    edges = torch.zeros_like(owner, dtype=torch.bool)
+    across = owner[width:] != owner[:-width]
+    along = owner[:, width:] != owner[:, :-width]
+    edges[width:] |= across
+    edges[:-width] |= across
+    edges[:, width:] |= along
+    edges[:, :-width] |= along
+    return edges
+
+
+def _to_image(canvas: torch.Tensor) -> Image.Image:
+    return Image.fromarray(np.ascontiguousarray(canvas.permute(1, 2, 0).numpy()))
+
+
+def _font_path() -> str:
+    """DejaVu Sans, which comes with matplotlib."""
+    return str(Path(matplotlib.get_data_path()) / 'fonts' / 'ttf' / 'DejaVuSans.ttf')
+
+
+@lru_cache
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(_font_path(), size)
+
+
+def _write(pen: ImageDraw.ImageDraw, text: str, x: float, y: float, size: int, width: float
+           ) -> None:
+    """Writes centred, smaller where it would not fit into the width."""
+    while size > 8 and pen.textlength(text, _font(size)) > width:
+        size -= 1
+    pen.text((x, y), text, 'black', _font(size), anchor='mm')

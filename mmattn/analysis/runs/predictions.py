@@ -1,0 +1,88 @@
+"""Predictions of an mmdet detector on the images of a data set, ready to be drawn."""
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import init_default_scope
+from mmengine.utils import track_iter_progress
+from PIL import Image
+
+from mmattn.analysis.runs.pictures import Example, Instances
+from mmattn.weights.trained import load_trained
+
+
+class Predictor:
+    """A detector and its validation images.
+
+    Args:
+        cfg: An mmdet config, its modules registered.
+        checkpoint: Path of the weights.
+        device: 'cpu', 'cuda', 'cuda:1', …
+
+    Raises:
+        UserError: If the checkpoint cannot be read, or belongs to another model.
+    """
+
+    def __init__(self, cfg: Config, checkpoint: str | Path, device: str) -> None:
+        from mmdet.registry import DATASETS, MODELS
+        init_default_scope(cfg.get('default_scope', 'mmdet'))
+        self.dataset = DATASETS.build(cfg.val_dataloader.dataset)
+        self.model = revert_sync_batchnorm(MODELS.build(cfg.model))
+        load_trained(self.model, checkpoint)
+        self.model.to(device).eval()
+        self.classes = self.dataset.metainfo['classes']
+
+    def examples(self, indices: list[int], score_thr: float) -> Iterator[Example]:
+        """Predicts on the images of these indices, with a progress bar.
+
+        Args:
+            indices: Of the data set.
+            score_thr: The least score of the predictions to keep.
+        """
+        for index in track_iter_progress(indices):
+            yield self._example(index, score_thr)
+
+    def _example(self, index: int, score_thr: float) -> Example:
+        with torch.no_grad():
+            found = self.model.test_step(pseudo_collate([self.dataset[index]]))[0].pred_instances
+        found = found[found.scores >= score_thr].cpu()
+        found = found[found.scores.argsort(descending=True)]
+        names = self._names(found.labels.tolist(), found.scores.tolist())
+        info = self.dataset.get_data_info(index)
+        with Image.open(info['img_path']) as image:
+            image = image.convert('RGB')
+        return Example(
+            Path(info['img_path']).stem, image, self._truth(info),
+            Instances(found.bboxes, found.get('masks'), names))
+
+    def _truth(self, info: dict) -> Instances:
+        objects = [item for item in info['instances'] if not item.get('ignore_flag')]
+        boxes = torch.tensor([item['bbox'] for item in objects]).float().reshape(-1, 4)
+        masks = None
+        if objects and all('mask' in item for item in objects):
+            masks = torch.from_numpy(np.stack([
+                decode_mask(item['mask'], info['height'], info['width']) for item in objects]))
+        return Instances(boxes, masks, self._names([item['bbox_label'] for item in objects]))
+
+    def _names(self, labels: list[int], scores: list[float] | None = None) -> list[str] | None:
+        """Texts at the boxes, which only clutter the picture where all would be the same."""
+        if len(self.classes) == 1:
+            return None
+        names = [self.classes[label] for label in labels]
+        if scores is None:
+            return names
+        return [f'{name} {score:.2f}' for name, score in zip(names, scores, strict=True)]
+
+
+def decode_mask(segmentation: list | dict, height: int, width: int) -> np.ndarray:
+    """The (height, width) boolean mask of a COCO segmentation: polygons, or RLE of either kind."""
+    from pycocotools import mask as coco_mask
+    if isinstance(segmentation, list):
+        segmentation = coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))
+    elif isinstance(segmentation['counts'], list):
+        segmentation = coco_mask.frPyObjects(segmentation, height, width)
+    return coco_mask.decode(segmentation).astype(bool)

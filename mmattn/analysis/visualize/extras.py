@@ -1,0 +1,22 @@
+"""The packages that only the pictures need."""
+import importlib
+from types import ModuleType
+
+from mmattn.errors import UserError
+
+PACKAGES = {'pytorch_grad_cam': 'grad-cam', 'matplotlib': 'matplotlib'}
+
+
+def require(module: str) -> ModuleType:
+    """Imports a module of an optional package.
+
+    Raises:
+        UserError: If it, or a package that it needs, is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        package = PACKAGES[module.partition('.')[0]]
+        reason = '' if error.name == module else f' (it lacks {error.name})'
+        raise UserError(f"the pictures need the package {package}, which is not installed{reason}; install it "
+                        "with: pip install 'mmattn[viz]'") from error

@@ -1,0 +1,226 @@
+"""The pictures: heat maps over images, and charts of attention weights."""
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from mmattn.files import atomic_path
+
+from .attention import Reading
+from .cam import Explanation
+from .extras import require
+from .sizes import SIZES, StageBySize
+
+PANEL = 2.6  # inches
+HEAT = 'turbo'
+SIZE_COLORS = ('tab:blue', 'tab:orange', 'tab:green')
+
+
+def new_figure(width: float, height: float):
+    """A figure of its own rather than pyplot's, whose state and backend belong to the caller."""
+    require('matplotlib')
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    figure = Figure(figsize=(width, height), layout='constrained')
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save(figure, path: Path) -> None:
+    """Writes a PNG atomically."""
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=110, metadata={'Software': None})
+
+
+def draw_cam(image: Image.Image, explanations: Sequence[Explanation]):
+    """A row for each explained output: the image with its boxes, then the heat map of each method."""
+    methods = list(explanations[0].heat)
+    width, height = _panel_size(image)
+    figure = new_figure((len(methods) + 1) * (width + 0.1) + 0.8, len(explanations) * (height + 0.35))
+    axes = figure.subplots(len(explanations), len(methods) + 1, squeeze=False)
+    grey = image.convert('L')
+    for row, explanation in zip(axes, explanations, strict=True):
+        row[0].imshow(image)
+        row[0].set_title(explanation.title, fontsize=10)
+        for column, method in zip(row[1:], methods, strict=True):
+            heat = explanation.heat[method]
+            # little colour where there is little to show, so that the image stays visible
+            _overlay(column, grey, heat, image.size, 0, 1, np.clip(1.5 * heat, 0, 0.7))
+            column.set_title(method if heat.any() else f'{method}: nothing speaks for it', fontsize=10)
+        for column in row:
+            _draw_boxes(column, explanation.boxes)
+            _frame(column, image)
+    _colour_bar(figure, axes, 'importance, from none (0) to the most in the image (1)', 0, 1)
+    return figure
+
+
+def draw_maps(image: Image.Image, readings: Sequence[Reading], padded: tuple[int, int]):
+    """A panel for each module: its mean weight over groups at each position, over the image.
+
+    Each panel has the whole colour scale for itself, as the weights of different blocks differ more than those of
+    different positions; its range is in its title.
+    """
+    columns = min(len(readings), 4 if len(readings) <= 8 else 6)
+    rows = math.ceil(len(readings) / columns)
+    width, height = _panel_size(image)
+    figure = new_figure(columns * (width + 0.1) + 0.8, rows * (height + 0.5))
+    axes = figure.subplots(rows, columns, squeeze=False)
+    grey = image.convert('L')
+    for axis in axes.flat[len(readings):]:
+        axis.axis('off')
+    for axis, reading in zip(axes.flat, readings):
+        weights = reading.weights.mean(0).numpy()
+        low, high = float(weights.min()), float(weights.max())
+        _overlay(axis, grey, weights, padded, low, high, 0.55)
+        _frame(axis, image)
+        gate = '' if reading.gate is None else f', gate {reading.gate:.2f}'
+        axis.set_title(f'{reading.name}: {reading.module}{gate}\n{low:.3f} to {high:.3f}, '
+                       f'{weights.shape[1]} x {weights.shape[0]}', fontsize=8)
+    _colour_bar(figure, axes, "weight of a position: least to largest of each panel", 0, 1, ticks=('least', 'largest'))
+    return figure
+
+
+def draw_depth(readings: Sequence[Reading]):
+    """A column for each stage: the mean weight of each block, and below, each channel's."""
+    figure = new_figure(3.2 * len(readings) + 0.8, 5.6)
+    axes = figure.subplots(2, len(readings), squeeze=False, height_ratios=(2, 3))
+    top = max(float(reading.weights.mean(1).max()) for reading in readings)
+    for column, (bars, channels, reading) in enumerate(zip(axes[0], axes[1], readings, strict=True)):
+        weights = reading.weights.numpy()
+        depth = len(weights)
+        blocks = np.arange(1, depth + 1)
+        bars.bar(blocks, weights.mean(1), color='tab:blue')
+        bars.axhline(1 / depth, color='black', linestyle='--', linewidth=1)  # all alike
+        gate = '' if reading.gate is None else f', gate {reading.gate:.2f}'
+        bars.set(title=f'{reading.name}{gate}', xticks=_ticks(depth), ylim=(0, 1.12 * max(top, 1 / depth)))
+        if depth <= 8:
+            for block, weight in zip(blocks, weights.mean(1), strict=True):
+                bars.text(block, 0.01 * top, f'{weight:.2f}', ha='center', va='bottom', fontsize=10, color='white')
+        order = (weights * blocks[:, None]).sum(0).argsort()
+        picture = channels.imshow(weights[:, order], aspect='auto', cmap='viridis', vmin=0, vmax=1,
+                                  extent=(0, weights.shape[1], depth + 0.5, 0.5), interpolation='nearest')
+        channels.set(xlabel=f'{weights.shape[1]} channels, sorted by depth', yticks=_ticks(depth))
+        if column == 0:
+            bars.set_ylabel('mean weight')
+            channels.set_ylabel('block')
+    figure.colorbar(picture, ax=list(axes[1]), label='weight', aspect=30, pad=0.01)
+    return figure
+
+
+def draw_branches(readings: Sequence[Reading]):
+    """Mean weight of each branch in every block, with the range of most channels."""
+    groups = list(dict.fromkeys((reading.module, tuple(reading.labels)) for reading in readings))
+    figure = new_figure(max(7.0, 0.42 * len(readings) + 2.5), 3.6 * len(groups))
+    axes = figure.subplots(len(groups), 1, squeeze=False)[:, 0]
+    for axis, (module, labels) in zip(axes, groups, strict=True):
+        members = [reading for reading in readings if (reading.module, tuple(reading.labels)) == (module, labels)]
+        x = np.arange(len(members))
+        for branch, label in enumerate(labels):
+            weights = [member.weights[branch].numpy() for member in members]
+            low, high = (np.array([np.quantile(w, q) for w in weights]) for q in (0.1, 0.9))
+            line, = axis.plot(x, [w.mean() for w in weights], marker='o', label=label)
+            axis.fill_between(x, low, high, color=line.get_color(), alpha=0.12, linewidth=0)
+        axis.axhline(1 / len(labels), color='black', linestyle='--', linewidth=1, label='all alike')
+        _block_axis(axis, [member.name for member in members])
+        axis.set(title=f'{module}: weight of each branch (line: mean; band: 80 % of the channels)', ylabel='weight')
+        axis.legend(loc='center left', bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def draw_pooling(shares: dict[str, float]):
+    """SPEM's share of the maximum over the depth of the network."""
+    figure = new_figure(max(7.0, 0.2 * len(shares) + 2), 3.6)
+    axis = figure.subplots()
+    axis.plot(range(len(shares)), list(shares.values()), marker='o', color='tab:red')
+    axis.axhline(0.5, color='black', linestyle='--', linewidth=1)
+    _block_axis(axis, list(shares))
+    axis.set(title='SPEM: share of the maximum in the pooled value (the minimum has the rest; dashed: half and half)',
+             ylabel=r'$p_0^2\,/\,(p_0^2 + p_1^2)$', ylim=(-0.03, 1.03))
+    return figure
+
+
+def draw_sizes(stages: Sequence[StageBySize], objects: Sequence[int]):
+    """A column for each stage: weights by object size, and below, the mean depth with its interval.
+
+    Args:
+        stages: the stages.
+        objects: number of small, medium and large ones.
+    """
+    figure = new_figure(3.4 * len(stages) + 0.8, 5.6)
+    labels = [f'{size} ({count})' for size, count in zip(SIZES, objects, strict=True)]
+    axes = figure.subplots(2, len(stages), squeeze=False, height_ratios=(3, 2))
+    for column, (bars, points, stage) in enumerate(zip(axes[0], axes[1], stages, strict=True)):
+        depth = stage.weights.shape[1]
+        present = [i for i in range(3) if not np.isnan(stage.mean_depth[i])]
+        for place, i in enumerate(present):
+            offset = (place - (len(present) - 1) / 2) * 0.8 / len(present)
+            bars.bar(np.arange(1, depth + 1) + offset, stage.weights[i], 0.8 / len(present), color=SIZE_COLORS[i],
+                     label=labels[i])
+            low, high = stage.interval[i]
+            points.errorbar([stage.mean_depth[i]], [i], xerr=[[max(0, stage.mean_depth[i] - low)],
+                                                              [max(0, high - stage.mean_depth[i])]],
+                            fmt='o', color=SIZE_COLORS[i], capsize=4)
+        bars.axhline(1 / depth, color='black', linestyle='--', linewidth=1)
+        bars.set(title=stage.name, xlabel='block', xticks=_ticks(depth))
+        points.set(xlabel='mean depth (0 first, 1 last block)', yticks=range(3), ylim=(2.5, -0.5),
+                   yticklabels=labels if column == 0 else ['', '', ''])
+        points.set_title(f'claim: {stage.verdict}', fontsize=10)
+        points.locator_params(axis='x', nbins=3)
+        points.margins(x=0.15)
+        points.grid(axis='x', alpha=0.3)
+        if column == 0:
+            bars.set_ylabel('mean weight')
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), title='weights averaged over the objects that are',
+                  loc='outside upper center', ncols=3)
+    return figure
+
+
+def _panel_size(image: Image.Image) -> tuple[float, float]:
+    scale = PANEL / max(image.size)
+    return image.width * scale, image.height * scale
+
+
+def _overlay(axis, grey: Image.Image, heat: np.ndarray, size: tuple[int, int], low: float, high: float,
+             opacity: float | np.ndarray) -> None:
+    """Lays a map of any resolution, which covers `size` pixels, over an image that may cover less."""
+    axis.imshow(grey, cmap='gray', vmin=0, vmax=255)
+    axis.imshow(heat, cmap=HEAT, alpha=opacity, vmin=low, vmax=max(high, low + 1e-6), interpolation='bilinear',
+                extent=(-0.5, size[0] - 0.5, size[1] - 0.5, -0.5))
+
+
+def _frame(axis, image: Image.Image) -> None:
+    axis.set(xlim=(-0.5, image.width - 0.5), ylim=(image.height - 0.5, -0.5), xticks=[], yticks=[])
+
+
+def _draw_boxes(axis, boxes: np.ndarray) -> None:
+    from matplotlib.patches import Rectangle
+    for x1, y1, x2, y2 in boxes:
+        for color, width in (('black', 2.6), ('white', 1.2)):  # seen on any ground
+            axis.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=color, linewidth=width))
+
+
+def _colour_bar(figure, axes, label: str, low: float, high: float, ticks: Sequence[str] = ()) -> None:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+    bar = figure.colorbar(ScalarMappable(Normalize(low, high), HEAT), ax=list(axes.flat), pad=0.01, aspect=30)
+    bar.set_label(label, fontsize=9)
+    if ticks:
+        bar.set_ticks([low, high], labels=list(ticks), fontsize=8)
+
+
+def _block_axis(axis, names: list[str]) -> None:
+    """Names the blocks, or in a deep network some of them, and parts the stages."""
+    step = math.ceil(len(names) / 30)
+    axis.set_xticks(range(0, len(names), step), names[::step], rotation=60, ha='right', fontsize=8)
+    for i, (one, other) in enumerate(zip(names, names[1:])):
+        if one.partition('.')[0] != other.partition('.')[0]:
+            axis.axvline(i + 0.5, color='lightgray', linewidth=1)
+    axis.grid(axis='y', alpha=0.3)
+
+
+def _ticks(depth: int) -> range:
+    return range(1, depth + 1, math.ceil(depth / 12))

@@ -1,0 +1,166 @@
+"""A trained classifier or detector, and images made ready for it."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import MODELS, init_default_scope
+from PIL import Image
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from mmattn.errors import UserError
+from mmattn.weights.trained import load_trained
+
+
+@dataclass
+class Prepared:
+    """An image as the network sees it.
+
+    Args:
+        image: RGB, after resizing and cropping.
+        inputs: normalised and padded at the right and at the bottom, (1, 3, H, W).
+        samples: the library's data samples, one.
+    """
+    image: Image.Image
+    inputs: Tensor
+    samples: list
+
+    @property
+    def padded_size(self) -> tuple[int, int]:
+        """Width and height of `inputs`."""
+        return self.inputs.shape[3], self.inputs.shape[2]
+
+
+class KeepGraph(TorchFunctionMode):
+    """Makes ``Tensor.detach`` do nothing: mmdet's dense heads detach what they make detections of."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func is torch.Tensor.detach:
+            return args[0]
+        if func is torch.Tensor.numpy:  # which it was detached for
+            args = args[0].detach(), *args[1:]
+        return func(*args, **(kwargs or {}))
+
+
+class Network:
+    """The model of an mmdet or mmpretrain config, with trained weights, in eval mode.
+
+    Args:
+        cfg: the config, its modules registered.
+        checkpoint: path of the weights.
+        device: 'cpu', 'cuda', 'cuda:1', ...
+
+    Raises:
+        UserError: the config is of another library, or the checkpoint cannot be read or belongs to another model.
+    """
+
+    def __init__(self, cfg: Config, checkpoint: str | Path, device: str) -> None:
+        scope = cfg.get('default_scope')
+        if scope not in ('mmdet', 'mmpretrain'):
+            raise UserError(f"default_scope of the config is {scope!r}; pictures are made of configs of 'mmdet' and "
+                            "'mmpretrain'")
+        init_default_scope(scope)
+        self.cfg = cfg
+        self.is_detector = scope == 'mmdet'
+        settings = dict(cfg.model)
+        settings.setdefault('data_preprocessor', cfg.get('data_preprocessor'))
+        self.model = revert_sync_batchnorm(MODELS.build(settings))
+        self.classes = _load(self.model, checkpoint) or _classes_of(cfg)
+        self.device = torch.device(device)
+        # Gradients have to reach every map, those of frozen stages and of recomputed blocks too.
+        self.model.to(self.device).eval().requires_grad_(True)
+        for module in self.model.modules():
+            if getattr(module, 'with_cp', False):
+                module.with_cp = False
+        steps = cfg.test_dataloader.dataset.pipeline
+        self.pipeline = Compose([step for step in steps if 'Annotations' not in str(step['type'])])
+
+    def class_name(self, label: int) -> str:
+        return self.classes[label] if self.classes and label < len(self.classes) else f'class {label}'
+
+    def class_index(self, name: str) -> int:
+        """The label of a class.
+
+        Raises:
+            UserError: There is no such class.
+        """
+        if self.classes and name in self.classes:
+            return list(self.classes).index(name)
+        if name.isdigit() and not self.classes:
+            return int(name)
+        known = ', '.join(list(self.classes or ())[:10]) or 'unknown, give numbers'
+        raise UserError(f'{name!r} is no class of the checkpoint; its classes are: {known}'
+                        f'{", ..." if self.classes and len(self.classes) > 10 else ""}')
+
+    def open(self, path: Path) -> Prepared:
+        """Reads an image file through the pipeline of the config's test data.
+
+        Raises:
+            UserError: It cannot be read.
+        """
+        try:
+            return self.prepare(self.pipeline(dict(img_path=str(path), img_id=0)))
+        except (AssertionError, OSError) as error:
+            raise UserError(f"'{path}' cannot be read as an image ({_line(error)}); leave it out") from error
+
+    def prepare(self, data: dict) -> Prepared:
+        """What a pipeline of the library gave, as a batch of one."""
+        pixels = data['inputs'][[2, 1, 0]].permute(1, 2, 0).to(torch.uint8).numpy()  # mm's images are BGR
+        batch = self.model.data_preprocessor(pseudo_collate([data]), False)
+        return Prepared(Image.fromarray(pixels), batch['inputs'], batch['data_samples'])
+
+    @torch.no_grad()
+    def run_backbone(self, prepared: Prepared) -> None:
+        """Runs backbone and neck, for what hooks on them record."""
+        self.model.extract_feat(prepared.inputs)
+
+    def detect(self, prepared: Prepared):
+        """mmdet's instances of the image, scores and boxes with gradients."""
+        with torch.enable_grad(), KeepGraph():
+            return self.model(prepared.inputs, prepared.samples, mode='predict')[0].pred_instances
+
+    def classify(self, prepared: Prepared) -> Tensor:
+        """Logits with gradients, (classes,)."""
+        with torch.enable_grad():
+            logits = self.model(prepared.inputs, prepared.samples, mode='tensor')
+        if isinstance(logits, (tuple, list)):
+            logits = logits[-1]
+        return logits[0]
+
+    def layer(self, name: str | None) -> tuple[str, nn.Module]:
+        """A module by its name; by default a detector's neck, or else the backbone.
+
+        Raises:
+            UserError: There is no such module.
+        """
+        if name is None:
+            name = 'neck' if self.is_detector and getattr(self.model, 'neck', None) is not None else 'backbone'
+        modules = dict(self.model.named_modules())
+        if name in modules and name:
+            return name, modules[name]
+        end = name.rpartition('.')[2]
+        near = [other for other in modules if end and end in other][:5] or ['backbone', *(
+            f'backbone.{child}' for child, _ in self.model.backbone.named_children())][:8]
+        raise UserError(f'the model has no module {name!r}; some that it has: {", ".join(near)}')
+
+
+def _load(model: nn.Module, checkpoint: str | Path) -> list[str] | None:
+    """Loads the weights; returns the classes that they were trained on, if the file says so."""
+    content = load_trained(model, checkpoint)
+    meta = content.get('meta', {})
+    meta = {key.lower(): value for key, value in {**meta, **meta.get('dataset_meta', {})}.items()}
+    return meta.get('classes')
+
+
+def _classes_of(cfg: Config) -> list[str] | None:
+    dataset = cfg.test_dataloader.dataset
+    return dataset.get('metainfo', {}).get('classes') or dataset.get('classes')
+
+
+def _line(error: Exception) -> str:
+    return ' '.join(str(error).split())

@@ -1,0 +1,222 @@
+"""Looks, before anything slow is built, for what a run will need: packages, data, weights, GPUs."""
+import importlib.util
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+
+from mmattn.errors import CheckpointError, UserError, one_line
+from mmattn.weights import read_state
+
+# Data sets of mmpretrain that fetch themselves when they are not there.
+DOWNLOADED = ('CIFAR10', 'CIFAR100', 'MNIST', 'FashionMNIST')
+
+
+def check_parts(cfg: Config, names: tuple[str, ...]) -> None:
+    """Raises UserError if the config lacks one of these settings, or it is no dict."""
+    for name in names:
+        if not isinstance(cfg.get(name), dict):
+            raise UserError(f"the config has no '{name}', or it is no dict; give a whole config of mmdet or "
+                            'mmpretrain, or add it there')
+
+
+def check_packages(cfg: Config) -> None:
+    """Raises UserError if the library that the config belongs to is not installed."""
+    scope = cfg.get('default_scope', 'mmengine')
+    if importlib.util.find_spec(scope) is None:
+        raise UserError(f"the config is one of {scope}, which is not installed; install everything "
+                        "with: bash tools/setup_env.sh, or the mm libraries with: "
+                        "pip install '.[mm]'")
+
+
+def check_gpus() -> None:
+    """Raises UserError if more processes were started on this machine than it has GPUs.
+
+    Without any GPU the processes share the CPU, and their number is free.
+    """
+    processes, gpus = int(os.environ.get('LOCAL_WORLD_SIZE', 1)), torch.cuda.device_count()
+    if 0 < gpus < processes:
+        raise UserError(f'{processes} processes were asked for, but this machine has '
+                        f'{gpus} GPU{"s" if gpus > 1 else ""} to offer; ask for {gpus}, or set '
+                        'CUDA_VISIBLE_DEVICES= to run on the CPU')
+
+
+def check_output(path: str | Path, folder: bool = False) -> None:
+    """Raises UserError if a file that will be written at the end cannot be; better now than after the work.
+
+    Args:
+        path: The file.
+        folder: Whether `path` is a folder that files will be written into.
+    """
+    path = Path(path)
+    if path.is_dir() and not folder:
+        raise UserError(f"cannot write the file '{path}', which is a folder; name a file in it")
+    place = path if folder else path.parent
+    while not os.path.exists(place):  # missing folders will be made
+        place = place.parent
+    if not place.is_dir():
+        raise UserError(f"cannot write '{path}': '{place}' is a file, no folder; name another place")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UserError(f"cannot write '{path}': no permission to write in '{place}'; name another place")
+
+
+def check_weights(cfg: Config, training: bool) -> None:
+    """Raises UserError if a local checkpoint that the config names is missing or damaged.
+
+    Args:
+        cfg: The config, options of the command line included.
+        training: Whether the model will be initialised, so that ``init_cfg`` counts.
+    """
+    if cfg.get('load_from') is None and training and cfg.get('resume'):
+        _check_last_checkpoint(Path(cfg.work_dir))
+    _check_checkpoint(cfg.get('load_from'), '', 'name another, or train one with tools/train.py')
+    # Weights that are loaded afterwards do not spare the initialisation in training.
+    for key, checkpoint in _pretrained(cfg.get('model'), 'model') if training else ():
+        _check_checkpoint(checkpoint, f' for {key}',
+                          f'put one there, or name another with --cfg-options {key}.checkpoint='
+                          f'FILE, or start from random weights with --cfg-options {_random(key)}')
+
+
+def _check_checkpoint(checkpoint: object, what_for: str, what_to_do: str) -> None:
+    if not _is_local(checkpoint):
+        return
+    if not _path(checkpoint).is_file():
+        raise UserError(f"no checkpoint at '{checkpoint}'{what_for}; {what_to_do}")
+    try:
+        read_state(_path(checkpoint))
+    except CheckpointError as error:
+        raise UserError(f'cannot read the checkpoint{what_for}: {one_line(error)}; {what_to_do}') from error
+
+
+def _random(key: str) -> str:
+    """The options that make a model start from random weights where `key` names a checkpoint.
+
+    What a backbone holds fixed of pretrained weights must learn then: stem, first stages, BatchNorm's statistics.
+    """
+    backbone, found, _ = key.rpartition('backbone.init_cfg')
+    fixed = f' {backbone}backbone.frozen_stages=-1 {backbone}backbone.norm_eval=False' if found else ''
+    return f'{key}=None{fixed}'
+
+
+def _check_last_checkpoint(work_dir: Path) -> None:
+    note = work_dir / 'last_checkpoint'
+    if note.is_file():
+        last = note.read_text().strip()
+        if not Path(last).is_file():
+            raise UserError(f"{note} names '{last}', which is missing; give the checkpoint to go "
+                            'on from: --resume PATH')
+        _check_checkpoint(last, f' that {note} names', 'delete it, and go on from an earlier one: --resume PATH')
+
+
+def _pretrained(node: object, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(node, dict):
+        if node.get('type') in ('Pretrained', 'PretrainedInit'):
+            yield path, node.get('checkpoint')
+        for key, value in node.items():
+            yield from _pretrained(value, f'{path}.{key}')
+    elif isinstance(node, (list, tuple)):
+        for index, value in enumerate(node):
+            yield from _pretrained(value, f'{path}.{index}')
+
+
+def check_data(cfg: Config, splits: tuple[str, ...]) -> None:
+    """Raises UserError if annotations or images that the config names are missing.
+
+    Args:
+        cfg: The config.
+        splits: Which of 'train', 'val' and 'test' the run will read.
+    """
+    missing = []
+    for split in splits_read(cfg, splits):
+        loader = cfg[f'{split}_dataloader']
+        for key, dataset in datasets_in(loader.get('dataset'), f'{split}_dataloader.dataset'):
+            missing += _missing_from(dataset, f'{split} ', key)
+        missing += _missing_from_evaluator(cfg.get(f'{split}_evaluator'), f'{split}_evaluator')
+    if missing:
+        more = f' (and {len(missing) - 1} more)' if len(missing) > 1 else ''
+        raise UserError(missing[0].replace(';', f'{more};', 1))
+
+
+def splits_read(cfg: Config, splits: tuple[str, ...]) -> list[str]:
+    """Those of the splits that a run reads."""
+    return [split for split in splits if cfg.get(f'{split}_dataloader') is not None
+            and (split != 'val' or cfg.get('val_cfg') is not None)]
+
+
+def datasets_in(node: object, key: str) -> Iterator[tuple[str, dict]]:
+    """The data sets inside wrappers such as RepeatDataset and ConcatDataset, with their keys."""
+    if isinstance(node, (list, tuple)):
+        for index, part in enumerate(node):
+            yield from datasets_in(part, f'{key}.{index}')
+    elif isinstance(node, dict):
+        inner = [name for name in ('dataset', 'datasets') if name in node]
+        for name in inner:
+            yield from datasets_in(node[name], f'{key}.{name}')
+        if not inner:
+            yield key, node
+
+
+def _missing_from(dataset: dict, split: str, key: str) -> list[str]:
+    """Joins paths as mmengine's BaseDataset does, and says which are not there."""
+    if not _on_disk(dataset) or (str(dataset.get('type')).split('.')[-1] in DOWNLOADED
+                                 and dataset.get('download', True)):
+        return []
+    root = dataset.get('data_root') or ''
+    hint = f'--cfg-options {key}.data_root=DIR'
+    if _is_local(root) and not _path(root).is_dir():
+        return [_message(f'{split}data', 'folder', root, hint)]
+
+    missing = []
+    annotations = dataset.get('ann_file')
+    if isinstance(annotations, str) and annotations:
+        path = _join(root, annotations)
+        if _is_local(path) and not _path(path).exists():
+            missing.append(_message(f'{split}annotations', 'file', path, hint))
+    prefixes = dataset.get('data_prefix') or {}
+    for prefix in prefixes.values() if isinstance(prefixes, dict) else [prefixes]:
+        path = _join(root, prefix) if isinstance(prefix, str) else None
+        if path and _is_local(path) and not _has_files(_path(path)):
+            missing.append(_message(f'{split}images', 'filled folder', path, hint))
+    return missing
+
+
+def _missing_from_evaluator(evaluator: object, key: str) -> list[str]:
+    missing = []
+    if isinstance(evaluator, (list, tuple)):
+        for index, part in enumerate(evaluator):
+            missing += _missing_from_evaluator(part, f'{key}.{index}')
+    elif isinstance(evaluator, dict) and _on_disk(evaluator):
+        path = evaluator.get('ann_file')
+        if isinstance(path, str) and _is_local(path) and not _path(path).is_file():
+            missing.append(_message('annotations of the evaluator', 'file', path,
+                                    f'--cfg-options {key}.ann_file=FILE'))
+    return missing
+
+
+def _message(what: str, kind: str, path: str, hint: str) -> str:
+    where = '' if os.path.isabs(path) else f' in {os.getcwd()}'
+    return (f"the {what} are missing: no {kind} '{path}'{where}; put or link the data there, or "
+            f'name another place with {hint}')
+
+
+def _path(path: str) -> Path:
+    return Path(path).expanduser()
+
+
+def _has_files(folder: Path) -> bool:
+    return folder.is_dir() and next(os.scandir(folder), None) is not None
+
+
+def _join(root: str, path: str) -> str:
+    return path if os.path.isabs(path) or not root else os.path.join(root, path)
+
+
+def _on_disk(node: dict) -> bool:
+    backend = node.get('backend_args') or node.get('file_client_args') or {}
+    return backend.get('backend', 'local') in ('local', 'disk')
+
+
+def _is_local(path: object) -> bool:
+    return isinstance(path, str) and bool(path) and '://' not in path and not path.startswith('s3:')

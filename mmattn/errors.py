@@ -1,0 +1,19 @@
+"""Exceptions of this package, and how an exception becomes one line."""
+
+
+class UserError(Exception):
+    """Something that the user can correct; its message is one line that says what is wrong and what to do."""
+
+
+class CheckpointError(ValueError):
+    """A checkpoint file that cannot be read safely, or holds no weights; the message names the file and says why."""
+
+
+def one_line(error: BaseException) -> str:
+    """The text of an exception without line breaks."""
+    return ' '.join(str(error).split())
+
+
+def kind_and_text(error: BaseException) -> str:
+    """The class of an exception and its text, shortened to fit into a message."""
+    return f'{type(error).__name__}: {one_line(error)[:300]}'

@@ -1,0 +1,130 @@
+"""Loads pretrained weights into a backbone and says in one line what was loaded; never nothing in silence.
+
+mmengine loads what fits and lists the rest over many lines of the log; a missing `prefix` loads nothing at all.
+"""
+from __future__ import annotations
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+
+from mmengine.logging import print_log
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from mmattn.errors import UserError
+from mmattn.weights.matching import compare
+from mmattn.weights.trained import read_trained
+
+# A key inside a residual trunk: stage, block or none, and what it is of.
+PLACE = re.compile(r'(?P<stage>layer\d+)\.(?:(?P<block>\d+)\.)?(?P<slot>[a-z]\w*)\.')
+
+
+def is_pretrained(init_cfg: dict | list[dict] | None) -> bool:
+    """Whether an ``init_cfg`` of mmengine names a checkpoint."""
+    return bool(_split(init_cfg)[1])
+
+
+def init_weights(backbone: BaseModule, initialize: Callable[[], None]) -> None:
+    """Initialises a backbone, then loads the checkpoints that its ``init_cfg`` names.
+
+    Args:
+        backbone: whose ``init_cfg`` is followed.
+        initialize: mmengine's ``init_weights`` of it, which gets to see the rest of ``init_cfg``.
+
+    Raises:
+        UserError: as `load_pretrained`.
+    """
+    if backbone.is_init:
+        initialize()
+        return
+    init_cfg = backbone.init_cfg
+    backbone.init_cfg, pretrained = _split(init_cfg)
+    try:
+        initialize()
+    finally:
+        backbone.init_cfg = init_cfg
+    for cfg in pretrained:
+        load_pretrained(backbone, **{k: v for k, v in cfg.items() if k != 'type'})
+
+
+def load_pretrained(module: nn.Module, checkpoint: str, prefix: str | None = None, map_location: str = 'cpu') -> None:
+    """Loads what fits of a checkpoint, and logs in one line what that was and what was left on either side.
+
+    Args:
+        module: gets the weights.
+        checkpoint: path or address, as mmengine takes it ('torchvision://resnet50', 'https://…').
+        prefix: of the keys to take, which is cut off: 'backbone.' for the checkpoint of a classifier or detector.
+        map_location: as in ``torch.load``.
+
+    Raises:
+        UserError: the checkpoint cannot be read, or no tensor fits; the message names the prefix with which some would.
+    """
+    state = read_trained(checkpoint, map_location)['state_dict']
+    chosen = _without(state, prefix)
+    model = module.state_dict()
+    differences = compare(chosen, model)
+    fitting = {k: v for k, v in chosen.items() if k in model and k not in differences.reshaped}
+    name = type(module).__name__
+    if not fitting:
+        raise UserError(f'no tensor of {checkpoint} fits {name}{_explain(state, model, prefix, chosen)}')
+    module.load_state_dict(fitting, strict=False)
+
+    parts = [f'{name}: loaded {len(fitting)} of {len(chosen)} tensors of {checkpoint}' +
+             (f" under '{prefix}'" if prefix else '')]
+    # BatchNorm's counts of batches are not in files from before torch 0.4.1
+    missing = [k for k in differences.missing if not k.endswith('num_batches_tracked')]
+    if missing:
+        parts.append(f'not loaded: {_summary(missing)}')
+    if differences.reshaped:
+        parts.append('of other shape, not loaded: ' + ', '.join(
+            f'{k} {tuple(chosen[k].shape)}, here {tuple(model[k].shape)}' for k in differences.reshaped))
+    if differences.unexpected:
+        parts.append(f'unused: {_summary(differences.unexpected)}')
+    print_log('; '.join(parts), 'current', logging.WARNING if differences.reshaped else logging.INFO)
+
+
+def _split(init_cfg: dict | list[dict] | None) -> tuple[list[dict], list[dict]]:
+    """The entries of an init_cfg that name no checkpoint, and those that do."""
+    cfgs = [init_cfg] if isinstance(init_cfg, dict) else list(init_cfg or ())
+    named = [cfg['type'] if isinstance(cfg['type'], str) else cfg['type'].__name__ for cfg in cfgs]
+    pretrained = [name in ('Pretrained', 'PretrainedInit') for name in named]
+    return ([cfg for cfg, yes in zip(cfgs, pretrained) if not yes], [cfg for cfg, yes in zip(cfgs, pretrained) if yes])
+
+
+def _without(state: Mapping[str, Tensor], prefix: str | None) -> dict[str, Tensor]:
+    """What of `state` lies under `prefix`, with the prefix cut off."""
+    prefix = f"{(prefix or '').rstrip('.')}." if prefix else ''
+    return {k[len(prefix):]: v for k, v in state.items() if k.startswith(prefix)}
+
+
+def _explain(state: Mapping[str, Tensor], model: Mapping[str, Tensor], prefix: str | None,
+             chosen: Mapping[str, Tensor]) -> str:
+    """Why nothing fits, and the prefix that would."""
+    given = f' with prefix={prefix!r}' if prefix else ''
+    candidates = {'', *(k[:dot.end()] for k in state for dot in re.finditer(r'\.', k))}
+    fits = {candidate: sum(v.shape == model[k].shape for k, v in _without(state, candidate).items() if k in model)
+            for candidate in candidates}
+    best = max(sorted(fits), key=fits.get)
+    if fits[best]:
+        advice = f'give init_cfg prefix={best!r}' if best else 'leave the prefix out'
+        return f'{given}: {advice}, with which {fits[best]} do'
+    keys = list(chosen or state)
+    return f"{given}: its keys ({', '.join(keys[:3])}, …) are of another network; this one has {next(iter(model))}, …"
+
+
+def _summary(keys: Iterable[str]) -> str:
+    """'attn of 16 blocks, depth_attn of 4 stages, fc.*'"""
+    places, others = {}, Counter()
+    for key in keys:
+        match, parts = PLACE.match(key), key.split('.')
+        if match:
+            kind = 'block' if match['block'] else 'stage'
+            places.setdefault((match['slot'], kind), set()).add((match['stage'], match['block']))
+        elif parts[0] == 'attention' and len(parts) > 2:
+            places.setdefault(('attention', 'module'), set()).add(parts[1])
+        else:
+            others[f'{parts[0]}.*' if len(parts) > 1 else key] += 1
+    return ', '.join([f'{slot} of {len(found)} {kind}{"s" * (len(found) > 1)}'
+                      for (slot, kind), found in places.items()] + list(others))

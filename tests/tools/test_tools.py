@@ -1,0 +1,230 @@
+"""The standard commands, run as a user runs them."""
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmattn.engine import launch
+from mmattn.errors import UserError
+
+pytest.importorskip('mmdet')
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = 'configs/demo/mask_rcnn_sda_nuclei.py'
+SMALL = [
+    '--cfg-options', 'train_dataloader.dataset.times=1',
+    'train_dataloader.dataset.dataset.indices=4', 'val_dataloader.dataset.indices=2',
+    'test_dataloader.dataset.indices=2', 'default_hooks.logger.interval=1',
+    'default_hooks.checkpoint.max_keep_ckpts=-1'
+]
+
+
+def command(*arguments, **variables):
+    """Runs a tool from the repository; arguments are of the command, variables of its environment.
+
+    Every run has one thread and no GPU, as suits several tests side by side.
+    """
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'PYTHON': sys.executable,
+                   'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': '', **variables}
+    return subprocess.run([str(part) for part in arguments], cwd=ROOT, env=environment, text=True,
+                          stdin=subprocess.DEVNULL, capture_output=True, timeout=600)
+
+
+def tool(name, *arguments, **variables):
+    interpreter = 'bash' if name.endswith('.sh') else sys.executable
+    return command(interpreter, f'tools/{name}', *arguments, **variables)
+
+
+def succeeded(result):
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    return result
+
+
+def records(work_dir):
+    """What mmengine logged as numbers, from all runs in a work folder, oldest first."""
+    files = sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
+    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
+
+def evaluations(work_dir):
+    return [record for record in records(work_dir) if 'coco/bbox_mAP' in record]
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory):
+    """The work folder of a training of one epoch, two iterations, with evaluation."""
+    work_dir = tmp_path_factory.mktemp('train')
+    result = tool('train.py', CONFIG, '--work-dir', work_dir, *SMALL, 'train_cfg.max_epochs=1')
+    succeeded(result)
+    return work_dir
+
+
+def test_training_learns_evaluates_and_keeps_a_checkpoint(trained):
+    steps = [record['loss'] for record in records(trained) if 'loss' in record]
+    assert len(steps) == 2
+    assert all(0 < loss < 100 for loss in steps)
+    assert len(evaluations(trained)) == 1
+    assert (trained / 'epoch_1.pth').is_file()
+
+
+def test_test_gives_the_metrics_of_the_training_and_draws(trained, tmp_path):
+    out = tmp_path / 'results' / 'metrics.json'
+    pictures = tmp_path / 'pictures'
+    succeeded(tool('test.py', CONFIG, trained / 'epoch_1.pth', '--work-dir', tmp_path, '--out', out,
+                   '--show-dir', pictures, *SMALL))
+    metrics = json.loads(out.read_text())
+    in_training = evaluations(trained)[-1]
+    assert 'coco/segm_mAP_s' in metrics
+    assert metrics == {name: in_training[name] for name in metrics}
+    assert len(list(pictures.glob('*.png'))) == 2
+    assert [path.name for path in out.parent.iterdir()] == ['metrics.json']
+
+
+def test_resume_goes_on_from_the_last_checkpoint(trained, tmp_path):
+    (tmp_path / 'last_checkpoint').write_text(str(trained / 'epoch_1.pth'))
+    succeeded(tool('train.py', CONFIG, '--work-dir', tmp_path, '--resume', *SMALL,
+                   'train_cfg.max_epochs=2'))
+    assert {record['epoch'] for record in records(tmp_path) if 'loss' in record} == {2}
+    assert (tmp_path / 'epoch_2.pth').is_file()
+
+
+def test_two_cpu_processes_train_together(tmp_path):
+    """Each does half of the iterations, and both are on the same weights."""
+    result = succeeded(tool('dist_train.sh', CONFIG, 2, '--work-dir', tmp_path, *SMALL,
+                            'train_cfg.max_epochs=1'))
+    assert 'Distributed launcher: pytorch' in result.stdout + result.stderr
+    assert len([record for record in records(tmp_path) if 'loss' in record]) == 1
+    assert len(evaluations(tmp_path)) == 1
+
+
+@pytest.mark.parametrize('name', ['train.py', 'test.py', 'dist_train.sh', 'dist_test.sh',
+                                  'slurm_train.sh', 'quickstart.sh', 'setup_env.sh',
+                                  'run_tests.sh'])
+def test_help(name):
+    result = succeeded(tool(name, '--help'))
+    assert result.stdout.lower().startswith('usage: ')
+    if name not in ('quickstart.sh', 'setup_env.sh'):
+        assert 'Example' in result.stdout
+
+
+@pytest.mark.parametrize('name, arguments', [
+    ('dist_train.sh', [CONFIG]),
+    ('dist_train.sh', [CONFIG, 'two']),
+    ('dist_train.sh', [CONFIG, '0']),
+    ('dist_test.sh', [CONFIG, '1']),
+    ('slurm_train.sh', ['gpu', 'name']),
+    ('quickstart.sh', ['--fore']),
+    ('setup_env.sh', ['--fore']),
+])
+def test_wrong_usage_prints_the_usage(name, arguments):
+    result = tool(name, *arguments)
+    assert result.returncode == 2
+    assert 'Usage: ' in result.stderr
+
+
+NO_DATA = ['--cfg-options', 'train_dataloader.dataset.dataset.data_root=nowhere/']
+
+
+@pytest.mark.parametrize('name, arguments, said', [
+    ('train.py', ['configs/nothing.py'], 'no config'),
+    ('train.py', [CONFIG, *NO_DATA],
+     'train_dataloader.dataset.dataset.data_root=DIR'),
+    ('dist_train.sh', [CONFIG, '2', *NO_DATA], "no folder 'nowhere/'"),
+    ('train.py', [CONFIG, '--resume', 'nothing.pth'], 'nothing.pth'),
+    ('train.py', [CONFIG, '--launcher', 'pytorch'], 'dist_train.sh'),
+    ('train.py', [CONFIG, '--amp'], 'GPU'),
+    ('test.py', [CONFIG, 'nothing.pth'], 'nothing.pth'),
+    ('test.py', [CONFIG, 'nothing.pth', '--out', 'all.pkl'], '.json'),
+    ('test.py', [CONFIG, CONFIG], 'is not a checkpoint'),
+    ('test.py', [CONFIG, CONFIG, '--out', f'{CONFIG}/m.json'], 'is a file, no folder'),
+    ('test.py', [CONFIG, CONFIG, '--show-dir', CONFIG], 'is a file, no folder'),
+    ('train.py', [CONFIG, '--cfg-options', 'model=3'], "no 'model'"),
+    ('test.py', [CONFIG, CONFIG, '--cfg-options', 'test_dataloader=3'], "no 'test_dataloader'"),
+    ('train.py', [CONFIG, '--cfg-options', 'model.backbone.type=mmattn.SDAResnet'], 'SDAResnet'),
+    ('train.py', [CONFIG, '--cfg-options', 'model.no_such_option=1'], 'no_such_option'),
+    ('train.py', [CONFIG, '--cfg-options', 'val_dataloader.dataset.no_such_option=1'], 'no_such_option'),
+])
+def test_what_a_user_can_mend_is_one_line(name, arguments, said, tmp_path):
+    result = tool(name, *arguments, '--work-dir', tmp_path)
+    assert result.returncode == 2
+    assert 'Traceback' not in result.stdout + result.stderr
+    errors = [line for line in result.stderr.splitlines() if line.startswith('error: ')]
+    assert len(errors) == 1
+    assert said in errors[0]
+
+
+def test_a_checkpoint_of_another_network_is_refused(trained, tmp_path):
+    result = tool('test.py', 'configs/demo/imagenet_style_signs.py', trained / 'epoch_1.pth', '--work-dir', tmp_path)
+    assert result.returncode == 2
+    assert 'does not fit the model' in result.stderr and 'Traceback' not in result.stderr
+
+
+@pytest.mark.parametrize('option', ['lr:1', 'a.b=[1,2'])
+@pytest.mark.parametrize('name', ['train.py', 'prepare_data.py', 'visualize.py'])
+def test_malformed_override_is_a_usage_error(name, option):
+    arguments = ['check', CONFIG] if name == 'prepare_data.py' else [CONFIG]
+    result = tool(name, *arguments, '--cfg-options', option)
+    assert result.returncode == 2
+    assert 'KEY=VALUE' in result.stderr
+    assert 'Traceback' not in result.stderr
+
+
+@pytest.mark.parametrize('text, overrides, said', [
+    ('x = y', None, "cannot be read .*NameError: name 'y'"),
+    ('x = (', None, 'cannot be read .*SyntaxError'),
+    ("_base_ = 'mmdtt::a.py'", None, 'cannot be read'),
+    ("_base_ = 'absent.py'", None, 'builds on a file that is missing'),
+    ('x = dict(y=1)', {'x.y.z': 3}, '--cfg-options do not fit'),
+    ("x = 'text'", {'x.z': 3}, '--cfg-options do not fit'),
+    ('x = [dict(y=1)]', {'x.9.y': 3}, '--cfg-options do not fit'),
+])
+def test_a_config_that_cannot_be_read(tmp_path, text, overrides, said):
+    path = tmp_path / 'config.py'
+    path.write_text(text)
+    with pytest.raises(UserError, match=said) as error:
+        launch.load_config(str(path), overrides)
+    assert '\n' not in str(error.value) and str(path) in str(error.value)
+
+
+def test_a_file_of_another_kind_is_no_config():
+    with pytest.raises(UserError, match='README.md cannot be read'):
+        launch.load_config(str(ROOT / 'README.md'))
+
+
+@pytest.mark.parametrize('raised, status, said', [
+    (UserError('mend it'), 2, 'error: mend it\n'), (KeyboardInterrupt(), 130, 'stopped\n')])
+def test_what_ends_a_tool_in_one_line(monkeypatch, capsys, raised, status, said):
+    def main():
+        raise raised
+
+    with pytest.raises(SystemExit) as stop:
+        launch.run(main, 'stopped')
+    assert stop.value.code == status and capsys.readouterr().err == said
+    monkeypatch.setenv('MMATTN_DEBUG', '1')
+    with pytest.raises(type(raised)):
+        launch.run(main, 'stopped')
+
+
+def test_faults_of_the_code_keep_their_traceback():
+    with pytest.raises(ZeroDivisionError):
+        launch.run(lambda: 1 / 0)
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path):
+    """SIGINT once training is under way."""
+    process = subprocess.Popen(
+        [sys.executable, 'tools/train.py', CONFIG, '--work-dir', tmp_path, *SMALL], cwd=ROOT, text=True,
+        env={**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    for line in process.stdout:
+        if 'Epoch(train)' in line:
+            process.send_signal(signal.SIGINT)
+            break
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert errors.splitlines()[-1].startswith('interrupted') and '--resume' in errors
+    assert 'Traceback' not in errors

@@ -1,0 +1,382 @@
+"""Checkpoints of every form are read, and nothing in them is executed."""
+import json
+import os
+import pickle
+import struct
+import sys
+import types
+import zipfile
+from collections import OrderedDict
+
+import pytest
+import torch
+from torch import nn
+
+from mmattn.errors import UserError
+from mmattn.weights import CheckpointError, inert, read_state, write_checkpoint
+from mmattn.weights.trained import load_trained
+
+ZIP, LEGACY = True, False
+
+
+def example() -> dict:
+    return OrderedDict([('conv.weight', torch.randn(4, 3, 1, 1)), ('bn.weight', torch.randn(4)),
+                        ('bn.num_batches_tracked', torch.tensor(7)), ('half', torch.randn(5).half())])
+
+
+def same(a, b) -> bool:
+    return list(a) == list(b) and all(torch.equal(a[k], b[k]) and a[k].dtype == b[k].dtype for k in a)
+
+
+@pytest.fixture(params=[ZIP, LEGACY], ids=['zip', 'legacy'])
+def save(request, tmp_path):
+    """Saves an object in one of the formats of torch.save; returns the file."""
+    def function(content, name='file.pth'):
+        torch.save(content, tmp_path / name, _use_new_zipfile_serialization=request.param)
+        return tmp_path / name
+    return function
+
+
+@pytest.mark.parametrize('wrap', [
+    lambda s: s,
+    dict,
+    lambda s: {'state_dict': s, 'epoch': 3, 'optimizer': {'state': {}}},
+    lambda s: {'model': s},
+    lambda s: {'net': s, 'acc': 0.5},
+    lambda s: {'model': {'state_dict': s}},
+    lambda s: {f'module.{k}': v for k, v in s.items()},
+    lambda s: {'state_dict': {f'_orig_mod.module.{k}': v for k, v in s.items()}},
+    lambda s: {k: nn.Parameter(v, requires_grad=v.is_floating_point()) for k, v in s.items()},
+    lambda s: {**s, 'epoch': 3},
+])
+def test_state_dicts_however_wrapped(save, wrap):
+    state = example()
+    read = read_state(save(wrap(state)))
+    assert same(read, state)
+    assert not any(v.requires_grad for v in read.values())
+
+
+@pytest.fixture()
+def vanished():
+    """Makes a network of classes in a module which is gone when the file is read."""
+    module = types.ModuleType('vanished_code')
+    source = '''
+import functools
+from torch import nn
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 1)
+        self.bn = nn.BatchNorm2d(4)
+        self.register_buffer('kept', self.conv.bias.detach() * 2)
+        self.register_buffer('dropped', self.conv.bias.detach() * 3, persistent=False)
+        self.register_parameter('nothing', None)
+        self.norm = functools.partial(nn.BatchNorm2d, momentum=0.1)
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(Block(), Block())
+        self.fcs = nn.ModuleList([nn.Linear(4, 2)])
+        self.tied = self.layers[1]
+        self.sizes = {(1, 2): [Block, {3}]}
+'''
+    exec(source, module.__dict__)
+    sys.modules['vanished_code'] = module
+    yield module
+    sys.modules.pop('vanished_code', None)
+
+
+@pytest.mark.parametrize('wrap', [lambda net: net, lambda net: {'net': net, 'epoch': 1}])
+@pytest.mark.filterwarnings("ignore:Couldn't retrieve source code")
+def test_whole_modules_whose_classes_no_longer_exist(save, vanished, wrap):
+    net = vanished.Net()
+    path = save(wrap(nn.DataParallel(net)))
+    del sys.modules['vanished_code']
+    assert same(read_state(path), net.state_dict())
+    assert 'vanished_code' not in sys.modules
+
+
+class Calls:
+    """Pickles as a call of `function`."""
+
+    def __init__(self, function, *args):
+        self.call = function, args
+
+    def __reduce__(self):
+        return self.call
+
+
+def attacks(marker) -> dict:
+    content = f'open({str(marker)!r}, "w").write("x")'
+    return {
+        'os.system': Calls(os.system, f'touch {marker}'),
+        'eval': Calls(eval, content),
+        'exec': Calls(exec, content),
+        'open': Calls(open, str(marker), 'w'),
+        'nested': Calls(list, Calls(map, Calls(getattr, Calls(__import__, 'builtins'), 'eval'), [content])),
+        'import': Calls(getattr, Calls(__import__, 'os'), 'system'),
+        'torch.save': Calls(torch.save, {'a': 1}, str(marker)),
+        'torch.load': Calls(torch.load, str(marker), None, None),
+        'torch.hub': Calls(torch.hub.download_url_to_file, f'file://{__file__}', str(marker)),
+        'from_file': Calls(torch.from_file, str(marker), True, 4),
+        'jit': Calls(torch.jit.load, str(marker)),
+        'pickle': Calls(pickle.loads, pickle.dumps(Calls(eval, content))),
+        'mkdir': Calls(os.makedirs, str(marker)),
+    }
+
+
+@pytest.mark.parametrize('attack', attacks('marker'))
+def test_nothing_in_a_file_is_executed(save, tmp_path, attack):
+    marker = tmp_path / 'marker'
+    evil = attacks(marker)[attack]
+    for i, content in enumerate(({'state_dict': example(), 'hook': evil}, [evil], evil)):
+        path = save(content, f'{i}.pth')
+        marker.unlink(missing_ok=True)
+        if i == 0:
+            assert list(read_state(path)) == list(example())
+        else:
+            with pytest.raises(CheckpointError, match='holds no weights'):
+                read_state(path)
+        assert not marker.exists()
+
+
+@pytest.mark.parametrize('attack', ['os.system', 'eval', 'exec', 'open', 'nested', 'torch.save', 'pickle', 'mkdir'])
+def test_these_files_do_harm_where_they_are_trusted(save, tmp_path, attack):
+    path = save([attacks(tmp_path / 'marker')[attack]])
+    torch.load(path, weights_only=False)
+    assert (tmp_path / 'marker').exists()
+
+
+@pytest.mark.filterwarnings("ignore:Couldn't retrieve source code")
+def test_nothing_inside_a_module_is_executed(save, tmp_path):
+    net = nn.Sequential(nn.Linear(2, 2))
+    expected = net.state_dict()
+    net[0].hidden = Calls(os.system, f'touch {tmp_path / "marker"}')
+    net[0]._forward_hooks[0] = Calls(eval, f'open({str(tmp_path / "marker")!r}, "w")')
+    assert same(read_state(save(net)), expected)
+    assert not (tmp_path / 'marker').exists()
+
+
+def archive_of(path, data: bytes, **options):
+    with zipfile.ZipFile(path, 'w', **options) as archive:
+        archive.writestr('archive/data.pkl', data)
+        archive.writestr('archive/version', '3')
+    return path
+
+
+@pytest.mark.parametrize('data', [
+    # BUILD on an allowed function, with attributes, and with slots
+    b'\x80\x02ccollections\nOrderedDict\n}U\x01xK\x01sb.',
+    b'\x80\x02ctorch._utils\n_rebuild_tensor_v2\nN}U\x09_functionNs\x86b.',
+    b'\x80\x02ctorch._utils\n_rebuild_parameter\n}U\x08__code__Nsb.',
+    # a dotted name, an extension code, a tensor of a storage that is none, a view past its storage
+    b'\x80\x04\x8c\x05torch\x8c\x11storage.os.system\x93\x8c\x04true\x85R.',
+    b'\x80\x02\x82\x01.',
+    b'\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(NK\x00)))NNtR.',
+    b'\x80\x02K\x01Q.',
+])
+def test_pickles_that_tamper_with_the_reader(tmp_path, data):
+    before = dict(inert.ALLOWED)
+    with pytest.raises(CheckpointError):
+        read_state(archive_of(tmp_path / 'x.pth', data))
+    assert before == inert.ALLOWED
+    assert inert.Inert.state is None and not hasattr(OrderedDict, 'x')
+    state = example()
+    torch.save({'a': Calls(os.getcwd), 'state_dict': state}, tmp_path / 'good.pth')
+    assert same(read_state(tmp_path / 'good.pth'), state)
+
+
+def test_views_of_a_storage_stay_inside_it(tmp_path):
+    torch.save({'a': Calls(os.getcwd), 'state_dict': {'w': torch.arange(4.)}}, tmp_path / 'x.pth')
+    with zipfile.ZipFile(tmp_path / 'x.pth') as archive:
+        records = {n: archive.read(n) for n in archive.namelist()}
+    data = records['x/data.pkl']
+    assert data.count(b'K\x04\x85') == 1  # the size (4,)
+    with zipfile.ZipFile(tmp_path / 'y.pth', 'w') as archive:
+        for name, record in records.items():
+            archive.writestr(name, record.replace(b'K\x04\x85', b'K\x40\x85') if name == 'x/data.pkl' else record)
+    with pytest.raises(CheckpointError):
+        read_state(tmp_path / 'y.pth')
+
+
+def test_tensors_share_and_stride_as_they_were(save):
+    base = torch.randn(6, 4)
+    state = {'rows': base[1:3], 'transposed': base.t(), 'empty': torch.zeros(0, 3), 'bf16': base.bfloat16(),
+             'flags': base > 0, 'complex': torch.randn(2, dtype=torch.complex64)}
+    content = {'state_dict': state, 'history': Calls(os.getcwd)}  # so that the reader of ours is needed
+    assert same(read_state(save(content)), state)
+
+
+def test_files_of_big_endian_machines(tmp_path):
+    values = torch.randn(5)
+    torch.save({'state_dict': {'w': values}, 'a': Calls(os.getcwd)}, tmp_path / 'x.pth')
+    with zipfile.ZipFile(tmp_path / 'x.pth') as archive:
+        records = {n: archive.read(n) for n in archive.namelist()}
+    records['x/byteorder'] = b'big'
+    records['x/data/0'] = values.numpy().astype('>f4').tobytes()
+    with zipfile.ZipFile(tmp_path / 'y.pth', 'w') as archive:
+        for name, record in records.items():
+            archive.writestr(name, record)
+    assert torch.equal(read_state(tmp_path / 'y.pth')['w'], values)
+
+
+@pytest.mark.filterwarnings("ignore:Couldn't retrieve source code")
+@pytest.mark.parametrize('whole_module', [False, True])
+def test_truncated_files(save, tmp_path, whole_module):
+    path = save(nn.Linear(40, 30) if whole_module else {'state_dict': nn.Linear(40, 30).state_dict()})
+    data = path.read_bytes()
+    cut = tmp_path / 'cut.pth'
+    for length in [0, 1, 3, 10, 100, *range(200, len(data), 397), len(data) - 40]:
+        cut.write_bytes(data[:length])
+        with pytest.raises(CheckpointError):
+            read_state(cut)
+
+
+def test_damaged_archive(tmp_path):
+    torch.save({'state_dict': {'w': torch.ones(1000)}, 'a': Calls(os.getcwd)}, tmp_path / 'x.pth')
+    data = bytearray((tmp_path / 'x.pth').read_bytes())
+    place = data.index(struct.pack('<4f', 1, 1, 1, 1))
+    data[place + 100] ^= 0xFF
+    (tmp_path / 'x.pth').write_bytes(data)
+    with pytest.raises(CheckpointError, match='damaged'):
+        read_state(tmp_path / 'x.pth')
+
+
+def test_what_is_no_checkpoint(tmp_path):
+    path = tmp_path / 'file'
+    for data in (b'', b'<html>not found</html>', os.urandom(500), b'\x80\x02}q\x00.', pickle.dumps(example()),
+                 b'PK\x03\x04 but no more'):
+        path.write_bytes(data)
+        with pytest.raises(CheckpointError):
+            read_state(path)
+    for missing in (tmp_path / 'nothing', tmp_path):
+        with pytest.raises(CheckpointError, match='not a file'):
+            read_state(missing)
+    archive_of(path, pickle.dumps({'a': 1}, 2))
+    with pytest.raises(CheckpointError, match=r"only the entries \['a'\]"):
+        read_state(path)
+    with zipfile.ZipFile(path, 'w') as archive:
+        archive.writestr('photo.txt', 'x')
+    with pytest.raises(CheckpointError, match='not one of torch.save'):
+        read_state(path)
+    archive_of(path, pickle.dumps(Calls(os.getcwd), 2), compression=zipfile.ZIP_DEFLATED)
+    with pytest.raises(CheckpointError, match='compressed'):
+        read_state(path)
+
+
+@pytest.mark.filterwarnings('ignore::DeprecationWarning')
+def test_torchscript_is_refused(tmp_path):
+    torch.jit.save(torch.jit.script(nn.Linear(2, 2)), tmp_path / 'x.pt')
+    with pytest.raises(CheckpointError, match='TorchScript'):
+        read_state(tmp_path / 'x.pt')
+
+
+def safetensors(tensors: dict, **changes) -> bytes:
+    header, data = {'__metadata__': {'format': 'pt'}}, b''
+    names = {torch.float32: 'F32', torch.float16: 'F16', torch.int64: 'I64'}
+    for name, tensor in tensors.items():
+        raw = tensor.contiguous().numpy().tobytes()
+        header[name] = dict(dtype=names[tensor.dtype], shape=list(tensor.shape),
+                            data_offsets=[len(data), len(data) + len(raw)])
+        data += raw
+    for name, change in changes.items():
+        header[name] |= change
+    text = json.dumps(header).encode()
+    return struct.pack('<Q', len(text)) + text + data
+
+
+def test_safetensors(tmp_path):
+    path, state = tmp_path / 'x.safetensors', example()
+    path.write_bytes(safetensors({f'module.{k}': v for k, v in state.items()}))
+    assert same(read_state(path), state)
+    data = path.read_bytes()
+    for length in (9, 100, len(data) - 1):
+        path.write_bytes(data[:length])
+        with pytest.raises(CheckpointError):
+            read_state(path)
+    for change in (dict(dtype='F4'), dict(shape=[5]), dict(shape='x'), dict(data_offsets=[-4, 2])):
+        path.write_bytes(safetensors({'w': torch.ones(2)}, w=change))
+        with pytest.raises(CheckpointError, match="'w'"):
+            read_state(path)
+
+
+def test_safetensors_of_its_library(tmp_path):
+    library = pytest.importorskip('safetensors.torch')
+    state = dict(sorted(example().items()))
+    library.save_file(state, tmp_path / 'x.safetensors')
+    read = read_state(tmp_path / 'x.safetensors')
+    assert same({k: read[k] for k in state}, state)
+
+
+def test_a_checkpoint_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / 'new' / 'x.pth'
+    state = example()
+    write_checkpoint(dict(state_dict=state), path)
+    assert same(read_state(path), state)
+
+    def fail(content, file):
+        file.write(b'half')
+        raise OSError('the disk is full')
+
+    monkeypatch.setattr(torch, 'save', fail)
+    with pytest.raises(OSError, match='full'):
+        write_checkpoint({}, path)
+    assert same(read_state(path), state)
+    assert os.listdir(path.parent) == ['x.pth']
+
+
+def test_mmengines_checkpoints(tmp_path):
+    history = pytest.importorskip('mmengine.logging').HistoryBuffer([0.5], [1])
+    state = example()
+    torch.save(dict(meta=dict(epoch=1), state_dict=state, message_hub=dict(loss=history)), tmp_path / 'epoch_1.pth')
+    assert same(read_state(tmp_path / 'epoch_1.pth'), state)
+
+
+def test_reads_without_torch_load(tmp_path, monkeypatch):
+    """The unpickler of ours alone reads what torch.load would."""
+    state = example()
+    torch.save(state, tmp_path / 'x.pth')
+
+    def refuse(*args, **kwargs):
+        assert kwargs['weights_only'] is True
+        raise pickle.UnpicklingError
+
+    monkeypatch.setattr(torch, 'load', refuse)
+    assert same(read_state(tmp_path / 'x.pth'), state)
+
+
+def network(classes: int = 3) -> nn.Module:
+    return nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.Linear(4, classes))
+
+
+@pytest.mark.parametrize('wrap', [lambda state: state, lambda state: {'state_dict': state, 'meta': {'epoch': 1}}])
+def test_a_trained_network_is_loaded(save, wrap):
+    trained, model = network(), network()
+    state = trained.state_dict()
+    path = save(wrap({f'module.{k}': v for k, v in state.items() if 'num_batches' not in k} | {'other': torch.ones(1)}))
+    content = load_trained(model, path)
+    assert same(model.state_dict(), state)
+    assert content.get('meta', {'epoch': 1}) == {'epoch': 1}
+
+
+@pytest.mark.parametrize('state, said', [
+    ({'0.weight': torch.ones(4, 2)}, 'it lacks 7 of 9 tensors, the first is 0.bias'),
+    (network(5).state_dict(), '2 tensors have another shape, the first: size mismatch for 2.weight'),
+    ({'other': torch.ones(1)}, 'it lacks 8 of 9 tensors'),
+    ({'model': network().state_dict()}, 'holds no weights'),  # mmengine would look for them elsewhere
+    ({'state_dict': None}, 'holds no weights'),
+    ([1, 2], 'holds no weights'),
+    (nn.Linear(1, 1), 'holds no weights'),
+])
+def test_a_network_is_loaded_whole_or_refused(save, state, said):
+    with pytest.raises(UserError, match=said) as error:
+        load_trained(network(), save(state))
+    assert '\n' not in str(error.value) and 'file.pth' in str(error.value)
+
+
+@pytest.mark.parametrize('keep', [0, 4, 400])
+def test_a_damaged_file_is_named(save, keep):
+    path = save(network().state_dict())
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(UserError, match='cannot read the checkpoint: .*file.pth'):
+        load_trained(network(), path)
