@@ -1,4 +1,4 @@
-"""The identity start: one scalar between what a network computes without an attention and with it."""
+"""Identity start: one learned scalar between what a network computes without an attention and with it."""
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ from torch import Tensor, nn
 class Gated(nn.Module):
     """A module with one learned scalar `gate` that starts at zero, or without it.
 
-    The gate gets a gradient from the first step, what it gates from the second.
+    The gate gets a gradient from the first step, the parameters behind it from the second.
 
     Args:
-        identity_init: start as the identity. Without it the module has no gate and no key for one.
+        identity_init: Start as the identity. Without it the module has no gate and no key for one.
     """
 
     def __init__(self, identity_init: bool = False) -> None:
@@ -21,7 +21,7 @@ class Gated(nn.Module):
         self.register_parameter('gate', nn.Parameter(torch.zeros(1)) if identity_init else None)
 
     def gated(self, start: Tensor, out: Tensor) -> Tensor:
-        """``start + gate * (out - start)``: `start` at the start, `out` where the gate is one or absent."""
+        """``start + gate * (out - start)``: `start` while the gate is zero, `out` where it is one or absent."""
         return out if self.gate is None else torch.lerp(start, out, self.gate.to(out.dtype))
 
 

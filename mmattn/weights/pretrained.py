@@ -26,30 +26,36 @@ def is_pretrained(init_cfg: dict | list[dict] | None) -> bool:
     return bool(_split(init_cfg)[1])
 
 
-def init_weights(backbone: BaseModule, initialize: Callable[[], None]) -> None:
+def init_weights(backbone: BaseModule, initialize: Callable[[], None]) -> list[str]:
     """Initialises a backbone, then loads the checkpoints that its ``init_cfg`` names.
 
     Args:
         backbone: whose ``init_cfg`` is followed.
         initialize: mmengine's ``init_weights`` of it, which gets to see the rest of ``init_cfg``.
 
+    Returns:
+        Keys of the backbone that the checkpoint lacks; none where no checkpoint is named.
+
     Raises:
         UserError: as `load_pretrained`.
     """
     if backbone.is_init:
         initialize()
-        return
+        return []
     init_cfg = backbone.init_cfg
     backbone.init_cfg, pretrained = _split(init_cfg)
     try:
         initialize()
     finally:
         backbone.init_cfg = init_cfg
+    missing = []
     for cfg in pretrained:
-        load_pretrained(backbone, **{k: v for k, v in cfg.items() if k != 'type'})
+        missing = load_pretrained(backbone, **{k: v for k, v in cfg.items() if k != 'type'})
+    return missing
 
 
-def load_pretrained(module: nn.Module, checkpoint: str, prefix: str | None = None, map_location: str = 'cpu') -> None:
+def load_pretrained(module: nn.Module, checkpoint: str, prefix: str | None = None,
+                    map_location: str = 'cpu') -> list[str]:
     """Loads what fits of a checkpoint, and logs in one line what that was and what was left on either side.
 
     Args:
@@ -57,6 +63,9 @@ def load_pretrained(module: nn.Module, checkpoint: str, prefix: str | None = Non
         checkpoint: path or address, as mmengine takes it ('torchvision://resnet50', 'https://…').
         prefix: of the keys to take, which is cut off: 'backbone.' for the checkpoint of a classifier or detector.
         map_location: as in ``torch.load``.
+
+    Returns:
+        Keys of the module that the checkpoint lacks, or has in another shape.
 
     Raises:
         UserError: the checkpoint cannot be read, or no tensor fits; the message names the prefix with which some would.
@@ -76,13 +85,14 @@ def load_pretrained(module: nn.Module, checkpoint: str, prefix: str | None = Non
     # BatchNorm's counts of batches are not in files from before torch 0.4.1
     missing = [k for k in differences.missing if not k.endswith('num_batches_tracked')]
     if missing:
-        parts.append(f'not loaded: {_summary(missing)}')
+        parts.append(f'not loaded: {summary(missing)}')
     if differences.reshaped:
         parts.append('of other shape, not loaded: ' + ', '.join(
             f'{k} {tuple(chosen[k].shape)}, here {tuple(model[k].shape)}' for k in differences.reshaped))
     if differences.unexpected:
-        parts.append(f'unused: {_summary(differences.unexpected)}')
+        parts.append(f'unused: {summary(differences.unexpected)}')
     print_log('; '.join(parts), 'current', logging.WARNING if differences.reshaped else logging.INFO)
+    return [*missing, *differences.reshaped]
 
 
 def _split(init_cfg: dict | list[dict] | None) -> tuple[list[dict], list[dict]]:
@@ -114,7 +124,7 @@ def _explain(state: Mapping[str, Tensor], model: Mapping[str, Tensor], prefix: s
     return f"{given}: its keys ({', '.join(keys[:3])}, …) are of another network; this one has {next(iter(model))}, …"
 
 
-def _summary(keys: Iterable[str]) -> str:
+def summary(keys: Iterable[str]) -> str:
     """'attn of 16 blocks, depth_attn of 4 stages, fc.*'"""
     places, others = {}, Counter()
     for key in keys:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.fx.experimental.optimization import fuse as fuse_traced
 
 from mmattn.errors import UserError
-from mmattn.inference.fold import fuse
+from mmattn.inference import prepare as fuse
 
 AMP_TYPES = {'bfloat16': torch.bfloat16, 'float16': torch.float16}
 

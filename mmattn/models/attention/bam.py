@@ -1,8 +1,8 @@
 """Bottleneck Attention Module (BAM), Park et al., arXiv:1807.06514.
 
-Authors' repository: Jongchan/attention-module. Made to stand after a stage, before it reduces the
-resolution, rather than in every block. The paper adds the channel and the spatial branch; the
-authors' code multiplies them. Both are to be had; the code's way is the default.
+Authors' repository: Jongchan/attention-module. Made to follow a stage, before the next one reduces
+the resolution, rather than to be in every block. The paper adds the channel and the spatial branch;
+the authors' code multiplies them. The code's way is the default, `combine` selects the other.
 """
 import torch
 from torch import Tensor, nn
@@ -19,11 +19,11 @@ class BAM(Attention):
     In training its BatchNorm over pooled channels needs a batch of two or more.
 
     Args:
-        in_channels: channels C of the map.
-        reduction: both branches work on ``C // reduction`` channels, at least one.
-        dilation: dilation of the spatial branch's two 3x3 convolutions.
-        combine: 'product' (authors' code) or 'sum' (paper) of the two branches.
-        identity_init: start as the identity, see :class:`Attention`.
+        in_channels: Number of channels C of the input feature map.
+        reduction: Both branches work on ``C // reduction`` channels, at least one.
+        dilation: Dilation of the spatial branch's two 3x3 convolutions.
+        combine: How the two branches are combined: 'product' (authors' code) or 'sum' (paper).
+        identity_init: Start as the identity, see :class:`Attention`.
 
     Raises:
         ValueError: if a number is not a positive integer, or `combine` is neither of the two.

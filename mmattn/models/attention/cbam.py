@@ -9,19 +9,18 @@ from torch import Tensor, nn
 
 from mmattn.registry import MODELS
 
-from ..scale import scale
-from .base import Attention, check_odd, largest, reduced
+from .base import Attention, check_odd, reduced
 
 
 class ChannelAttention(nn.Module):
-    """``sigmoid(mlp(mean(x)) + mlp(max(x)))`` for each channel.
+    """``sigmoid(mlp(mean(x)) + mlp(max(x)))`` for each channel: (N, C, H, W) -> (N, C, 1, 1).
 
     ``mlp`` is two 1x1 convolutions without bias with a ReLU between them. The last layer is linear
     and has no bias: it is applied once, to the sum of both hidden layers.
 
     Args:
-        in_channels: channels C of the map.
-        reduction: the hidden layer has ``C // reduction`` channels, at least one.
+        in_channels: Number of channels C of the input feature map.
+        reduction: The hidden layer has ``C // reduction`` channels, at least one.
     """
 
     def __init__(self, in_channels: int, reduction: int = 16):
@@ -31,16 +30,16 @@ class ChannelAttention(nn.Module):
         self.fc2 = nn.Conv2d(hidden, in_channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        mean, peak = x.mean((2, 3), keepdim=True), largest(x.flatten(2), 2, keepdim=True)[..., None]
-        hidden = torch.relu(self.fc1(mean)) + torch.relu(self.fc1(peak))
+        pooled = torch.stack((x.mean((2, 3)), x.amax((2, 3))), 2)  # (N, C, 2)
+        hidden = torch.relu(self.fc1(pooled[..., None])).sum(2, keepdim=True)  # (N, hidden, 1, 1)
         return self.fc2(hidden).sigmoid()  # (N, C, 1, 1)
 
 
 class SpatialAttention(nn.Module):
-    """``sigmoid(conv([mean, max]))`` over channels for each position; the convolution has no bias.
+    """``sigmoid(conv([mean, max]))`` over channels: (N, C, H, W) -> (N, 1, H, W); the convolution has no bias.
 
     Args:
-        kernel_size: odd size of the convolution.
+        kernel_size: Odd kernel size of the convolution.
     """
 
     def __init__(self, kernel_size: int = 7):
@@ -48,7 +47,7 @@ class SpatialAttention(nn.Module):
         self.conv = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        pooled = torch.stack((x.mean(1), largest(x, 1)), 1)  # (N, 2, H, W)
+        pooled = torch.stack((x.mean(1), x.amax(1)), 1)  # (N, 2, H, W)
         return self.conv(pooled).sigmoid()  # (N, 1, H, W)
 
 
@@ -57,11 +56,11 @@ class CBAM(Attention):
     """Channel attention, then spatial attention, each from both the mean and the maximum.
 
     Args:
-        in_channels: channels C of the map.
-        reduction: the channel attention's hidden layer has ``C // reduction`` channels, at least
+        in_channels: Number of channels C of the input feature map.
+        reduction: The channel attention's hidden layer has ``C // reduction`` channels, at least
             one.
-        spatial_kernel: odd kernel size of the spatial attention.
-        identity_init: start as the identity, see :class:`Attention`.
+        spatial_kernel: Odd kernel size of the spatial attention.
+        identity_init: Start as the identity, see :class:`Attention`.
 
     Raises:
         ValueError: if a number is not a positive integer, or `spatial_kernel` is even.
@@ -75,9 +74,9 @@ class CBAM(Attention):
 
     @torch.no_grad()
     def attention_map(self, x: Tensor) -> Tensor:
-        """The spatial attention alone, (N, 1, H, W)."""
-        return self.spatial(scale(x, self.channel(x)))
+        """The weights of the spatial attention alone, (N, 1, H, W)."""
+        return self.spatial(x * self.channel(x).to(x.dtype))
 
     def attend(self, x: Tensor) -> Tensor:
-        x = scale(x, self.channel(x))
+        x = x * self.channel(x).to(x.dtype)
         return x * self.spatial(x).to(x.dtype)

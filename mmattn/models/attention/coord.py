@@ -13,10 +13,10 @@ class CoordAttention(Attention):
     """A weight per channel and row times one per channel and column, from their means.
 
     Args:
-        in_channels: channels C of the map.
-        reduction: the shared layer has ``C // reduction`` channels.
-        min_channels: but at least so many.
-        identity_init: start as the identity, see :class:`Attention`.
+        in_channels: Number of channels C of the input feature map.
+        reduction: The shared layer has ``C // reduction`` channels, but at least `min_channels`.
+        min_channels: Least number of channels of the shared layer.
+        identity_init: Start as the identity, see :class:`Attention`.
 
     Raises:
         ValueError: if a number is not a positive integer.
@@ -34,7 +34,7 @@ class CoordAttention(Attention):
     def attend(self, x: Tensor) -> Tensor:
         rows, columns = x.mean(3), x.mean(2)  # (N, C, H), (N, C, W)
         hidden = F.hardswish(self.norm(self.conv(torch.cat((rows, columns), 2)[..., None])))
-        h, w = hidden.split((rows.shape[2], columns.shape[2]), 2)
-        weight_h = self.conv_h(h).sigmoid()  # (N, C, H, 1)
-        weight_w = self.conv_w(w.transpose(2, 3)).sigmoid()  # (N, C, 1, W)
+        height = x.shape[2]
+        weight_h = self.conv_h(hidden[:, :, :height]).sigmoid()  # (N, C, H, 1)
+        weight_w = self.conv_w(hidden[:, :, height:].transpose(2, 3)).sigmoid()  # (N, C, 1, W)
         return x * weight_w.to(x.dtype) * weight_h.to(x.dtype)

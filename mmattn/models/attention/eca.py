@@ -21,13 +21,13 @@ def eca_kernel_size(channels: int, gamma: float = 2, b: float = 1) -> int:
 
 @MODELS.register_module()
 class ECA(ChannelWeighting):
-    """Channel attention by one short convolution along the channels of the pooled map.
+    """Channel attention by one short convolution along the channels of the pooled descriptor.
 
     Args:
-        in_channels: channels C of the map.
-        kernel_size: odd length of the convolution; by default the paper's rule, see
+        in_channels: Number of channels C of the input feature map.
+        kernel_size: Odd length of the convolution; by default the paper's rule, see
             :func:`eca_kernel_size`.
-        identity_init: start as the identity, see :class:`Attention`.
+        identity_init: Start as the identity, see :class:`Attention`.
 
     Raises:
         ValueError: if `in_channels` is not a positive integer or `kernel_size` not a positive odd

@@ -6,7 +6,6 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from mmattn.registry import MODELS
 
@@ -27,20 +26,37 @@ def dct_basis(frequency: int, size: int) -> Tensor:
     return torch.cos(math.pi * frequency * points / size) * norm
 
 
+def adaptive_pooling(values: Tensor, size: int, dtype: torch.dtype) -> Tensor:
+    """Adaptive average pooling of a row of values to `size` means, as a matrix (size, length).
+
+    Args:
+        values: The row, (length,); only its length and device count.
+        size: Number of means. Mean i is over the positions from floor(i * length / size) to
+            ceil((i + 1) * length / size), exclusive, as in ``F.adaptive_avg_pool1d``.
+        dtype: Type of the matrix.
+    """
+    position = torch.ones_like(values, dtype=dtype).cumsum(0) - 1  # torch.fx cannot trace an arange of this length
+    cell = torch.arange(size, device=values.device)[:, None]
+    first = torch.div(cell * values.shape[0], size, rounding_mode='floor')
+    end = torch.div((cell + 1) * values.shape[0] + size - 1, size, rounding_mode='floor')
+    inside = ((position >= first) & (position < end)).to(dtype)
+    return inside / inside.sum(1, keepdim=True)
+
+
 @MODELS.register_module()
 class FCA(ChannelWeighting):
     """SE whose squeeze is a cosine transform: each slice of channels has its own frequency.
 
-    A map of another size is averaged to `dct_size` first, so any input size works. FcaNet takes 56,
+    A feature map of another size is averaged to `dct_size` first, so any input size works. FcaNet takes 56,
     28, 14 and 7 for the four stages of a ResNet at 224 px: in our trunk, give ``attn`` as one dict
     a stage to do so. The frequencies are those of a 7x7 map, times ``dct_size // 7``.
 
     Args:
-        in_channels: channels C of the map, divisible by `num_frequencies`.
-        reduction: the hidden layer has ``C // reduction`` channels, at least one.
-        dct_size: height and width of the map that is transformed, 7 or more.
-        num_frequencies: how many frequencies, 1 to 32; the paper's 'top16' is 16.
-        identity_init: start as the identity, see :class:`Attention`.
+        in_channels: Number of channels C of the input feature map, divisible by `num_frequencies`.
+        reduction: The hidden layer has ``C // reduction`` channels, at least one.
+        dct_size: Height and width of the feature map that is transformed, 7 or more.
+        num_frequencies: Number of frequencies, 1 to 32; the paper's 'top16' is 16.
+        identity_init: Start as the identity, see :class:`Attention`.
 
     Raises:
         ValueError: if a number is out of range or the channels cannot be divided.
@@ -59,7 +75,7 @@ class FCA(ChannelWeighting):
         if in_channels % num_frequencies:
             raise ValueError('FCA needs channels divisible by num_frequencies: '
                              f'{in_channels} is not by {num_frequencies}')
-        self.dct_size = dct_size
+        self.dct_size, self.num_frequencies = dct_size, num_frequencies
         scale = dct_size // 7
         basis = torch.stack([
             torch.outer(dct_basis(u * scale, dct_size), dct_basis(v * scale, dct_size))
@@ -70,10 +86,24 @@ class FCA(ChannelWeighting):
         self.fc1 = nn.Linear(in_channels, hidden, bias=False)
         self.fc2 = nn.Linear(hidden, in_channels, bias=False)
 
+    def basis_for(self, x: Tensor) -> Tensor:
+        """The basis functions after an adaptive average pooling to `dct_size`, as weights of the pooling's input.
+
+        Both are linear, so the transform of a pooled feature map is one weighted sum over the feature map itself.
+
+        Args:
+            x: The feature map (N, C, H, W); only its size and device count.
+
+        Returns:
+            The weight of each position for each frequency, (num_frequencies, H, W).
+        """
+        rows = adaptive_pooling(x[0, 0, :, 0], self.dct_size, self.basis.dtype)
+        columns = adaptive_pooling(x[0, 0, 0], self.dct_size, self.basis.dtype)
+        return rows.t() @ self.basis @ columns
+
     def channel_weights(self, x: Tensor) -> Tensor:
-        size = (self.dct_size, self.dct_size)
-        pooled = x if x.shape[2:] == size else F.adaptive_avg_pool2d(x, size)
-        slices = pooled.unflatten(1, (len(self.basis), -1))  # (N, frequencies, slice, size, size)
-        squeezed = torch.einsum('nfchw,fhw->nfc', slices, self.basis.to(x.dtype))
+        n, _, height, width = x.shape
+        slices = x.reshape(n, self.num_frequencies, -1, height, width)
+        squeezed = torch.einsum('nfchw,fhw->nfc', slices, self.basis_for(x).to(x.dtype))
         weight = self.fc2(torch.relu(self.fc1(squeezed.flatten(1)))).sigmoid()
         return weight[:, :, None, None]

@@ -21,8 +21,8 @@ class GlobalContext(Attention):
     like any other instead: behind a gate that is zero, a layer that is zero would never move.
 
     Args:
-        in_channels: channels C of the map.
-        reduction: the hidden layer has ``C // reduction`` channels, at least one.
+        in_channels: Number of channels C of the input feature map.
+        reduction: The hidden layer has ``C // reduction`` channels, at least one.
         identity_init: start as the identity by a gate, see :class:`Attention`.
 
     Raises:

@@ -2,7 +2,7 @@
 
 Authors' repository: Christian-lyc/NAM. The channel attention, which is all that the authors'
 ResNets use (their spatial one is tied to one image size). As in their code, and unlike the paper's
-formula, a ReLU stands before the sigmoid, so that no weight is below one half, and the normalised
+formula, a ReLU precedes the sigmoid, so that no weight is below one half, and the normalised
 scales are taken as constants: BatchNorm's scale learns through BatchNorm alone.
 """
 from torch import Tensor, nn
@@ -19,8 +19,8 @@ class NAM(Attention):
     In training its BatchNorm needs more than one position in the batch.
 
     Args:
-        in_channels: channels C of the map.
-        identity_init: start as the identity, see :class:`Attention`.
+        in_channels: Number of channels C of the input feature map.
+        identity_init: Start as the identity, see :class:`Attention`.
 
     Raises:
         ValueError: if `in_channels` is not a positive integer.
@@ -32,6 +32,5 @@ class NAM(Attention):
 
     def attend(self, x: Tensor) -> Tensor:
         scale = self.norm.weight.detach().abs()
-        scale = (scale / scale.sum())[:, None, None]
-        weight = (self.norm(x) * scale.to(x.dtype)).relu().sigmoid()
-        return x * weight.to(x.dtype)
+        share = (scale / scale.sum())[:, None, None]  # (C, 1, 1)
+        return x * (self.norm(x) * share.to(x.dtype)).relu().sigmoid()

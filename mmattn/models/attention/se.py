@@ -15,29 +15,28 @@ from .base import ChannelWeighting, check_positive
 
 @MODELS.register_module()
 class SE(ChannelWeighting):
-    """Channel attention from the mean of the map: ``x * sigmoid(fc2(relu(fc1(mean(x)))))``.
-
-    Both layers have a bias.
+    """Channel attention from the mean of the feature map: ``x * sigmoid(fc2(relu(fc1(mean(x)))))``.
 
     Args:
-        in_channels: channels C of the map.
-        reduction: the hidden layer has ``round(C / reduction)`` channels, at least one.
-        hidden_channels: channels of the hidden layer, in place of `reduction`.
-        identity_init: start as the identity, see :class:`Attention`.
+        in_channels: Number of channels C of the input feature map.
+        reduction: The hidden layer has ``round(C / reduction)`` channels, at least one.
+        hidden_channels: Number of channels of the hidden layer, in place of `reduction`.
+        bias: Whether both layers have a bias; they have in SENet, and have not in SDA-xNet's detectors.
+        identity_init: Start as the identity, see :class:`Attention`.
 
     Raises:
         ValueError: if a number is not a positive integer.
     """
 
     def __init__(self, in_channels: int, reduction: int = 16, hidden_channels: int | None = None,
-                 identity_init: bool = False):
+                 bias: bool = True, identity_init: bool = False):
         super().__init__(in_channels, identity_init)
         if hidden_channels is None:
             hidden_channels = max(1, round(in_channels / check_positive('reduction', reduction)))
         check_positive('hidden_channels', hidden_channels)
         # linear, not 1x1 convolutions, whose start a network's Kaiming initialisation would change
-        self.fc1 = nn.Linear(in_channels, hidden_channels)
-        self.fc2 = nn.Linear(hidden_channels, in_channels)
+        self.fc1 = nn.Linear(in_channels, hidden_channels, bias=bias)
+        self.fc2 = nn.Linear(hidden_channels, in_channels, bias=bias)
 
     def channel_weights(self, x: Tensor) -> Tensor:
         weight = self.fc2(torch.relu(self.fc1(x.mean((2, 3))))).sigmoid()

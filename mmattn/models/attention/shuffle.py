@@ -1,7 +1,6 @@
 """Shuffle Attention (SA), Zhang and Yang, 'SA-Net', arXiv:2102.00240.
 
-Authors' repository: wofmanaf/SA-Net. Differs in form only: no group is folded into the batch, and
-the normalisation and its two affine maps are one.
+Authors' repository: wofmanaf/SA-Net. Differs in form only: both halves of all groups are split by one reshape.
 """
 import torch
 from torch import Tensor, nn
@@ -21,10 +20,10 @@ class ShuffleAttention(Attention):
         spatial half:  b * sigmoid(sweight * instance_norm(b) + sbias)
 
     Args:
-        in_channels: channels C of the map, divisible by ``2 * groups``.
-        groups: number of groups of channels.
-        eps: added to the variance in the normalisation.
-        identity_init: start as the identity, see :class:`Attention`.
+        in_channels: Number of channels C of the input feature map, divisible by ``2 * groups``.
+        groups: Number of groups of channels.
+        eps: Number that is added to the variance in the normalisation.
+        identity_init: Start as the identity, see :class:`Attention`.
 
     Raises:
         ValueError: if the channels cannot be divided so.
@@ -52,13 +51,11 @@ class ShuffleAttention(Attention):
             nn.init.ones_(bias)
 
     def attend(self, x: Tensor) -> Tensor:
-        a, b = x.unflatten(1, (self.groups, 2, -1)).unbind(2)  # (N, groups, c, H, W) each
-        channel = (self.cweight * a.mean((3, 4), keepdim=True) + self.cbias).sigmoid()
-        centred = b - b.mean((3, 4), keepdim=True)
-        var = centred.square().mean((3, 4), keepdim=True)
-        scale = self.sweight * self.norm.weight[:, None, None] * torch.rsqrt(var + self.norm.eps)
-        shift = self.sweight * self.norm.bias[:, None, None] + self.sbias
-        spatial = torch.addcmul(shift.to(x.dtype), centred, scale.to(x.dtype)).sigmoid()
-        halves = torch.stack((a * channel.to(x.dtype), b * spatial), 2)
-        # F.channel_shuffle has no derivative in older releases of torch
-        return halves.flatten(1, 3).unflatten(1, (2, -1)).transpose(1, 2).flatten(1, 2)
+        n, channels, height, width = x.shape
+        halves = x.reshape(n * self.groups, 2, -1, height, width)
+        a, b = halves[:, 0], halves[:, 1]  # (N * groups, c, H, W) each
+        a = a * (self.cweight * a.mean((2, 3), keepdim=True) + self.cbias).sigmoid().to(x.dtype)
+        b = b * (self.sweight * self.norm(b) + self.sbias).sigmoid().to(x.dtype)
+        # a channel shuffle with two groups; F.channel_shuffle has no derivative in older releases of torch
+        joined = torch.stack((a, b), 1).reshape(n, 2, channels // 2, height, width)
+        return joined.transpose(1, 2).reshape(n, channels, height, width)

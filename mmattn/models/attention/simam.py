@@ -2,6 +2,7 @@
 
 Authors' repository: ZjjConan/SimAM.
 """
+import torch
 from torch import Tensor
 
 from mmattn.registry import MODELS
@@ -17,9 +18,9 @@ class SimAM(Attention):
     position counts as zero.
 
     Args:
-        in_channels: channels C of the map; without effect, as the module has no parameters.
-        e_lambda: added to the variance, positive.
-        identity_init: start as the identity, see :class:`Attention`.
+        in_channels: Number of channels C of the input feature map; without effect, as the module has no parameters.
+        e_lambda: Positive number that is added to the variance.
+        identity_init: Start as the identity, see :class:`Attention`.
 
     Raises:
         ValueError: if `in_channels` is not a positive integer or `e_lambda` is not positive.
@@ -34,7 +35,7 @@ class SimAM(Attention):
     def attend(self, x: Tensor) -> Tensor:
         squares = (x - x.mean((2, 3), keepdim=True)).square()
         positions = x.shape[2] * x.shape[3]
-        # mean times n / (n - 1), as a sum over a large map may overflow float16
-        variance = squares.mean((2, 3), keepdim=True) * (positions / max(positions - 1, 1))
+        # mean times n / (n - 1), as a sum over a large feature map may overflow float16
+        variance = squares.mean((2, 3), keepdim=True) * (positions / torch.sym_max(positions - 1, 1))
         energy = squares / (4 * (variance + self.e_lambda)) + 0.5
         return x * energy.to(x.dtype).sigmoid()

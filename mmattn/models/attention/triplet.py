@@ -1,23 +1,25 @@
 """Triplet Attention, Misra et al., 'Rotate to Attend', arXiv:2010.03045.
 
 Authors' repository: landskape-ai/triplet-attention.
-Differs in form only: pools along each axis where the authors' code rotates the whole map.
+Differs in form only: pools along each axis where the authors' code rotates the whole feature map.
 """
 import torch
 from torch import Tensor, nn
 
 from mmattn.registry import MODELS
 
-from .base import Attention, check_odd, largest
+from .base import Attention, check_odd
 
 
 class PlaneAttention(nn.Module):
     """Weights for a plane of the (C, H, W) box, from maximum and mean along the axis across it.
 
+    (N, C, H, W) -> the same with 1 for the pooled axis.
+
     Args:
-        axis: the axis of (N, C, H, W) to pool: 1, 2 or 3.
-        kernel_size: odd size of the convolution in the plane.
-        transpose: let the convolution see the plane's axes in reverse order.
+        axis: The axis of (N, C, H, W) to pool: 1, 2 or 3.
+        kernel_size: Odd kernel size of the convolution in the plane.
+        transpose: Whether the convolution sees the plane's axes in reverse order.
     """
 
     def __init__(self, axis: int, kernel_size: int, transpose: bool = False):
@@ -28,7 +30,7 @@ class PlaneAttention(nn.Module):
         self.norm = nn.BatchNorm2d(1, momentum=0.01)
 
     def forward(self, x: Tensor) -> Tensor:
-        plane = torch.stack((largest(x, self.axis), x.mean(self.axis)), 1)  # (N, 2, rows, columns)
+        plane = torch.stack((x.amax(self.axis), x.mean(self.axis)), 1)  # (N, 2, rows, columns)
         if self.transpose:
             plane = plane.transpose(2, 3)
         weight = self.norm(self.conv(plane)).sigmoid()
@@ -39,12 +41,12 @@ class PlaneAttention(nn.Module):
 
 @MODELS.register_module()
 class TripletAttention(Attention):
-    """``x * (cw + hc + hw) / 3``: one re-weighted map for each plane of the (C, H, W) box.
+    """``x * (cw + hc + hw) / 3``: one re-weighted feature map for each plane of the (C, H, W) box.
 
     Args:
-        in_channels: channels C of the map.
-        kernel_size: odd size of the three convolutions.
-        identity_init: start as the identity, see :class:`Attention`.
+        in_channels: Number of channels C of the input feature map.
+        kernel_size: Odd kernel size of the three convolutions.
+        identity_init: Start as the identity, see :class:`Attention`.
 
     Raises:
         ValueError: if `in_channels` is not a positive integer or `kernel_size` not a positive odd

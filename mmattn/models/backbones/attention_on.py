@@ -10,15 +10,14 @@ from mmengine.model import BaseModule, ModuleDict
 from torch import Tensor, nn
 
 from mmattn.registry import MODELS
-from mmattn.weights import pretrained
+from mmattn.weights.pretrained import init_weights
 
 from ..blocks.slots import build_attention
-from ..compiling import is_recording
 from .outputs import map_channels, output_shapes
 
 
 class AttendOutput:
-    """Forward hook that passes what a module puts out through `attention`."""
+    """Forward hook that passes the output of a module through `attention`."""
 
     def __init__(self, attention: nn.Module) -> None:
         self.attention = attention
@@ -36,16 +35,16 @@ class HooksByName:
 
     def __init__(self, network: nn.Module, hooks: dict[str, AttendOutput]) -> None:
         self.hooks = hooks
+        self.hooked: dict[str, nn.Module] = {}
         self(network)
         self.handle = network.register_forward_pre_hook(self)
 
     def __call__(self, network: nn.Module, args: tuple = ()) -> None:
-        if is_recording():
-            return
         for name, hook in self.hooks.items():
             module = network.get_submodule(name)
-            if hook not in module._forward_hooks.values():
+            if module is not self.hooked.get(name):
                 module.register_forward_hook(hook)
+                self.hooked[name] = module
 
 
 @MODELS.register_module(name='AttentionOn')
@@ -59,15 +58,16 @@ def attention_on(backbone: dict, attn: dict | str, at: str | Sequence[str], min_
     (``with_cp``) too. A stage that the backbone freezes stays frozen; the attention behind it is trained.
 
     Args:
-        backbone: config of the backbone, its type with the scope: 'mmpretrain.MobileNetV2'.
-        attn: config or type of the attention, ``cls(in_channels, **options)``. ``identity_init=True`` lets a
+        backbone: Config of the backbone, its type with the scope: 'mmpretrain.MobileNetV2'.
+        attn: Config or type of the attention, ``cls(in_channels, **options)``. ``identity_init=True`` lets a
             pretrained backbone start as what it was.
-        at: shell-style pattern, or several, of names as ``named_modules()`` has them and
+        at: Shell-style pattern, or several, of names as ``named_modules()`` has them and
             ``python tools/complexity.py CONFIG --modules`` lists them; '*' matches dots too.
-        min_channels: of the modules that match, those with at least this many output channels get attention.
+        min_channels: Least number of output channels; of the modules that match, others get no attention.
 
     Raises:
-        ValueError: no module matches, none has enough channels, or one that matches puts out no map (N, C, H, W).
+        ValueError: no module matches, none has enough channels, or the output of one that matches is no feature map
+            (N, C, H, W).
 
     Example:
         >>> net = MODELS.build(dict(
@@ -93,7 +93,7 @@ def attention_on(backbone: dict, attn: dict | str, at: str | Sequence[str], min_
 
 def _init_weights(network: BaseModule) -> None:
     """The backbone's own, but a checkpoint is loaded with a line that says what was."""
-    pretrained.init_weights(network, partial(type(network).init_weights, network))
+    init_weights(network, partial(type(network).init_weights, network))
 
 
 def _channels(network: nn.Module, patterns: list[str], min_channels: int, image_channels: int) -> dict[str, int]:
@@ -108,8 +108,8 @@ def _channels(network: nn.Module, patterns: list[str], min_channels: int, image_
             raise ValueError(f'no module of {type(network).__name__} is named {pattern!r}{_near(pattern, attachable)}')
         for name in matched:
             if maps.get(name) is None:
-                raise ValueError(f'{name!r}, which {pattern!r} matches, {_output(shapes.get(name))}, not one map '
-                                 f'(N, C, H, W){_near(name, attachable)}')
+                raise ValueError(f'{name!r}, which {pattern!r} matches, {_output(shapes.get(name))}, not one feature '
+                                 f'map (N, C, H, W){_near(name, attachable)}')
             chosen[name] = maps[name]
     enough = {name: count for name, count in chosen.items() if count >= min_channels}
     if not enough:
@@ -119,7 +119,7 @@ def _channels(network: nn.Module, patterns: list[str], min_channels: int, image_
 
 
 def _output(shapes: set[tuple[int, ...] | str] | None) -> str:
-    return f'puts out {" and ".join(sorted(map(str, shapes)))}' if shapes else 'is never called'
+    return f'returns {" and ".join(sorted(map(str, shapes)))}' if shapes else 'is never called'
 
 
 def _near(name: str, names: list[str]) -> str:

@@ -1,23 +1,20 @@
 """The trunk: a ResNet with three slots, for spatial convolution, attention and depth attention."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from mmcv.cnn import build_conv_layer, build_norm_layer
+from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmattn.registry import MODELS
-from mmattn.weights import pretrained
+from mmattn.weights.pretrained import init_weights, is_pretrained, summary
 
-from ..allocator import keep_freed_memory
 from ..blocks import BasicBlock, Bottleneck, PreActBottleneck, Stage
 from ..blocks.slots import fill_slot
 from ..depth import AfterStage
-from ..layout import format_of, in_fast_format
-from ..recompute import normed, recomputing
-from .parts import in_parts
 
 BLOCKS = {'basic': BasicBlock, 'bottleneck': Bottleneck, 'preact': PreActBottleneck}
 
@@ -41,40 +38,46 @@ class AttnResNet(BaseModule):
     With every slot empty its state_dict keys, and with the same weights its outputs, are torchvision's ResNet's.
     Arguments up to `init_cfg` mean what they mean in mmdet's ResNet.
 
+    Images (N, in_channels, H, W) -> a tuple of feature maps, one for each of `out_indices`; strides 4, 8, 16, 32.
+
     Args:
         depth: 18, 34, 50, 86, 101, 152; 29 and 164 have three stages (CIFAR). None if `stage_blocks` is given.
-        in_channels: channels of the image.
-        stem_channels: output channels of the stem; None: `base_channels`.
-        base_channels: planes of the first stage; they double from stage to stage.
-        num_stages: how many stages to build; None: all.
-        strides: stride of each stage's first block; None: 1, 2, 2, ...
-        dilations: dilation of each stage; None: 1 throughout.
-        out_indices: stages whose outputs are returned; None: all.
+        in_channels: Number of channels of the image.
+        stem_channels: Number of output channels of the stem; None: `base_channels`.
+        base_channels: Planes of the first stage; they double from stage to stage.
+        num_stages: Number of stages to build; None: all.
+        strides: Stride of each stage's first block; None: 1, 2, 2, ...
+        dilations: Dilation of each stage; None: 1 throughout.
+        out_indices: Stages whose outputs are returned, from 0; None: all.
         style: 'pytorch' strides in the 3x3 convolution, 'caffe' in the first 1x1.
-        deep_stem: three 3x3 convolutions instead of the 7x7 (ResNet-D).
-        avg_down: average pooling, then a 1x1 convolution of stride 1, where a shortcut is projected (ResNet-D).
-        frozen_stages: the stem (from 0 on) and this many stages stay as loaded, in eval mode and without gradients;
-            -1: none.
-        conv_cfg: config of the convolutions, None for Conv2d.
-        norm_cfg: config of the norms.
-        norm_eval: keep BatchNorm in eval mode in training (its statistics as loaded). Unlike mmdet's, False by default.
-        with_cp: recompute each block's activations in the backward pass: less memory, more time.
-        zero_init_residual: start each block as its shortcut; not done with `init_cfg` of type Pretrained.
-        plugins: mmdet's form, ``dict(cfg=dict(type=...), stages=(False, True, True, True), position='after_conv3')``,
-            for BasicBlock ('after_conv1', 'after_conv2') too.
-        init_cfg: as in mmengine; None: Kaiming normal (fan-out) for convolutions, 1 and 0 for norms. With type
-            Pretrained it is an error if nothing of the checkpoint fits.
-        spatial: config, or only the type as a string, of what stands for each block's 3x3 convolution, None for a
+        deep_stem: Three 3x3 convolutions instead of the 7x7 (ResNet-C and -D).
+        avg_down: Average pooling, then a 1x1 convolution of stride 1, where a shortcut is projected (ResNet-D).
+        frozen_stages: The stem (from 0 on) and this many stages stay as loaded, in eval mode and without gradients;
+            -1: none. What of them a checkpoint of `init_cfg` does not have, such as attention, is trained.
+        conv_cfg: Config of the convolutions, None for Conv2d; not with `spatial`, whose convolutions are its own.
+        norm_cfg: Config of the norms.
+        norm_eval: Keep BatchNorm in eval mode in training (its statistics as loaded). Unlike mmdet's, False by default.
+        with_cp: Recompute each block's activations in the backward pass: less memory, more time.
+        zero_init_residual: Start each block as its shortcut; not done with `init_cfg` of type Pretrained.
+        plugins: Attention layers in mmdet's form,
+            ``dict(cfg=dict(type=...), stages=(False, True, True, True), position='after_conv3')``, for
+            BasicBlock ('after_conv1', 'after_conv2') too.
+        init_cfg: Initialisation as in mmengine; None: Kaiming normal (fan-out) for convolutions, 1 and 0 for norms.
+            With type Pretrained it is an error if nothing of the checkpoint fits.
+        contract_dilation: Halve the dilation of each stage's first block where it is above 1, as mmsegmentation does.
+        dcn: Not supported, nor `stage_with_dcn`, `multi_grid` and `pretrained`: words of mmdet's and mmsegmentation's
+            ResNet, whose error says what to use instead.
+        spatial: Config, or only the type as a string, of what replaces each block's 3x3 convolution, None for a
             plain one. `spatial`, `attn` and `depth_attn` may also be a sequence with one entry, or None, for each
             stage.
-        attn: config, or only the type as a string, of the attention on each block's last norm, before the shortcut is
+        attn: Config, or only the type as a string, of the attention on each block's last norm, before the shortcut is
             added.
-        depth_attn: config, or only the type as a string, of the attention over a stage's blocks.
+        depth_attn: Config, or only the type as a string, of the attention over a stage's blocks.
         block: 'basic', 'bottleneck' or 'preact'; None: as `depth` has it.
-        stage_blocks: number of blocks of each stage; None: as `depth` has it.
-        expansion: output channels of a block over its planes; None: 1 for 'basic', 4 for the others.
+        stage_blocks: Number of blocks of each stage; None: as `depth` has it.
+        expansion: Number of output channels of a block over its planes; None: 1 for 'basic', 4 for the others.
         stem: 'imagenet' (7x7, stride 2, 3x3 max-pooling) or 'cifar' (3x3, stride 1).
-        stem_pool: whether the ImageNet stem ends in max-pooling.
+        stem_pool: Whether the ImageNet stem ends in max-pooling.
         max_down: 3x3 max-pooling, then a 1x1 convolution of stride 1, where a strided shortcut is projected (PyConv).
 
     Raises:
@@ -109,6 +112,11 @@ class AttnResNet(BaseModule):
                  plugins: Sequence[dict] | None = None,
                  init_cfg: dict | list[dict] | None = None,
                  *,
+                 contract_dilation: bool = False,
+                 dcn: dict | None = None,
+                 stage_with_dcn: Sequence[bool] | None = None,
+                 multi_grid: Sequence[int] | None = None,
+                 pretrained: str | None = None,
                  spatial: dict | str | Sequence[dict | str | None] | None = None,
                  attn: dict | str | Sequence[dict | str | None] | None = None,
                  depth_attn: dict | str | Sequence[dict | str | None] | None = None,
@@ -121,6 +129,8 @@ class AttnResNet(BaseModule):
         super().__init__(init_cfg or [
             dict(type='Kaiming', layer='Conv2d'),
             dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm'])])
+        _refuse_unsupported(
+            dcn=dcn, stage_with_dcn=any(stage_with_dcn or ()), multi_grid=multi_grid, pretrained=pretrained)
         block, stage_blocks = _architecture(depth, block, stage_blocks)
         num_stages = len(stage_blocks) if num_stages is None else num_stages
         if not 1 <= num_stages <= len(stage_blocks):
@@ -140,6 +150,10 @@ class AttnResNet(BaseModule):
         _check(-1 <= frozen_stages <= num_stages,
                f'frozen_stages is {frozen_stages}; it goes from -1 (none) to {num_stages} (all stages)')
 
+        _check(_is_plain(conv_cfg) or not any(spatial),
+               f'conv_cfg {conv_cfg} does not reach the convolutions of {next(filter(None, spatial), None)} in the '
+               'slot spatial: leave one of them out')
+
         self.out_indices = out_indices
         self.strides = strides
         self.frozen_stages = frozen_stages
@@ -151,20 +165,21 @@ class AttnResNet(BaseModule):
         self.preact = block == 'preact'
 
         self.stem_channels = channels = stem_channels or base_channels
-        self.stem_stride = 2 if stem == 'imagenet' else 1
         self._build_stem(in_channels, channels, stem, deep_stem, stem_pool)
         block_class = BLOCKS[block]
         expansion = expansion or block_class.default_expansion
         block_options = dict(
             expansion=expansion, base_channels=base_channels, style=style, conv_cfg=conv_cfg, norm_cfg=self.norm_cfg,
-            with_cp=with_cp, zero_init_residual=zero_init_residual and not pretrained.is_pretrained(init_cfg))
+            with_cp=with_cp, zero_init_residual=zero_init_residual and not is_pretrained(init_cfg))
         self.stage_names, self.stage_channels = [], []
         for i in range(num_stages):
             planes = base_channels * 2**i
             blocks = [
                 block_class(
                     channels if first else planes * expansion, planes, first_block=first,
-                    stride=strides[i] if first else 1, dilation=dilations[i], spatial=spatial[i], attn=attn[i],
+                    stride=strides[i] if first else 1, spatial=spatial[i], attn=attn[i],
+                    dilation=max(1, dilations[i] // 2) if first and contract_dilation else dilations[i],
+                    last_relu=depth_attn[i] is None,
                     plugins=_plugins_of_stage(plugins, i, num_stages),
                     downsample=self._downsample(channels, planes * expansion, strides[i]) if first else None,
                     **block_options)
@@ -173,10 +188,11 @@ class AttnResNet(BaseModule):
             self.stage_channels.append(channels)
             self.stage_names.append(f'layer{i + 1}')
             depth_attention = self._depth_attention(depth_attn[i], channels, len(blocks))
-            self.add_module(self.stage_names[-1], Stage(blocks, depth_attention))
+            self.add_module(self.stage_names[-1], Stage(blocks, depth_attention, relu=not self.preact))
         # The sum of a pre-activation network's last block has passed neither norm nor activation yet.
         self.bn = build_norm_layer(self.norm_cfg, channels)[1] if self.preact else None
         self.out_channels = tuple(self.stage_channels[i] for i in out_indices)
+        self.unfrozen: list[str] = []  # modules of frozen stages that no checkpoint had
         self._freeze_stages()
 
     def _build_stem(self, in_channels: int, channels: int, stem: str, deep_stem: bool, stem_pool: bool) -> None:
@@ -233,13 +249,26 @@ class AttnResNet(BaseModule):
             return
         stages = [getattr(self, name) for name in self.stage_names[:self.frozen_stages]]
         for module in self._stem_modules() + stages:
-            module.eval()
-            for parameter in module.parameters():
-                parameter.requires_grad = False
+            _freeze(module)
+        for name in self.unfrozen:
+            _freeze(self.get_submodule(name), False, self.training)
 
     def init_weights(self) -> None:
-        """As `init_cfg` says; a checkpoint in it is loaded with a line that says what was, see `pretrained`."""
-        pretrained.init_weights(self, super().init_weights)
+        """Initialises as `init_cfg` says.
+
+        One log line says what a checkpoint in it gave, and one names the modules of frozen stages that it lacks, which
+        are trained.
+
+        Raises:
+            UserError: the checkpoint cannot be read, or nothing of it fits.
+        """
+        missing = init_weights(self, super().init_weights)
+        frozen = tuple(f'{name}.' for name in self.stage_names[:max(0, self.frozen_stages)])
+        self.unfrozen = sorted({_part(key) for key in missing if key.startswith(frozen)}) if frozen else []
+        if self.unfrozen:
+            print_log(f'{type(self).__name__}: frozen_stages={self.frozen_stages}, but the checkpoint lacks '
+                      f'{summary(f"{name}." for name in self.unfrozen)} there, which stay trainable', 'current')
+            self._freeze_stages()
 
     def train(self, mode: bool = True) -> AttnResNet:
         """As ``nn.Module.train``, but frozen stages and, with `norm_eval`, BatchNorm stay in eval mode."""
@@ -251,35 +280,58 @@ class AttnResNet(BaseModule):
                     module.eval()
         return self
 
-    def _stem_forward(self, x: Tensor) -> Tensor:
-        return recomputing(self._stem_layers, x)
-
-    def _stem_layers(self, x: Tensor) -> Tensor:
-        if self.deep_stem:
-            x = self.stem(x)
-        else:
-            x = self.conv1(x)
-            if not self.preact:
-                x = normed(self.bn1, x, self.relu)
-        return self.maxpool(x)
+    def conv_norm_pairs(self) -> Iterator[tuple[str, str]]:
+        """Names of each convolution and of the norm that alone reads its output, see `mmattn.inference.fold`."""
+        if not (self.deep_stem or self.preact):
+            yield 'conv1', 'bn1'
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Images (N, in_channels, H, W) to the maps of the stages in `out_indices`, strides 4, 8, 16, 32 by default."""
-        keep_freed_memory(x)
-        image, x = x, in_fast_format(x)
-        converted = x is not image
-        x = in_parts(self._stem_forward, self._stem_modules(), x, self.stem_channels, self.stem_stride)
+        if self.deep_stem:
+            x = self.stem(x)
+        elif self.preact:
+            x = self.conv1(x)
+        else:
+            x = self.relu(self.bn1(self.conv1(x)))
+        x = self.maxpool(x)
         outs = []
         for i, name in enumerate(self.stage_names):
-            stage = getattr(self, name)
-            x = in_parts(stage, [stage], x, self.stage_channels[i], self.strides[i])
+            x = getattr(self, name)(x)
             if i in self.out_indices:
                 outs.append(x)
         if self.bn is not None and len(self.stage_names) - 1 in self.out_indices:
             outs[-1] = self.relu(self.bn(outs[-1]))
-        if converted:
-            outs = [out.contiguous(memory_format=format_of(image)) for out in outs]
         return tuple(outs)
+
+
+# Arguments of mmdet's and mmsegmentation's ResNet that this trunk cannot honour, and what to use instead.
+UNSUPPORTED = {
+    'dcn': "take mmdet's ResNet for deformable convolutions, and put attention into it by "
+           "plugins=[dict(cfg=dict(type='mmattn.EMA'), position='after_conv3')]",
+    'multi_grid': 'give each stage one dilation by dilations',
+    'pretrained': "give init_cfg=dict(type='Pretrained', checkpoint=…)",
+}
+UNSUPPORTED['stage_with_dcn'] = UNSUPPORTED['dcn']
+
+
+def _refuse_unsupported(**given) -> None:
+    for name, value in given.items():
+        _check(not value, f'{name} is not supported by this backbone: {UNSUPPORTED[name]}')
+
+
+def _is_plain(conv_cfg: dict | None) -> bool:
+    return conv_cfg is None or conv_cfg.get('type') in (None, 'Conv2d', 'Conv')
+
+
+def _freeze(module: nn.Module, frozen: bool = True, training: bool = False) -> None:
+    module.train(training)
+    for parameter in module.parameters():
+        parameter.requires_grad = not frozen
+
+
+def _part(key: str) -> str:
+    """The part of a block or stage that a key belongs to: 'layer1.0.attn' for 'layer1.0.attn.fc1.weight'."""
+    parts = key.split('.')
+    return '.'.join(parts[:3 if parts[1].isdigit() else 2])
 
 
 def _architecture(depth: int | None, block: str | None,

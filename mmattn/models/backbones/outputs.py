@@ -1,4 +1,4 @@
-"""What the modules of a network put out, found without computing anything."""
+"""Output shapes of the modules of a network, found without computing anything."""
 from __future__ import annotations
 
 import copy
@@ -9,20 +9,20 @@ from torch import Tensor, nn
 
 def output_shapes(network: nn.Module, image_channels: int = 3,
                   image_size: tuple[int, int] = (224, 224)) -> dict[str, set[tuple[int, ...] | str]]:
-    """For each module that runs, by name, the shapes of what it puts out.
+    """The shapes of the output of each module that runs, by name.
 
     A copy of the network runs in eval mode on PyTorch's 'meta' device, where tensors have shapes and no contents, or
     on zeros on the CPU if it has an operation that 'meta' lacks. The network, BatchNorm's statistics and random
     numbers stay as they are.
 
     Args:
-        network: takes one batch of images.
-        image_channels: of the image.
-        image_size: height and width of the image.
+        network: Network that takes one batch of images.
+        image_channels: Number of channels of the image.
+        image_size: Height and width of the image.
 
     Returns:
-        Name -> shapes, more than one if the module is called with maps of several; in place of a shape, the name of
-        the type of an output that is no tensor.
+        Name -> shapes, more than one if the module is called with inputs of several sizes; in place of a shape, the
+        name of the type of an output that is no tensor.
     """
     with torch.random.fork_rng(devices=[]):
         try:
@@ -46,6 +46,6 @@ def _run(network: nn.Module, image: Tensor) -> dict[str, set]:
 
 
 def map_channels(shapes: set[tuple[int, ...] | str]) -> int | None:
-    """C of a module that puts out maps (N, C, H, W), the same C in every call; None for any other."""
+    """C of a module that returns feature maps (N, C, H, W), the same C in every call; None for any other."""
     channels = {shape[1] if isinstance(shape, tuple) and len(shape) == 4 else None for shape in shapes}
     return channels.pop() if len(channels) == 1 else None

@@ -5,19 +5,23 @@ bare convolution of the raw input. Keys: bn1, conv1, bn2, conv2, bn3, conv3, dow
 """
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from torch import Tensor, nn
 
-from ..recompute import normed
 from .residual import Bottleneck
 from .slots import build_spatial, spatial_width
 
 
 class PreActBottleneck(Bottleneck):
-    """Norm, ReLU, 1x1; norm, ReLU, 3x3 (or what stands in the spatial slot); norm, ReLU, 1x1.
+    """Norm, ReLU, 1x1; norm, ReLU, 3x3 (or what is in the spatial slot); norm, ReLU, 1x1.
 
     Raises:
         ValueError: the spatial module brings its own norm and activation, which only a post-activation block can host.
     """
+
+    def __init__(self, *args, **options) -> None:
+        super().__init__(*args, **(options | dict(last_relu=False)))
 
     def build_layers(self, in_channels, planes, expansion, base_channels, stride, dilation, style, first_block,
                      spatial) -> None:
@@ -35,15 +39,14 @@ class PreActBottleneck(Bottleneck):
         self.conv3 = self.conv(width, planes * expansion)
 
     def branch(self, x: Tensor) -> Tensor:
-        x = self.plugged('after_conv1', self.conv1(normed(self.bn1, x, self.relu)))
-        x = self.plugged('after_conv2', self.conv2(normed(self.bn2, x, self.relu)))
-        return self.plugged('after_conv3', self.conv3(normed(self.bn3, x, self.relu)))
+        x = self.plugged('after_conv1', self.conv1(self.relu(self.bn1(x))))
+        x = self.plugged('after_conv2', self.conv2(self.relu(self.bn2(x))))
+        return self.plugged('after_conv3', self.conv3(self.relu(self.bn3(x))))
 
-    def activate(self, presum: Tensor, inplace: bool = False) -> Tensor:
-        return presum
-
-    def _following_presum(self, presum: Tensor) -> Tensor:
-        return self._presum(presum)
+    def conv_norm_pairs(self) -> Iterator[tuple[str, str]]:
+        for i in (1, 2):  # the norm is of the next convolution's input
+            if not self.plugin_names[f'after_conv{i}']:
+                yield f'conv{i}', f'bn{i + 1}'
 
     def zero_init(self) -> None:
         nn.init.zeros_(self.conv3.weight)

@@ -5,45 +5,44 @@ there are any. The norms keep these names whatever their type, so that checkpoin
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-import torch.nn.functional as F
+import torch
 from mmcv.cnn import build_conv_layer, build_norm_layer
 from mmengine.model import BaseModule
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
-from ..attention.base import attend_and_add
-from ..recompute import normed, recomputable, recomputing
+from .checkpointing import checkpointed
 from .slots import add_plugins, build_attention, build_spatial, spatial_width
 
 
 class ResidualBlock(BaseModule):
-    """What every block here is: ``forward(x) = activate(presum(x))`` with ``presum(x) = branch(x) + shortcut(x)``.
+    """A residual block: ``relu(branch(x) + shortcut(x))``, (N, C_in, H, W) -> (N, C_out, H / stride, W / stride).
 
-    A stage with depth attention works on the presums, so a block offers them apart from its activation.
-    A subclass builds its layers and defines `branch`, `positions` (where plugins may stand) and `zero_init`.
+    A subclass builds its layers and defines `branch`, `positions` (where plugins may be) and `zero_init`.
 
     Args:
-        in_channels: channels of the input.
-        planes: base width of the stage.
-        expansion: output channels over planes.
-        base_channels: planes of the first stage.
-        stride: of the block.
-        dilation: of its 3x3 convolution.
+        in_channels: Number of channels of the input.
+        planes: Base width of the stage.
+        expansion: Number of output channels over planes.
+        base_channels: Planes of the first stage.
+        stride: Stride of the block.
+        dilation: Dilation of its 3x3 convolution.
         style: 'pytorch' strides in the 3x3 convolution, 'caffe' in the first 1x1.
-        downsample: projects the shortcut, None for the identity.
-        first_block: whether the block is its stage's first.
-        spatial: config of what stands for the 3x3 convolution (see `slots`), None for a plain one.
-        attn: config or type of the attention on the branch's output, before the shortcut is added.
+        downsample: Module that projects the shortcut, None for the identity.
+        first_block: Whether the block is its stage's first.
+        spatial: Config of what replaces the 3x3 convolution (see `slots`), None for a plain one.
+        attn: Config or type of the attention on the branch's output, before the shortcut is added.
         plugins: ``dict(cfg=..., position='after_conv1' | 'after_conv2' | 'after_conv3')``, as in mmdet's ResNet.
-        conv_cfg: config of the convolutions, None for Conv2d.
-        norm_cfg: config of the norms.
-        with_cp: recompute the block in the backward pass instead of keeping its activations.
-        zero_init_residual: start with the branch at zero, so that the block starts as its shortcut.
+        conv_cfg: Config of the convolutions, None for Conv2d.
+        norm_cfg: Config of the norms.
+        with_cp: Recompute the block in the backward pass instead of keeping its activations.
+        zero_init_residual: Start with the branch at zero, so that the block starts as its shortcut.
+        last_relu: Whether the sum passes a ReLU. Without it the block returns the residual sum, which is what
+            attention over the depth of a stage works on.
 
     Raises:
-        ValueError: a plugin stands at a position which the block does not have.
+        ValueError: a plugin is at a position which the block does not have.
     """
     positions: tuple[str, ...]
     default_expansion: int
@@ -52,10 +51,11 @@ class ResidualBlock(BaseModule):
                  dilation: int = 1, style: str = 'pytorch', downsample: nn.Module | None = None,
                  first_block: bool = False, spatial: dict | None = None, attn: dict | str | None = None,
                  plugins: Sequence[dict] = (), conv_cfg: dict | None = None, norm_cfg: dict | None = None,
-                 with_cp: bool = False, zero_init_residual: bool = False) -> None:
+                 with_cp: bool = False, zero_init_residual: bool = False, last_relu: bool = True) -> None:
         super().__init__()
         self.with_cp = with_cp
         self.zero_init_residual = zero_init_residual
+        self.last_relu = last_relu
         self.conv_cfg = conv_cfg
         self.norm_cfg = norm_cfg or dict(type='BN')
         self.relu = nn.ReLU(inplace=True)
@@ -87,39 +87,29 @@ class ResidualBlock(BaseModule):
         if self.zero_init_residual:
             self.zero_init()
 
-    def presum(self, x: Tensor) -> Tensor:
-        """Branch plus shortcut, before the activation: (N, C_in, H, W) -> (N, C_out, H / stride, W / stride)."""
-        if self.with_cp and x.requires_grad:
-            return checkpoint(self._presum, x, use_reentrant=False)
-        return recomputing(self._presum, x)
-
-    def following_presum(self, presum: Tensor) -> Tensor:
-        """The presum of this block from that of the block before it.
-
-        The backward pass activates the earlier presum again, instead of keeping what came of it.
-        """
-        if self.with_cp and presum.requires_grad:
-            return checkpoint(self._following_presum, presum, use_reentrant=False)
-        return recomputing(self._following_presum, presum)
-
-    def _following_presum(self, presum: Tensor) -> Tensor:
-        return self._presum(recomputable(self.activate(presum), self.activate, presum))
-
-    def _presum(self, x: Tensor) -> Tensor:
-        out = self.branch(x)
-        shortcut = x if self.downsample is None else self.downsample(x)
-        if self.attn is not None:
-            return attend_and_add(self.attn, out, shortcut)
-        if self.plugin_names[self.positions[-1]]:  # which may need what it returned in its backward pass
-            return out + shortcut
-        return out.add_(shortcut)
-
-    def activate(self, presum: Tensor, inplace: bool = False) -> Tensor:
-        """The activation that follows the sum."""
-        return F.relu(presum, inplace=inplace)
-
     def forward(self, x: Tensor) -> Tensor:
-        return self.activate(self.presum(x), inplace=True)
+        recompute = self.with_cp and torch.is_grad_enabled()
+        out = checkpointed(self, self.residual_sum, x) if recompute else self.residual_sum(x)
+        return self.relu(out) if self.last_relu else out
+
+    def residual_sum(self, x: Tensor) -> Tensor:
+        """Branch, with its attention, plus shortcut."""
+        out = self.branch(x)
+        if self.attn is not None:
+            out = self.attn(out)
+        return out + (x if self.downsample is None else self.downsample(x))
+
+    def attention_modules(self) -> Iterator[tuple[str, nn.Module]]:
+        """Names and modules of the attention: what is in the slot `attn`, and the plugins."""
+        for name in ('attn', *(name for names in self.plugin_names.values() for name in names)):
+            if getattr(self, name) is not None:
+                yield name, getattr(self, name)
+
+    def conv_norm_pairs(self) -> Iterator[tuple[str, str]]:
+        """Names of each convolution and of the norm that alone reads its output, see `mmattn.inference.fold`."""
+        for i in (1, 2, 3):
+            if getattr(self, f'conv{i}', None) is not None and getattr(self, f'bn{i}', None) is not None:
+                yield f'conv{i}', f'bn{i}'
 
     def conv(self, in_channels: int, out_channels: int, kernel_size: int = 1, stride: int = 1,
              dilation: int = 1) -> nn.Module:
@@ -138,7 +128,7 @@ class ResidualBlock(BaseModule):
 
 
 class BasicBlock(ResidualBlock):
-    """Two 3x3 convolutions. The first strides; the spatial slot stands for the second."""
+    """Two 3x3 convolutions. The first strides; the spatial slot replaces the second."""
     positions = ('after_conv1', 'after_conv2')
     default_expansion = 1
 
@@ -153,15 +143,15 @@ class BasicBlock(ResidualBlock):
         self.bn2 = self.norm(out_channels)
 
     def branch(self, x: Tensor) -> Tensor:
-        x = self.plugged('after_conv1', normed(self.bn1, self.conv1(x), self.relu))
-        return self.plugged('after_conv2', normed(self.bn2, self.conv2(x)))
+        x = self.plugged('after_conv1', self.relu(self.bn1(self.conv1(x))))
+        return self.plugged('after_conv2', self.bn2(self.conv2(x)))
 
     def zero_init(self) -> None:
         nn.init.zeros_(self.bn2.weight)
 
 
 class Bottleneck(ResidualBlock):
-    """1x1, 3x3 (or what stands in the spatial slot) and 1x1 convolution."""
+    """1x1, 3x3 (or what is in the spatial slot) and 1x1 convolution."""
     positions = ('after_conv1', 'after_conv2', 'after_conv3')
     default_expansion = 4
 
@@ -179,12 +169,12 @@ class Bottleneck(ResidualBlock):
         self.bn3 = self.norm(planes * expansion)
 
     def branch(self, x: Tensor) -> Tensor:
-        x = self.plugged('after_conv1', normed(self.bn1, self.conv1(x), self.relu))
+        x = self.plugged('after_conv1', self.relu(self.bn1(self.conv1(x))))
         x = self.conv2(x)
         if self.bn2 is not None:
-            x = normed(self.bn2, x, self.relu)
+            x = self.relu(self.bn2(x))
         x = self.plugged('after_conv2', x)
-        return self.plugged('after_conv3', normed(self.bn3, self.conv3(x)))
+        return self.plugged('after_conv3', self.bn3(self.conv3(x)))
 
     def zero_init(self) -> None:
         nn.init.zeros_(self.bn3.weight)

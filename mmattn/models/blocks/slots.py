@@ -3,7 +3,7 @@
 The contracts, which a module of one's own has to keep too:
 
 * spatial: ``cls(in_channels, out_channels, stride=1, dilation=1, first_block=False, norm_cfg=None, **options)``, a
-  module that stands for the block's 3x3 convolution and maps (N, in_channels, H, W) to
+  module that replaces the block's 3x3 convolution and maps (N, in_channels, H, W) to
   (N, out_channels, ceil(H / stride), ceil(W / stride)). ``first_block`` is true in the first block of a stage.
   Two class attributes are optional: ``mid_channels(planes, base_channels, **options) -> int``, a static method that
   gives the width of the bottleneck around it (without it: ``planes``), and ``norm_act``, true where the module ends in
@@ -26,9 +26,9 @@ def spatial_width(spatial: dict | str | None, planes: int, base_channels: int) -
     """The inner width of a bottleneck whose 3x3 convolution is `spatial`.
 
     Args:
-        spatial: config or type of the spatial module, None for a plain convolution.
-        planes: the stage's base width, 64, 128, 256, 512 in a ResNet.
-        base_channels: `planes` of the first stage.
+        spatial: Config or type of the spatial module, None for a plain convolution.
+        planes: Base width of the stage, 64, 128, 256, 512 in a ResNet.
+        base_channels: Base width of the first stage.
     """
     if spatial is None:
         return planes
@@ -39,7 +39,7 @@ def spatial_width(spatial: dict | str | None, planes: int, base_channels: int) -
 
 def build_spatial(spatial: dict | str | None, in_channels: int, out_channels: int, *, stride: int, dilation: int,
                   first_block: bool, conv_cfg: dict | None, norm_cfg: dict) -> nn.Module:
-    """The module that stands for a block's 3x3 convolution; a plain one where `spatial` is None."""
+    """The module in the place of a block's 3x3 convolution; a plain one where `spatial` is None."""
     if spatial is None:
         return build_conv_layer(
             conv_cfg, in_channels, out_channels, 3, stride=stride, padding=dilation, dilation=dilation, bias=False)
@@ -48,7 +48,7 @@ def build_spatial(spatial: dict | str | None, in_channels: int, out_channels: in
 
 
 def build_attention(attn: dict | str | None, in_channels: int) -> nn.Module | None:
-    """The attention module for maps of `in_channels` channels."""
+    """The attention module for feature maps of `in_channels` channels."""
     return None if attn is None else fill_slot('attn', attn, in_channels=in_channels)
 
 
@@ -56,9 +56,9 @@ def fill_slot(slot: str, module: dict | str, **given) -> nn.Module:
     """Builds the module that goes into a slot.
 
     Args:
-        slot: the argument of the trunk that names the module.
-        module: its config, or only its type as a string.
-        given: what the slot gives to every constructor.
+        slot: Name of the trunk's argument that configures the module.
+        module: Config of the module, or only its type as a string.
+        given: Arguments that the slot gives to every constructor.
 
     Raises:
         ValueError: the constructor does not take what the slot gives, or needs more.
@@ -82,9 +82,9 @@ def add_plugins(block: nn.Module, plugins: list[dict], in_channels: int) -> list
     """Adds plugin layers to `block` under the names that mmdet's ResNet gives them; returns these names.
 
     Args:
-        block: the module that gets the layers as children.
-        plugins: configs of plugin layers; a ``postfix`` tells apart two of one type in a block.
-        in_channels: channels of the map that the layers work on.
+        block: Module that gets the layers as children.
+        plugins: Configs of plugin layers; a ``postfix`` tells apart two of one type in a block.
+        in_channels: Number of channels of the feature map that the layers work on.
 
     Raises:
         ValueError: where the block has a child of the name already.

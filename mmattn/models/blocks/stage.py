@@ -3,31 +3,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from ..compiling import is_recording
 from .residual import ResidualBlock
 
 
 class Stage(BaseModule):
-    """Chains blocks; with depth attention, the stage's output is drawn from all their presums.
+    """Chains blocks; with depth attention, the stage's output is computed from all their residual sums.
 
     Keys are those of an ``nn.Sequential`` of the blocks (0, 1, ...), and depth_attn beside them.
 
     Args:
-        blocks: the residual blocks in order.
-        depth_attn: maps the list of the blocks' presums, each (N, C, H, W), and that of their summaries to one such
-            map (SDA-xNet, where the next stage reads the ReLU of it instead of the last block's output).
+        blocks: The residual blocks in order; with depth attention they return the residual sum, without ReLU.
+        depth_attn: Module that maps the list of the blocks' residual sums, each (N, C, H, W), to one feature map
+            (SDA-xNet, where the next stage reads its ReLU instead of the last block's output).
+        relu: Whether a ReLU follows each residual sum; pre-activation networks have none there.
     """
 
-    def __init__(self, blocks: list[ResidualBlock], depth_attn: nn.Module | None = None) -> None:
+    def __init__(self, blocks: list[ResidualBlock], depth_attn: nn.Module | None = None, relu: bool = True) -> None:
         super().__init__()
         self.depth = len(blocks)
         for i, block in enumerate(blocks):
             self.add_module(str(i), block)
         self.depth_attn = depth_attn
+        self.activation = nn.ReLU() if relu else nn.Identity()
 
     def __len__(self) -> int:
         return self.depth
@@ -39,16 +39,12 @@ class Stage(BaseModule):
         return (self[i] for i in range(self.depth))
 
     def forward(self, x: Tensor) -> Tensor:
-        # Older releases of torch.compile cannot iterate over a module.
-        blocks = [getattr(self, str(i)) for i in range(self.depth)]
-        if self.depth_attn is None:
-            for block in blocks:
+        sums = []
+        for i in range(self.depth):
+            # torch.compile of older releases cannot iterate over a module
+            block = getattr(self, str(i))
+            if self.depth_attn is None:
                 x = block(x)
-            return x
-        presums = [blocks[0].presum(x)]
-        summaries = [self.depth_attn.summarize(presums[0])]
-        for block in blocks[1:]:
-            presums.append(block.following_presum(presums[-1]))
-            summaries.append(self.depth_attn.summarize(presums[-1]))
-        out = self.depth_attn(presums, summaries)
-        return blocks[0].activate(out, inplace=not (torch.is_grad_enabled() or is_recording()))
+            else:
+                sums.append(block(self.activation(sums[-1]) if sums else x))
+        return x if self.depth_attn is None else self.activation(self.depth_attn(sums))

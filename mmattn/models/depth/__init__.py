@@ -1,7 +1,6 @@
-"""Attention over the maps of a stage's blocks: ``cls(channels, depth, norm_cfg=None, **options)``.
+"""Attention over the residual sums of a stage's blocks: ``cls(channels, depth, norm_cfg=None, **options)``.
 
-A module that maps a list of `depth` maps (N, channels, H, W) to one, and may get as a second argument the list of what
-its method ``summarize(map)`` returned for each: a stage calls it as soon as it has a map, while that is in the cache.
+A module that maps a list of `depth` feature maps (N, channels, H, W) to one.
 """
 from .after_stage import AfterStage
 from .sda import SDA

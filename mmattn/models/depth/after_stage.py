@@ -1,4 +1,4 @@
-"""Attention once a stage, after its last block, where BAM stands (Park et al., arXiv:1807.06514)."""
+"""Attention once a stage, after its last block, as BAM is used (Park et al., arXiv:1807.06514)."""
 from __future__ import annotations
 
 from torch import Tensor, nn
@@ -12,14 +12,14 @@ class AfterStage(nn.Module):
     """An attention module on the output of a stage's last block; of the other blocks it makes no use.
 
     A stage of post-activation blocks applies ReLU to what its depth attention returns. Here ReLU comes before the
-    attention; that the stage applies it again changes nothing as long as the attention keeps signs, as weights do (GC
-    adds: what becomes negative is 0 then).
+    attention; that the stage applies it again changes nothing as long as the attention keeps signs, as re-weighting
+    does (GC adds: what becomes negative is 0 then).
 
     Args:
-        channels: C, of each map.
-        depth: the number of maps; not used.
-        attn: config, or only the type as a string, of the attention.
-        norm_cfg: not used.
+        channels: Number of channels C of each feature map.
+        depth: Number of feature maps; not used.
+        attn: Config, or only the type as a string, of the attention.
+        norm_cfg: Not used.
 
     Example:
         >>> after = AfterStage(channels=64, depth=3, attn='mmattn.SE')
@@ -32,8 +32,5 @@ class AfterStage(nn.Module):
         self.attn = MODELS.build(
             dict(type=attn) if isinstance(attn, str) else attn, default_args=dict(in_channels=channels))
 
-    def summarize(self, z: Tensor) -> None:
-        """Nothing."""
-
-    def forward(self, maps: list[Tensor], summaries: list[None] | None = None) -> Tensor:
-        return self.attn(F.relu(maps[-1]))
+    def forward(self, sums: list[Tensor]) -> Tensor:
+        return self.attn(F.relu(sums[-1]))

@@ -1,64 +1,42 @@
 """Selective depth attention (SDA).
 
 Guo et al., SDA-xNet: Selective Depth Attention Networks for Adaptive Multi-scale Feature Representation,
-arXiv:2209.10327; github.com/QingbeiGuo/SDA-xNet. There the maps are concatenated one by one into a 5-D tensor; here
-each is pooled where it lies (pooling is linear: the pool of a sum is the sum of the pools), and the convolutions that
-give each block's weights are rows of one.
+arXiv:2209.10327; github.com/QingbeiGuo/SDA-xNet. There the residual sums are concatenated one by one into a 5-D
+tensor; here each is pooled by itself (pooling is linear: the pool of a sum is the sum of the pools), and the
+convolutions that give each block's weights are rows of one.
 """
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import torch
 from mmcv.cnn import build_norm_layer
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import SyncBatchNorm, _BatchNorm
 
 from mmattn.registry import MODELS
 
-from ..compiling import own_gradients
 from ..gate import Gated
-from ..scale import dot
-
-
-def weighted_sum(weights: Tensor, *maps: Tensor) -> Tensor:
-    """sum_k a_k Z_k for weights (N, m, C, 1, 1) and m maps (N, C, H, W)."""
-    out = maps[0] * weights[:, 0]
-    for z, a in zip(maps[1:], weights.unbind(1)[1:]):
-        out.addcmul_(z, a)
-    return out
-
-
-class WeightedSum(torch.autograd.Function):
-    """`weighted_sum`, whose backward needs no more than the weights and the maps."""
-
-    @staticmethod
-    def forward(ctx, weights: Tensor, *maps: Tensor) -> Tensor:
-        ctx.save_for_backward(weights, *maps)
-        return weighted_sum(weights, *maps)
-
-    @staticmethod
-    def backward(ctx, dout: Tensor) -> tuple[Tensor, ...]:
-        weights, *maps = ctx.saved_tensors
-        return torch.stack([dot(dout, z) for z in maps], 1), *(dout * a for a in weights.unbind(1))
 
 
 @MODELS.register_module()
 class SDA(Gated):
-    """Weighs the maps Z_1 ... Z_m of a stage's m blocks against each other, for each channel.
+    """A softmax over depth of the residual sums Z_1 ... Z_m of a stage's m blocks, for each channel.
 
     u = GAP(sum_k Z_k);  v = ReLU(norm(W_d u));  a = softmax over k of (W_k v + b_k);  output = sum_k a_k Z_k
 
-    With `identity_init` the weights are e + gate * (a - e), where e is 1 for the last map and 0 for the others, and
-    one learned scalar gate starts at zero: the stage starts by handing on its last block's output, as without
-    depth attention. The gate gets a gradient from the first step, the other parameters from the second.
+    A list of m feature maps (N, C, H, W) -> (N, C, H, W). With `identity_init` the weights are e + gate * (a - e),
+    where e is 1 for the last feature map and 0 for the others, and one learned scalar gate starts at zero: the stage
+    starts with its last block's output, as without depth attention. The gate gets a gradient from the first step, the
+    other parameters from the second.
 
     Args:
-        channels: C, of each map.
-        depth: m, the number of maps.
+        channels: Number of channels C of each feature map.
+        depth: Number m of feature maps.
         reduction: r; v has max(C // r, min_channels) channels.
-        min_channels: L, the least that v has.
-        norm_cfg: norm of v. BatchNorm sees one value an image here: with few images per process take GroupNorm, or
-            norm_eval=True with pretrained weights.
-        identity_init: start as the last map. Without it the module has no gate and no key for one.
+        min_channels: Least number of channels of v (the paper's L).
+        norm_cfg: Config of the norm of v. BatchNorm sees one value an image here: with few images per process take
+            GroupNorm, or norm_eval=True with pretrained weights; one image per process raises PyTorch's ValueError.
+        identity_init: Start as the last feature map. Without it the module has no gate and no key for one.
 
     Example:
         >>> sda = SDA(channels=256, depth=3)
@@ -83,39 +61,29 @@ class SDA(Gated):
         for rows in self.expand.weight.data.chunk(self.depth):
             nn.init.kaiming_normal_(rows, mode='fan_out', nonlinearity='relu')
 
-    def summarize(self, z: Tensor) -> Tensor:
-        """Global average pooling of one map, (N, C, H, W) -> (N, C, 1, 1)."""
-        return z.mean((2, 3), keepdim=True)
-
-    def depth_weights(self, maps: list[Tensor], summaries: list[Tensor] | None = None) -> Tensor:
-        """The weight of each map and channel, gate included, (N, depth, C, 1, 1), summing to 1 over depth.
+    def depth_weights(self, sums: list[Tensor]) -> Tensor:
+        """The weight of each feature map and channel, gate included, (N, depth, C, 1, 1), summing to 1 over depth.
 
         Args:
-            maps: the maps.
-            summaries: what `summarize` returned for each of them, None: not known yet.
-
-        Raises:
-            ValueError: BatchNorm would have to take its statistics from a single image.
+            sums: The feature maps, each (N, C, H, W).
         """
-        if summaries is None:
-            summaries = [self.summarize(z) for z in maps]
-        pooled = torch.stack(summaries).sum(0)  # (N, C, 1, 1)
-        if self.bn.training and _takes_batch_statistics(self.bn) and pooled.shape[0] == 1:
-            raise ValueError('SDA with BatchNorm cannot train on one image per process: use more images, '
-                             "norm_cfg=dict(type='GN', num_groups=8), or norm_eval=True with pretrained weights")
+        pooled = torch.stack([z.mean((2, 3), keepdim=True) for z in sums]).sum(0)  # (N, C, 1, 1)
         logits = self.expand(self.relu(self.bn(self.squeeze(pooled))))  # (N, depth * C, 1, 1)
-        weights = logits.unflatten(1, (self.depth, self.channels)).softmax(1)
+        weights = logits.reshape(-1, self.depth, self.channels, 1, 1).softmax(1)
         return weights if self.gate is None else self.gated(_last_only(weights), weights)
 
-    def forward(self, maps: list[Tensor], summaries: list[Tensor] | None = None) -> Tensor:
-        weights = self.depth_weights(maps, summaries).to(maps[0].dtype)  # autocast gives float32
-        return (WeightedSum.apply if own_gradients() else weighted_sum)(weights, *maps)
+    def forward(self, sums: list[Tensor]) -> Tensor:
+        weights = self.depth_weights(sums).to(sums[0].dtype)  # autocast computes a softmax in float32
+        out = sums[0] * weights[:, 0]
+        for k in range(1, self.depth):
+            out = torch.addcmul(out, sums[k], weights[:, k])
+        return out
+
+    def conv_norm_pairs(self) -> Iterator[tuple[str, str]]:
+        """Names of each convolution and of the norm that alone reads its output, see `mmattn.inference.fold`."""
+        yield 'squeeze', 'bn'
 
 
 def _last_only(weights: Tensor) -> Tensor:
-    """1 for the last map, 0 for the others, in the shape of `weights`."""
+    """1 for the last feature map, 0 for the others, in the shape of `weights`."""
     return torch.cat((torch.zeros_like(weights[:, :-1]), torch.ones_like(weights[:, -1:])), 1)
-
-
-def _takes_batch_statistics(norm: nn.Module) -> bool:
-    return isinstance(norm, _BatchNorm) and not isinstance(norm, SyncBatchNorm)

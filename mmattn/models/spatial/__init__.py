@@ -1,4 +1,4 @@
-"""What can stand for the 3x3 convolution of a residual block.
+"""What can replace the 3x3 convolution of a residual block.
 
 The contract is in ``mmattn.models.blocks.slots``.
 """

@@ -10,18 +10,19 @@ from mmattn.registry import MODELS
 class GroupedConv(nn.Conv2d):
     """A bias-free 3x3 convolution in groups, for the spatial slot.
 
-    Its key is a plain convolution's, ``conv2.weight``.
+    (N, in_channels, H, W) -> (N, out_channels, H / stride, W / stride). Its key is a plain convolution's,
+    ``conv2.weight``.
 
     Args:
-        in_channels: of the input (N, in_channels, H, W).
-        out_channels: of the output (N, out_channels, H / stride, W / stride).
-        stride: of the convolution.
-        dilation: of the convolution.
-        groups: number of groups (ResNeXt's cardinality; 8 in SDA-ResNet).
+        in_channels: Number of channels of the input.
+        out_channels: Number of channels of the output.
+        stride: Stride of the convolution.
+        dilation: Dilation of the convolution.
+        groups: Number of groups (ResNeXt's cardinality; 8 in SDA-ResNet).
         base_width: ResNeXt's width of a group at 64 planes: the bottleneck is then
             groups * floor(planes * base_width / base_channels) wide. None: `planes` wide.
-        first_block: not used.
-        norm_cfg: not used.
+        first_block: Not used.
+        norm_cfg: Not used.
 
     Raises:
         ValueError: `groups` does not divide the channels.

@@ -6,8 +6,9 @@ all.
 """
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
-import torch.nn.functional as F
 from mmcv.cnn import build_norm_layer
 from torch import Tensor, nn
 
@@ -18,7 +19,7 @@ from .branch_gate import BranchGate
 
 @MODELS.register_module()
 class MSPA(nn.Module):
-    """Hierarchical 3x3 convolutions over splits of the channels, weighed against each other.
+    """Hierarchical 3x3 convolutions over splits of the channels, re-weighted by a softmax over them.
 
     y_1 = f_1(x_1);  y_i = f_i(y_{i-1} + x_i), with f = norm(conv3x3)
     a = softmax over i of SE([GAP(y_i), 2x2 adaptive pool of y_i])
@@ -28,17 +29,17 @@ class MSPA(nn.Module):
     For the spatial slot.
 
     Args:
-        in_channels: of the input (N, in_channels, H, W).
-        out_channels: the same; the output is (N, out_channels, H / stride, W / stride).
-        stride: of the convolutions.
-        dilation: of the convolutions.
-        scales: s, number of splits.
-        base_width: width of a split at 64 planes: the bottleneck is
+        in_channels: Number of channels of the input (N, in_channels, H, W).
+        out_channels: The same number; the output is (N, out_channels, H / stride, W / stride).
+        stride: Stride of the convolutions.
+        dilation: Dilation of the convolutions.
+        scales: Number s of splits.
+        base_width: Width of a split at 64 planes: the bottleneck is
             scales * groups * floor(planes * base_width / base_channels) wide.
-        reduction: hidden channels of the attention are a split's channels over this.
-        groups: of the convolutions (MSPANeXt).
-        first_block: not used.
-        norm_cfg: config of the norms.
+        reduction: The attention has a split's channels over this as hidden channels.
+        groups: Number of groups of the convolutions (MSPANeXt).
+        first_block: Not used.
+        norm_cfg: Config of the norms.
 
     Raises:
         ValueError: the channels do not divide into splits and groups, or the attention has no
@@ -74,22 +75,25 @@ class MSPA(nn.Module):
 
     @property
     def branch_names(self) -> list[str]:
-        """What tells the branches apart, in the order of the output."""
+        """Number of each branch, in the order of the output."""
         return [f'scale {i + 1}' for i in range(self.scales)]
 
     def forward(self, x: Tensor) -> Tensor:
-        outs = []
-        for split, conv, bn in zip(x.chunk(self.scales, 1), self.convs, self.bns):  # noqa: B905
-            if self.chained and outs:
-                split = split + outs[-1]
-            # Not recomputable: channels last, BatchNorm of so few channels is slow, and its map is small.
-            outs.append(bn(conv(split)))
-        maps = torch.cat(outs, 1)
-        return self.attention.weigh(maps, self._describe(maps))
+        splits, outs = x.chunk(self.scales, 1), []
+        for i, (conv, bn) in enumerate(zip(self.convs, self.bns)):  # noqa: B905
+            outs.append(bn(conv(splits[i] + outs[-1] if self.chained and i else splits[i])))
+        branches = torch.cat(outs, 1)  # (N, s * w, H', W')
+        return branches * self.attention(self._describe(branches)).to(branches.dtype)  # a softmax, see PSA
 
-    def _describe(self, maps: Tensor) -> Tensor:
+    def _describe(self, branches: Tensor) -> Tensor:
         """The pooled values of each scale, (N, s, 5 w): one, then four, for each of w channels."""
-        # With odd sizes the 2x2 cells overlap, so their mean is not the global one.
-        whole = maps.mean((2, 3)).unflatten(1, (self.scales, -1))
-        cells = F.adaptive_avg_pool2d(maps, 2).flatten(1).unflatten(1, (self.scales, -1))
-        return torch.cat([whole, cells], 2)
+        n, _, height, width = branches.shape
+        rows = branches[:, :, :(height + 1) // 2], branches[:, :, height // 2:]
+        cells = [cell.mean((2, 3)) for row in rows for cell in (row[..., :(width + 1) // 2], row[..., width // 2:])]
+        # with odd sizes the 2x2 cells overlap, so their mean is not the global one
+        whole = branches.mean((2, 3)).reshape(n, self.scales, -1)
+        return torch.cat([whole, torch.stack(cells, 2).reshape(n, self.scales, -1)], 2)
+
+    def conv_norm_pairs(self) -> Iterator[tuple[str, str]]:
+        """Names of each convolution and of the norm that alone reads its output, see `mmattn.inference.fold`."""
+        yield from ((f'convs.{i}', f'bns.{i}') for i in range(self.scales))

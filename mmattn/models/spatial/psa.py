@@ -20,7 +20,7 @@ from .pyramid import pyramid_convs
 
 @MODELS.register_module()
 class PSA(nn.Module):
-    """Convolutions of several kernel sizes, weighed against each other for each channel.
+    """Convolutions of several kernel sizes, re-weighted by a softmax over them for each channel.
 
     F_i = conv_i(x);  a = softmax over i of SE(GAP(F_i));  output = [a_m F_m, ..., a_1 F_1]
 
@@ -28,16 +28,16 @@ class PSA(nn.Module):
     convolution that follow have learnt this order. For the spatial slot.
 
     Args:
-        in_channels: of the input (N, in_channels, H, W).
-        out_channels: of the output (N, out_channels, H / stride, W / stride), shared equally
-            between the branches.
-        stride: of every branch.
-        dilation: of every branch.
-        kernel_sizes: of the branches, odd.
-        groups: of the branches.
-        reduction: hidden channels of the squeeze are a branch's channels over this.
-        first_block: not used.
-        norm_cfg: not used.
+        in_channels: Number of channels of the input (N, in_channels, H, W).
+        out_channels: Number of channels of the output (N, out_channels, H / stride, W / stride),
+            shared equally between the branches.
+        stride: Stride of every branch.
+        dilation: Dilation of every branch.
+        kernel_sizes: Odd kernel size of each branch.
+        groups: Number of groups of each branch.
+        reduction: The squeeze has a branch's channels over this as hidden channels.
+        first_block: Not used.
+        norm_cfg: Not used.
 
     Raises:
         ValueError: the channels do not divide into branches and groups, a kernel size is even, or
@@ -64,10 +64,10 @@ class PSA(nn.Module):
 
     @property
     def branch_names(self) -> list[str]:
-        """What tells the branches apart, in the order of the output."""
+        """Kernel size of each branch, in the order of the output."""
         return [f'{k} x {k}' for k in (conv.kernel_size[0] for conv in reversed(self.convs))]
 
     def forward(self, x: Tensor) -> Tensor:
-        maps = torch.cat([conv(x) for conv in reversed(self.convs)], 1)  # (N, m * c, H', W')
-        pooled = maps.mean((2, 3)).unflatten(1, (len(self.convs), -1))  # (N, m, c)
-        return self.se.weigh(maps, pooled)
+        branches = torch.cat([conv(x) for conv in reversed(self.convs)], 1)  # (N, m * c, H', W')
+        pooled = branches.mean((2, 3)).reshape(x.shape[0], len(self.convs), -1)  # (N, m, c)
+        return branches * self.se(pooled).to(branches.dtype)  # autocast computes a softmax in float32

@@ -23,16 +23,16 @@ class PyConv(nn.Module):
     ``mmattn.models.backbones.presets.PYCONV_STAGES``.
 
     Args:
-        in_channels: of the input (N, in_channels, H, W).
-        out_channels: of the output (N, out_channels, H / stride, W / stride).
-        stride: of every branch.
-        dilation: of every branch.
-        kernel_sizes: of the branches, odd.
-        groups: of the branches.
-        splits: shares of the branches in the output, (1, 1, 2) for a quarter, a quarter and a half;
+        in_channels: Number of channels of the input (N, in_channels, H, W).
+        out_channels: Number of channels of the output (N, out_channels, H / stride, W / stride).
+        stride: Stride of every branch.
+        dilation: Dilation of every branch.
+        kernel_sizes: Odd kernel size of each branch.
+        groups: Number of groups of each branch.
+        splits: Shares of the branches in the output, (1, 1, 2) for a quarter, a quarter and a half;
             None: equal shares.
-        first_block: not used.
-        norm_cfg: not used.
+        first_block: Not used.
+        norm_cfg: Not used.
 
     Raises:
         ValueError: the channels do not divide into shares and groups, or a kernel size is even.

@@ -5,20 +5,18 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from .narrow_groups import NarrowGroupConv
-
 
 def pyramid_convs(in_channels: int, out_channels: Sequence[int], kernel_sizes: Sequence[int],
                   groups: Sequence[int], stride: int, dilation: int) -> nn.ModuleList:
     """Bias-free convolutions, one for each kernel size, whose outputs all have the same size.
 
     Args:
-        in_channels: of the map that each convolution reads whole.
-        out_channels: of each convolution.
-        kernel_sizes: of each convolution, odd.
-        groups: of each convolution.
-        stride: of all.
-        dilation: of all.
+        in_channels: Number of channels of the feature map that each convolution reads whole.
+        out_channels: Number of output channels of each convolution.
+        kernel_sizes: Odd kernel size of each convolution.
+        groups: Number of groups of each convolution.
+        stride: Stride of all convolutions.
+        dilation: Dilation of all convolutions.
 
     Raises:
         ValueError: the sequences differ in length, a kernel size is even, or groups do not divide
@@ -31,11 +29,10 @@ def pyramid_convs(in_channels: int, out_channels: Sequence[int], kernel_sizes: S
     convs = nn.ModuleList()
     for channels, size, g in zip(out_channels, kernel_sizes, groups, strict=True):
         if size % 2 == 0:
-            raise ValueError(f'kernel size {size} is even: only odd ones keep the maps aligned')
+            raise ValueError(f'kernel size {size} is even: only odd ones keep the feature maps aligned')
         if g < 1 or in_channels % g or channels < 1 or channels % g:
             raise ValueError(
                 f'{g} groups do not divide the {size}x{size} convolution of {in_channels} to '
                 f'{channels} channels: choose other groups or a wider block')
-        convs.append(NarrowGroupConv(in_channels, channels, size, stride, dilation * (size // 2),
-                                     dilation, g, bias=False))
+        convs.append(nn.Conv2d(in_channels, channels, size, stride, dilation * (size // 2), dilation, g, bias=False))
     return convs

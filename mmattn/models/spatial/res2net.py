@@ -5,33 +5,33 @@ github.com/Res2Net/Res2Net-PretrainedModels (v1, the one in SDA-Res2Net).
 """
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from mmcv.cnn import build_norm_layer
 from torch import Tensor, nn
 
 from mmattn.registry import MODELS
 
-from ..recompute import normed, recomputable
-
 
 @MODELS.register_module()
 class Res2NetConv(nn.Module):
-    """3x3 convolutions in a chain: each reads its own split and what the one before gave.
+    """3x3 convolutions in a chain: each reads its own split plus the output of the one before.
 
     y_1 = f_1(x_1);  y_i = f_i(y_{i-1} + x_i);  y_s = x_s, with f = ReLU(norm(conv3x3)).
     In a stage's first block, and where it strides, the chain is cut (y_i = f_i(x_i)) and the last
     split is pooled, 3x3, even at stride 1. For the spatial slot; ends in its own norm and ReLU.
 
     Args:
-        in_channels: of the input (N, in_channels, H, W).
-        out_channels: the same; the output is (N, out_channels, H / stride, W / stride).
-        stride: of the convolutions and the pooling.
-        dilation: of the convolutions.
-        scales: s, number of splits.
-        base_width: width of a split at 64 planes: the bottleneck is
+        in_channels: Number of channels of the input (N, in_channels, H, W).
+        out_channels: The same number; the output is (N, out_channels, H / stride, W / stride).
+        stride: Stride of the convolutions and the pooling.
+        dilation: Dilation of the convolutions.
+        scales: Number s of splits.
+        base_width: Width of a split at 64 planes: the bottleneck is
             scales * floor(planes * base_width / base_channels) wide.
-        first_block: whether the block is its stage's first.
-        norm_cfg: config of the norms.
+        first_block: Whether the block is its stage's first.
+        norm_cfg: Config of the norms.
 
     Raises:
         ValueError: fewer than two scales, or the channels do not divide into splits.
@@ -68,11 +68,11 @@ class Res2NetConv(nn.Module):
         return scales * (planes * base_width // base_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        splits = x.chunk(self.scales, 1)
-        outs = []
-        for split, conv, bn in zip(splits, self.convs, self.bns):  # noqa: B905
-            if self.chained and outs:
-                split = recomputable(split + outs[-1], torch.add, split, outs[-1])
-            outs.append(normed(bn, conv(split), self.relu))
-        outs.append(self.pool(splits[-1]))
-        return recomputable(torch.cat(outs, 1), lambda *maps: torch.cat(maps, 1), *outs)
+        splits, outs = x.chunk(self.scales, 1), []
+        for i, (conv, bn) in enumerate(zip(self.convs, self.bns)):  # noqa: B905
+            outs.append(self.relu(bn(conv(splits[i] + outs[-1] if self.chained and i else splits[i]))))
+        return torch.cat([*outs, self.pool(splits[self.scales - 1])], 1)
+
+    def conv_norm_pairs(self) -> Iterator[tuple[str, str]]:
+        """Names of each convolution and of the norm that alone reads its output, see `mmattn.inference.fold`."""
+        yield from ((f'convs.{i}', f'bns.{i}') for i in range(self.scales - 1))
