@@ -8,4 +8,5 @@ from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import Registry
 
 MODELS = Registry('model', parent=MMENGINE_MODELS, scope='mmattn', locations=['mmattn.models'])
-HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='mmattn', locations=['mmattn.engine.hooks'])
+HOOKS = Registry(
+    'hook', parent=MMENGINE_HOOKS, scope='mmattn', locations=['mmattn.engine.hooks', 'mmattn.engine.fold_norms'])

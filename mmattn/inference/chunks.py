@@ -6,6 +6,7 @@ chunk stay in the processor's cache, and memory grows with the chunk instead of 
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -18,39 +19,37 @@ WORKING_MAPS = 4
 MAPS_PER_WEIGHTS = 4
 
 
-class Chunked(nn.Module):
-    """Runs layers on a batch in chunks, on a CPU: (N, C, H, W) -> (N, channels, H / stride, W / stride).
+def run_in_chunks(layers: nn.Module, channels: int, stride: int) -> None:
+    """Has a module take a batch in chunks, where that is on a CPU.
 
     Args:
-        layers: Module that treats each image by itself in inference.
+        layers: Module of feature maps (N, C, H, W), in eval mode, that treats each image by itself; changed in place.
         channels: Number of channels of its largest feature map, (N, channels, H / stride, W / stride).
         stride: Stride of that feature map.
     """
+    weights = sum(p.numel() * p.element_size() for p in layers.parameters())
+    layers.forward = partial(_forward, layers, channels / stride**2, weights)
 
-    def __init__(self, layers: nn.Module, channels: int, stride: int) -> None:
-        super().__init__()
-        self.layers, self.channels, self.stride = layers, channels, stride
-        self.weight_bytes = sum(p.numel() * p.element_size() for p in layers.parameters())
 
-    def chunks(self, x: Tensor) -> int:
-        """How many chunks the batch `x` is taken in."""
-        if x.device.type != 'cpu':
-            return 1
-        image = self.channels * math.prod(x.shape[2:]) * x.element_size() / self.stride**2  # bytes of a feature map
-        if len(x) <= max(1, int(CHUNK_BYTES / (WORKING_MAPS * image))):
-            return 1
-        images = max(1, int(max(CHUNK_BYTES, MAPS_PER_WEIGHTS * self.weight_bytes) / (WORKING_MAPS * image)))
-        return math.ceil(len(x) / images)
+def _forward(layers: nn.Module, values_per_position: float, weight_bytes: int, x: Tensor) -> Tensor:
+    forward = partial(type(layers).forward, layers)
+    count = _chunks(x, values_per_position, weight_bytes)
+    if count == 1:
+        return forward(x)
+    out, done = None, 0
+    for chunk in x.tensor_split(count):
+        part = forward(chunk)
+        if out is None:  # not torch.cat, which would hold all chunks twice
+            out = torch.empty_strided((len(x), *part.shape[1:]), part.stride(), dtype=part.dtype)
+        out[done:done + len(part)] = part
+        done += len(part)
+    return out
 
-    def forward(self, x: Tensor) -> Tensor:
-        count = self.chunks(x)
-        if count <= 1:
-            return self.layers(x)
-        out, done = None, 0
-        for chunk in x.tensor_split(count):
-            part = self.layers(chunk)
-            if out is None:  # not torch.cat, which would hold all chunks twice
-                out = torch.empty_strided((len(x), *part.shape[1:]), part.stride(), dtype=part.dtype)
-            out[done:done + len(part)] = part
-            done += len(part)
-        return out
+
+def _chunks(x: Tensor, values_per_position: float, weight_bytes: int) -> int:
+    """The number of chunks that the batch `x` is taken in."""
+    image_bytes = values_per_position * math.prod(x.shape[2:]) * x.element_size()  # of its largest feature map
+    if x.device.type != 'cpu' or len(x) <= max(1, int(CHUNK_BYTES / (WORKING_MAPS * image_bytes))):
+        return 1
+    images = max(1, int(max(CHUNK_BYTES, MAPS_PER_WEIGHTS * weight_bytes) / (WORKING_MAPS * image_bytes)))
+    return math.ceil(len(x) / images)

@@ -18,6 +18,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torch.nn.utils.parametrize import is_parametrized
 
+from mmattn.models.spatial.pyramid import PyramidConv
+
 
 def fold_norms(model: nn.Module) -> None:
     """Folds the BatchNorms of a model into the convolutions before them, in place.
@@ -29,19 +31,37 @@ def fold_norms(model: nn.Module) -> None:
     Args:
         model: Network or module, or whatever contains some.
     """
+    for parent, convs, norm, name in list(_pairs(model)):
+        if not norm.training:
+            _fold(convs, norm)
+            setattr(parent, name, nn.Identity().eval())
+
+
+def foldable_pairs(model: nn.Module) -> Iterator[tuple[nn.Conv2d, _BatchNorm]]:
+    """Each convolution of a model, and the BatchNorm that alone reads its output.
+
+    Args:
+        model: Network or module, or whatever contains some.
+    """
+    for _, convs, norm, _ in _pairs(model):
+        if len(convs) == 1:
+            yield convs[0], norm
+
+
+def _pairs(model: nn.Module) -> Iterator[tuple[nn.Module, list[nn.Conv2d], _BatchNorm, str]]:
+    """Convolutions side by side, the BatchNorm that alone reads them, its parent and its name there."""
     places = Counter(module for _, module in model.named_modules(remove_duplicate=False))
-    for parent in list(model.modules()):
-        for conv_name, norm_name in conv_norm_pairs(parent):
-            layer, norm = parent.get_submodule(conv_name), parent.get_submodule(norm_name)
+    for module in model.modules():
+        for conv_name, norm_name in _named_pairs(module):
+            layer, norm = module.get_submodule(conv_name), module.get_submodule(norm_name)
             convs = layer.output_convs() if hasattr(layer, 'output_convs') else [layer]
-            if (places[layer] == places[norm] == 1 and _has_fixed_statistics(norm)
-                    and not any(is_hooked(m) for m in (layer, norm, *convs)) and all(map(_is_plain, convs))):
-                _fold(convs, norm)
-                owner, _, name = norm_name.rpartition('.')
-                setattr(parent.get_submodule(owner), name, nn.Identity().eval())
+            if (places[layer] == places[norm] == 1 and isinstance(norm, _BatchNorm) and norm.running_mean is not None
+                    and all(map(_is_plain, convs)) and not any(map(is_hooked, (layer, norm, *convs)))):
+                parent, _, name = norm_name.rpartition('.')
+                yield module.get_submodule(parent), convs, norm, name
 
 
-def conv_norm_pairs(module: nn.Module) -> Iterator[tuple[str, str]]:
+def _named_pairs(module: nn.Module) -> Iterator[tuple[str, str]]:
     """Names, within `module`, of each convolution and of the norm that alone reads its output."""
     if isinstance(module, nn.Sequential):
         yield from pairwise(module._modules)
@@ -55,13 +75,10 @@ def is_hooked(module: nn.Module) -> bool:
                 or module._backward_pre_hooks or module._backward_hooks)
 
 
-def _has_fixed_statistics(norm: nn.Module) -> bool:
-    return isinstance(norm, _BatchNorm) and norm.running_mean is not None and not norm.training
-
-
 def _is_plain(conv: nn.Module) -> bool:
     """Whether `conv` computes what its weight says, which nothing computes: subclasses may standardise or deform it."""
-    return isinstance(conv, nn.Conv2d) and type(conv).forward is nn.Conv2d.forward and not is_parametrized(conv)
+    plain = (nn.Conv2d.forward, PyramidConv.forward)
+    return isinstance(conv, nn.Conv2d) and type(conv).forward in plain and not is_parametrized(conv)
 
 
 def _fold(convs: list[nn.Conv2d], norm: _BatchNorm) -> None:

@@ -7,7 +7,7 @@ from torch import nn
 
 from mmattn.models.backbones import AttnResNet
 
-from .chunks import Chunked
+from .chunks import run_in_chunks
 from .fold import fold_norms
 from .memory_format import convert_images
 
@@ -40,5 +40,5 @@ def prepare(model: nn.Module, *, fold: bool = True, memory_format: bool = True, 
             network.register_forward_pre_hook(convert_images)
         if chunks:
             for name, channels, stride in zip(network.stage_names, network.stage_channels, network.strides):
-                setattr(network, name, Chunked(getattr(network, name), channels, stride))
+                run_in_chunks(getattr(network, name), channels, stride)
     return model

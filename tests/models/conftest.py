@@ -1,19 +1,8 @@
 """Shared by the tests of the networks."""
 import pytest
 import torch
-from mmengine.logging import MMLogger
 from networks import NETWORKS, kinds
 from torch import nn
-
-
-@pytest.fixture
-def quiet_init():
-    """init_weights logs several lines a parameter."""
-    logger = MMLogger.get_current_instance()
-    level = logger.level
-    logger.setLevel('ERROR')
-    yield
-    logger.setLevel(level)
 
 
 @pytest.fixture(scope='module', params=kinds())

@@ -8,15 +8,11 @@ import pickle
 
 import pytest
 import torch
-from mmengine.utils import digit_version
 from torch import nn
 from torch.nn import functional as F
 
 import mmattn.models.attention  # noqa: F401
-from mmattn.models.attention.base import attend_and_add
-from mmattn.models.attention.ema import Gate, Pool
 from mmattn.models.attention.fca import TOP_FREQUENCIES, dct_basis
-from mmattn.models.attention.spem import ScaleByExtrema
 from mmattn.registry import MODELS
 
 NAMES = sorted(name for name, cls in MODELS.module_dict.items()
@@ -57,60 +53,6 @@ def test_all_modules_are_registered():
 
 
 # --- the contract -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize('name', NAMES)
-@pytest.mark.parametrize('grad', [True, False], ids=['training', 'inference'])
-def test_attention_and_shortcut_in_one_step(name, grad):
-    module = scrambled(name).double().eval()
-    x = random_map(2, CHANNELS, 6, 5, dtype=torch.float64).contiguous(memory_format=torch.channels_last)
-    given = [x.requires_grad_(grad), x.detach().roll(1).requires_grad_(grad), *module.parameters()]
-    expected = module(x) + given[1]
-    with torch.set_grad_enabled(grad):
-        out = attend_and_add(module, x.clone(), given[1])
-    torch.testing.assert_close(out, expected)
-    if grad:
-        gradients, expected = (torch.autograd.grad(y.square().sum(), given, allow_unused=True)
-                               for y in (out, expected))
-        torch.testing.assert_close(gradients, expected)
-
-
-@pytest.mark.parametrize('name', ['SE', 'SPEM'])
-@pytest.mark.parametrize('grad', [True, False], ids=['training', 'inference'])
-def test_what_is_put_on_an_attention_is_not_passed_by(name, grad):
-    class Twice(MODELS.get(f'mmattn.{name}')):
-        def forward(self, x):
-            return 2 * super().forward(x)
-
-    class Thrice(MODELS.get(f'mmattn.{name}')):
-        def attend(self, x):
-            return 3 * super().attend(x)
-
-    x, shortcut = random_map(2, CHANNELS, 6, 5), random_map(2, CHANNELS, 6, 5).roll(1)
-    plain, hooked = scrambled(name), scrambled(name)
-    hooked.register_forward_hook(lambda module, args, out: 4 * out)
-    for factor, module in ((2, Twice(CHANNELS)), (3, Thrice(CHANNELS)), (4, hooked)):
-        module.load_state_dict(plain.state_dict())
-        with torch.set_grad_enabled(grad):
-            out = attend_and_add(module, x.clone(), shortcut)
-        torch.testing.assert_close(out, factor * plain(x) + shortcut)
-
-
-def test_hooks_of_all_modules_are_called():
-    module, calls = scrambled('SE'), []
-    handle = nn.modules.module.register_module_forward_hook(lambda called, args, out: calls.append(called))
-    x = random_map(2, CHANNELS, 6, 5)
-    attend_and_add(module, x, x)
-    handle.remove()
-    assert calls[-1] is module
-
-
-def test_backward_hooks_of_an_attention_are_called():
-    module, calls = scrambled('SE'), []
-    module.register_full_backward_hook(lambda module, grad_input, grad_output: calls.append(module))
-    x = random_map(2, CHANNELS, 6, 5).requires_grad_()
-    attend_and_add(module, x, x.detach()).sum().backward()
-    assert calls == [module]
 
 
 @pytest.mark.parametrize('size', [(1, 1), (1, 6), (5, 1), (2, 2), (7, 9)])
@@ -163,7 +105,7 @@ def test_starts_as_identity_when_asked(name):
     assert set(module.state_dict()) - set(plain.state_dict()) == {'gate'}
     assert set(plain.state_dict()) <= set(module.state_dict())
     assert torch.equal(module(x), x)
-    # the gate moves in the first step, what lies behind it from the second
+    # the gate gets a gradient in the first step, what is behind it from the second
     module(x).square().sum().backward()
     assert module.gate.grad.any()
 
@@ -198,21 +140,18 @@ def test_autocast_keeps_dtype_and_stays_close(name, identity_init, dtype):
 
 
 @pytest.mark.parametrize('name', NAMES)
-def test_channels_last_stays_channels_last(name):
+def test_memory_format_changes_no_numbers(name):
     module, x = scrambled(name).double().eval(), random_map(2, CHANNELS, 6, 5, dtype=torch.float64)
     results = []
     for memory_format in (torch.contiguous_format, torch.channels_last):
         given = [x.clone(memory_format=memory_format).requires_grad_(), *module.parameters()]
         out = module(given[0])
-        assert out.is_contiguous(memory_format=memory_format)
         results.append([out, *torch.autograd.grad(out.square().sum(), given, allow_unused=True)])
     torch.testing.assert_close(*results)
 
 
 @pytest.mark.parametrize('name', NAMES)
 def test_compiles_without_graph_breaks(name):
-    if name in ('EMA', 'SPEM') and digit_version(torch.__version__) < digit_version('2.4'):
-        pytest.skip('torch before 2.4 breaks the graph at a custom autograd function')
     torch._dynamo.reset()
     module, x = scrambled(name), random_map(2, CHANNELS, 6, 5).requires_grad_()
     compiled = torch.compile(copy.deepcopy(module), fullgraph=True, backend='aot_eager')
@@ -421,6 +360,10 @@ def test_gradients_equal_those_of_the_written_out_formula(name):
         assert torch.allclose(a, b, rtol=1e-5, atol=1e-5 * max(1, b.abs().max().item()))
 
 
+def test_se_without_bias_has_none():
+    assert [key for key, _ in build('SE', bias=False).named_parameters()] == ['fc1.weight', 'fc2.weight']
+
+
 @pytest.mark.parametrize('options, hidden', [(dict(), 8), (dict(reduction=48), 3),
                                              (dict(reduction=1000), 1), (dict(hidden_channels=5), 5)])
 def test_se_rounds_its_hidden_channels(options, hidden):
@@ -462,53 +405,9 @@ def test_spem_starts_almost_closed():
     assert torch.allclose(build('SPEM')(x), x * gate)
 
 
-def test_extrema_hand_their_gradients_to_one_position_each():
-    x = torch.tensor([[1., 3, 3, 1], [2, 2, 2, 2]]).view(1, 2, 2, 2).requires_grad_()
-    y = ScaleByExtrema.apply(x, None, lambda top, bottom: 10 * top + bottom)
-    assert y.view(2, 4).tolist() == [[31, 93, 93, 31], [44, 44, 44, 44]]
-    y.sum().backward()
-    # the gate, and the sum of x times what the gate takes of each extremum
-    assert x.grad.view(2, 4).tolist() == [[31 + 8, 31 + 80, 31, 31], [22 + 88, 22, 22, 22]]
-
-
 def test_gc_starts_as_identity_by_its_last_layer():
     x = random_map(1, CHANNELS, 3, 3)
     assert torch.equal(build('GC')(x), x)
-
-
-# --- EMA, whose way to its function is its own ---------------------------------------------------
-
-
-@pytest.mark.parametrize('size', [(1, 1), (1, 5), (4, 1), (2, 2), (3, 7)])
-def test_ema_equals_the_direct_form_at_any_size(size):
-    module = scrambled('EMA').double()
-    x = random_map(2, CHANNELS, *size, dtype=torch.float64).requires_grad_()
-    grad_out = random_map(2, CHANNELS, *size, dtype=torch.float64).roll(1)
-    direct, fast = ema(module, x), module(x)
-    assert relative(fast, direct) < 1e-10
-    inputs = [x, *module.parameters()]
-    for a, b in zip(torch.autograd.grad(fast, inputs, grad_out),
-                    torch.autograd.grad(direct, inputs, grad_out), strict=True):
-        assert torch.allclose(a, b, rtol=1e-10, atol=1e-10)
-
-
-def test_ema_keeps_its_accuracy_on_a_map_far_from_zero():
-    module, x = scrambled('EMA'), random_map(2, CHANNELS, 8, 8) + 100
-    with torch.no_grad():
-        module.conv1.weight.zero_()  # else every gate is saturated
-        expected = ema(module.double(), x.double())
-        assert relative(module.float()(x).double(), expected) < 1e-4
-
-
-@pytest.mark.parametrize('size', [(1, 1), (1, 3), (3, 4)])
-def test_ema_functions_have_the_gradients_that_they_claim(size):
-    height, width = size
-    g = random_map(2, 3, height, width, dtype=torch.float64)
-    small = [random_map(*shape, dtype=torch.float64) for shape in (
-        (2, 3, height + width), (2, 3), (3, 3, 3), (2,))]
-    inputs = [t.requires_grad_() for t in (g, *small)]
-    assert torch.autograd.gradcheck(lambda g: Pool.apply(g), inputs[:1])
-    assert torch.autograd.gradcheck(lambda *t: Gate.apply(*t, 0.1), inputs)
 
 
 # --- parameters ---------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from torch.utils.hooks import RemovableHandle
 
 from mmattn.analysis.complexity import attachable
 from mmattn.errors import UserError
-from mmattn.inference.fold import fuse
+from mmattn.inference import prepare
 from mmattn.models.backbones.outputs import output_shapes
 from mmattn.registry import MODELS
 from mmattn.weights import pretrained
@@ -62,7 +62,7 @@ def build(config: dict) -> nn.Module:
 
 
 def with_statistics(network: nn.Module) -> nn.Module:
-    """BatchNorm's of two images, so that what it puts out is of the order of one."""
+    """BatchNorm's of two images, so that its output is of the order of one."""
     norms = [module for module in network.modules() if isinstance(module, _BatchNorm)]
     for norm in norms:
         norm.momentum = 1.0
@@ -175,7 +175,7 @@ def test_attention_outlives_what_exchanges_norms(attentive):
     attentive = open_gates(attention_on(**attentive))
     with_statistics(attentive).double()  # in single precision its own error is of 2e-4
     before = run(attentive)
-    for out, expected in zip(run(fuse(attentive)), before, strict=True):
+    for out, expected in zip(run(prepare(attentive)), before, strict=True):
         assert (out - expected).abs().max() <= 1e-10 * expected.std()
     synchronised = copy.deepcopy(convert_sync_batchnorm(attentive))
     assert any(isinstance(module, nn.SyncBatchNorm) for module in synchronised.modules())
@@ -270,8 +270,8 @@ class Odd(nn.Module):
 
 
 @pytest.mark.parametrize('at, message', [
-    ('flat', r"'flat', which 'flat' matches, puts out \(1, 8, 49284\), not one map"),
-    ('pair', 'puts out tuple'), ('unused', 'is never called'), ('act', r'\(1, 3, 224, 224\) and \(1, 8, 222, 222\)')])
+    ('flat', r"'flat', which 'flat' matches, returns \(1, 8, 49284\), not one feature map"),
+    ('pair', 'returns tuple'), ('unused', 'is never called'), ('act', r'\(1, 3, 224, 224\) and \(1, 8, 222, 222\)')])
 def test_no_map(at, message, monkeypatch):
     monkeypatch.setitem(MODELS.module_dict, 'Odd', Odd)
     with pytest.raises(ValueError, match=message):

@@ -5,6 +5,7 @@ import torchvision
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from mmattn.models.backbones import attn_resnet
 from mmattn.models.backbones.attn_resnet import ARCHITECTURES
 from mmattn.registry import MODELS
 
@@ -32,20 +33,6 @@ def test_empty_trunk_is_torchvisions_resnet(depth):
     torch.testing.assert_close(logits, theirs(x), rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize('name', ['SE', 'ECA', 'FCA', 'SPEM', 'EMA', 'CBAM'])
-def test_inference_gives_what_the_way_with_gradients_gives(name):
-    net = build(base_channels=64, stem_channels=None, attn=f'mmattn.{name}', depth_attn='mmattn.SDA').eval()
-    x = torch.randn(2, 3, 64, 64)
-    expected, seen = net(x), []
-    with torch.no_grad():
-        for out, other in zip(net(x), expected):
-            torch.testing.assert_close(out, other, rtol=1e-4, atol=1e-4 * other.std().item())
-        net.layer1[0].attn.register_forward_hook(lambda module, args, out: seen.append(out))
-        for out, other in zip(net(x), expected):
-            torch.testing.assert_close(out, other, rtol=1e-4, atol=1e-4 * other.std().item())
-    assert len(seen) == 1, 'the hook of an attention is called'
-
-
 @pytest.mark.parametrize('spatial', [dict(groups=32, base_width=4), dict(groups=1, base_width=128)])
 def test_grouped_conv_is_torchvisions_resnext_and_wide_resnet(spatial):
     name = 'resnext50_32x4d' if spatial['groups'] == 32 else 'wide_resnet50_2'
@@ -71,6 +58,16 @@ def test_empty_trunk_is_mmdets_resnet_in_its_variants():
             torch.testing.assert_close(a, b)
 
 
+def test_words_of_other_resnets_that_ask_for_nothing_are_taken():
+    build(dcn=None, stage_with_dcn=(False, ) * 4, pretrained=None, multi_grid=None, conv_cfg=dict(type='Conv2d'))
+
+
+def test_contract_dilation_halves_that_of_a_stages_first_block():
+    net = build(strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4), contract_dilation=True)
+    dilations = [[block.conv2.dilation[0] for block in getattr(net, name)] for name in net.stage_names]
+    assert [found[:2] for found in dilations] == [[1, 1], [1, 1], [1, 2], [2, 4]]
+
+
 @pytest.mark.parametrize('depth', sorted(ARCHITECTURES))
 def test_depth_counts_the_layers(depth):
     """Three convolutions a bottleneck, two a basic block, the stem and the classifier."""
@@ -81,7 +78,7 @@ def test_depth_counts_the_layers(depth):
     assert layers + 2 == depth
 
 
-def test_channels_stand_in_the_order_of_the_maps():
+def test_channels_are_in_the_order_of_the_outputs():
     net = build(out_indices=(3, 0)).eval()
     assert net.out_channels == tuple(out.shape[1] for out in net(torch.randn(1, 3, 64, 64)))
 
@@ -106,6 +103,27 @@ def test_frozen_stages_stay_frozen_in_training(frozen_stages):
         assert not module.training and not any(p.requires_grad for p in module.parameters())
     free = [getattr(net, f'layer{i + 1}') for i in range(frozen_stages, 4)]
     assert all(m.training and all(p.requires_grad for p in m.parameters()) for m in free)
+
+
+def test_what_a_checkpoint_lacks_in_frozen_stages_is_trained(tmp_path, monkeypatch):
+    lines = []
+    monkeypatch.setattr(attn_resnet, 'print_log', lambda line, *_: lines.append(line))
+    torch.save(build().state_dict(), tmp_path / 'resnet.pth')
+    cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'resnet.pth'))
+    slots = dict(attn='mmattn.SE', depth_attn='mmattn.SDA', frozen_stages=2)
+    net = build(init_cfg=cfg, **slots)
+    net.init_weights()
+    assert len(lines) == 1 and 'lacks attn of 7 blocks, depth_attn of 2 stages there, which stay trainable' in lines[0]
+    net.train()
+    for stage in (net.layer1, net.layer2):
+        free = {name.split('.')[1] for name, p in stage[0].named_parameters(prefix='block') if p.requires_grad}
+        assert free == {'attn'} and stage[0].attn.training and not stage[0].bn1.training
+        assert all(p.requires_grad for p in stage.depth_attn.parameters()) and stage.depth_attn.bn.training
+    assert not net.conv1.weight.requires_grad
+    torch.save(net.state_dict(), tmp_path / 'resnet.pth')  # now with attention
+    whole = build(init_cfg=cfg, **slots)
+    whole.init_weights()
+    assert not any(p.requires_grad for p in whole.layer1.parameters())
 
 
 def test_norm_eval_keeps_batchnorm_in_eval_mode():
@@ -151,6 +169,17 @@ def test_checkpointing_changes_nothing_but_memory(depth_attn):
         torch.testing.assert_close(g, grads[1][k], msg=k)
 
 
+@pytest.mark.parametrize('depth_attn', [None, 'mmattn.SDA'])
+def test_checkpointing_updates_statistics_once(depth_attn):
+    net, twin = build(depth_attn=depth_attn), build(depth_attn=depth_attn, with_cp=True)
+    twin.load_state_dict(net.state_dict())
+    x = torch.rand(3, 3, 40, 40)
+    for model in (net, twin):
+        model(x)[-1].square().mean().backward()
+    for key, value in net.state_dict().items():
+        torch.testing.assert_close(twin.state_dict()[key], value, rtol=0, atol=0, msg=key)
+
+
 @pytest.mark.parametrize('block', ['basic', 'bottleneck', 'preact'])
 def test_plugins_at_every_position_and_stage(block):
     positions = ('after_conv1', 'after_conv2') + (() if block == 'basic' else ('after_conv3', ))
@@ -189,6 +218,11 @@ def test_preact_ends_in_norm_and_relu():
     (dict(depth_attn=dict(type='mmattn.SE')), 'mmattn.SE does not go into the slot depth_attn: .* channels, depth'),
     (dict(spatial='mmattn.SE'), 'mmattn.SE does not go into the slot spatial: .* out_channels, stride'),
     (dict(block='preact', depth_attn=dict(type='mmattn.AfterStage', attn='mmattn.SE')), 'AfterStage attends'),
+    (dict(conv_cfg=dict(type='DCNv2'), spatial='mmattn.PSA'), 'conv_cfg .*DCNv2.* does not reach .*PSA'),
+    (dict(dcn=dict(type='DCNv2')), "dcn is not supported .* plugins="),
+    (dict(stage_with_dcn=(False, True, True, True)), 'stage_with_dcn is not supported'),
+    (dict(multi_grid=(1, 2, 4)), 'multi_grid is not supported .* dilations'),
+    (dict(pretrained='torchvision://resnet50'), r"pretrained is not supported .* init_cfg=dict\(type='Pretrained'"),
 ])
 def test_bad_arguments_are_refused_clearly(options, message):
     with pytest.raises(ValueError, match=message):

@@ -7,14 +7,14 @@ from mmattn.models.depth import SDA
 from mmattn.registry import MODELS
 
 
-def written_out(sda: SDA, maps: list[torch.Tensor]) -> torch.Tensor:
-    """u = GAP(sum Z_k); v = ReLU(BN(W_d u)); a = softmax_k(W_k v + b_k); sum a_k Z_k, map by map."""
-    u = torch.stack(maps).sum(0).mean((2, 3))
+def written_out(sda: SDA, sums: list[torch.Tensor]) -> torch.Tensor:
+    """u = GAP(sum Z_k); v = ReLU(BN(W_d u)); a = softmax_k(W_k v + b_k); sum a_k Z_k, term by term."""
+    u = torch.stack(sums).sum(0).mean((2, 3))
     v = F.relu(sda.bn((u @ sda.squeeze.weight.flatten(1).T)[..., None, None]))[..., 0, 0]
-    weights = sda.expand.weight.flatten(1).chunk(len(maps))
-    biases = sda.expand.bias.chunk(len(maps))
+    weights = sda.expand.weight.flatten(1).chunk(len(sums))
+    biases = sda.expand.bias.chunk(len(sums))
     a = torch.stack([v @ w.T + b for w, b in zip(weights, biases)]).softmax(0)
-    return (a[..., None, None] * torch.stack(maps)).sum(0)
+    return (a[..., None, None] * torch.stack(sums)).sum(0)
 
 
 @pytest.mark.parametrize('norm_cfg', [dict(type='BN'), dict(type='GN', num_groups=8)])
@@ -22,11 +22,11 @@ def written_out(sda: SDA, maps: list[torch.Tensor]) -> torch.Tensor:
 def test_equals_its_equations(channels, depth, norm_cfg):
     torch.manual_seed(0)
     sda = SDA(channels, depth, norm_cfg=norm_cfg).double()
-    maps = [torch.randn(3, channels, 5, 4, dtype=torch.double, requires_grad=True) for _ in range(depth)]
-    ours, reference = sda(maps), written_out(sda, maps)
+    sums = [torch.randn(3, channels, 5, 4, dtype=torch.double, requires_grad=True) for _ in range(depth)]
+    ours, reference = sda(sums), written_out(sda, sums)
     torch.testing.assert_close(ours, reference)
     probe = torch.randn_like(ours)
-    inputs = maps + list(sda.parameters())
+    inputs = sums + list(sda.parameters())
     ours_grad, reference_grad = (torch.autograd.grad((y * probe).sum(), inputs) for y in (ours, reference))
     for a, b in zip(ours_grad, reference_grad):
         torch.testing.assert_close(a, b, atol=1e-9, rtol=1e-7)
@@ -45,19 +45,19 @@ def test_weights_sum_to_one_over_depth():
 
 def test_inputs_are_left_as_they_are():
     sda = SDA(16, 3).eval()
-    maps = [torch.randn(2, 16, 3, 3) for _ in range(3)]
-    copies = [z.clone() for z in maps]
+    sums = [torch.randn(2, 16, 3, 3) for _ in range(3)]
+    copies = [z.clone() for z in sums]
     with torch.no_grad():
-        sda(maps)
-    assert all(torch.equal(a, b) for a, b in zip(maps, copies))
+        sda(sums)
+    assert all(torch.equal(a, b) for a, b in zip(sums, copies))
 
 
-def test_one_image_with_batchnorm_says_what_to_do():
-    maps = [torch.randn(1, 16, 3, 3)] * 2
-    with pytest.raises(ValueError, match='norm_eval=True'):
-        SDA(16, 2)(maps)
-    SDA(16, 2).eval()(maps)
-    SDA(16, 2, norm_cfg=dict(type='GN', num_groups=8))(maps)
+def test_one_image_trains_with_groupnorm_or_norms_in_eval_mode():
+    sums = [torch.randn(1, 16, 3, 3)] * 2
+    with pytest.raises(ValueError, match='more than 1 value per channel'):  # PyTorch's own
+        SDA(16, 2)(sums)
+    SDA(16, 2).eval()(sums)
+    SDA(16, 2, norm_cfg=dict(type='GN', num_groups=8))(sums)
 
 
 def test_sda_resnet86_with_its_head_has_the_papers_parameters():

@@ -1,7 +1,6 @@
 """Spatial modules: each against its formulas written out, and the contract of the slot for all."""
 import doctest
 import inspect
-import shutil
 import sys
 
 import pytest
@@ -12,7 +11,6 @@ from torch import nn
 import mmattn.models.spatial
 from mmattn.models.blocks.slots import build_spatial, spatial_width
 from mmattn.models.spatial import MSPA, PSA, PyConv, Res2NetConv
-from mmattn.models.spatial.narrow_groups import NarrowGroupConv
 from mmattn.registry import MODELS
 
 SPATIAL = {name: cls for name, cls in MODELS.module_dict.items()
@@ -120,7 +118,7 @@ def test_pyconv_is_its_formula():
 @pytest.mark.parametrize('options', [
     dict(), dict(stride=2, first_block=True), dict(stride=2), dict(first_block=True),
     dict(dilation=2), dict(dilation=2, stride=2, first_block=True)], ids=str)
-def test_stands_for_a_3x3_convolution(name, options, size):
+def test_replaces_a_3x3_convolution(name, options, size):
     module = in_slot(name, **options).eval()
     channels = spatial_width(dict(type=f'mmattn.{name}'), 64, 64)
     stride = options.get('stride', 1)
@@ -242,76 +240,3 @@ def test_bad_arguments_are_explained(build, message):
 def test_every_file_of_the_package_is_registered():
     """What `SPATIAL` holds is what the package exports, so that no module escapes these tests."""
     assert sorted(SPATIAL) == sorted(mmattn.models.spatial.__all__)
-
-
-@pytest.mark.parametrize('c_in, c_out, groups, kernel, way', [
-    (64, 16, 16, 9, '_sum_of_depthwise'), (24, 8, 8, (7, 5), '_sum_of_depthwise'), (64, 16, 8, 7, '_in_blocks'),
-    (24, 6, 2, (5, 9), '_in_blocks'), (64, 16, 4, 5, '_in_blocks'), (32, 16, 2, 7, '_in_blocks'), (16, 8, 1, 9, None),
-    (12, 4, 2, 3, None), (64, 64, 4, 5, None)])
-@pytest.mark.parametrize('stride, dilation, bias', [(1, 1, True), (2, 1, False), ((3, 1), 1, True), (1, 2, False)])
-@pytest.mark.parametrize('size', [(21, 24), (7, 7), (16, 32)], ids=str)
-@torch.no_grad()
-def test_narrow_groups_are_an_ordinary_convolution(c_in, c_out, groups, kernel, way, stride, dilation, bias, size):
-    conv = NarrowGroupConv(c_in, c_out, kernel, stride, dilation * 3, dilation, groups, bias)
-    plain = nn.Conv2d(c_in, c_out, kernel, stride, dilation * 3, dilation, groups, bias)
-    plain.load_state_dict(conv.state_dict())
-    x = torch.randn(2, c_in, *size)
-    expected_way = None if way == '_in_blocks' and dilation > 1 else way
-    assert getattr(conv._fast_way(), '__name__', None) == expected_way
-    for image in (x, x.contiguous(memory_format=torch.channels_last)):
-        out, expected = conv(image), plain(image)
-        torch.testing.assert_close(out, expected, rtol=1e-4, atol=1e-5)
-        assert out.stride() == expected.stride()
-
-
-@pytest.mark.parametrize('outputs, block', [(1, (4, 4)), (2, (4, 2)), (3, (2, 2)), (4, (2, 2)), (8, (2, 1)),
-                                            (9, (1, 1)), (16, (1, 1))])
-def test_channels_of_a_block_fill_the_lanes(outputs, block):
-    assert NarrowGroupConv(8, 4 * outputs, 5, groups=4)._block() == block
-
-
-@pytest.mark.parametrize('c_out', [4, 8])
-@pytest.mark.parametrize('stride, bias', [(1, True), (2, False)])
-def test_narrow_groups_have_gradients(c_out, stride, bias):
-    conv = NarrowGroupConv(16, c_out, 9, stride, padding=4, groups=4, bias=bias)
-    x = torch.randn(2, 16, 8, 8, requires_grad=True)
-    inputs = [x, *conv.parameters()]
-    plain = F.conv2d(x, conv.weight, conv.bias, stride, padding=4, groups=4)
-    dout = torch.randn_like(plain)
-    grads = torch.autograd.grad(conv(x), inputs, dout)
-    for ours, expected in zip(grads, torch.autograd.grad(plain, inputs, dout), strict=True):
-        torch.testing.assert_close(ours, expected)
-
-
-@pytest.mark.parametrize('c_out', [4, 8])
-def test_narrow_groups_have_gradients_under_autocast(c_out):
-    conv, x = NarrowGroupConv(16, c_out, 9, padding=4, groups=4, bias=False), torch.randn(2, 16, 8, 8)
-    with torch.autocast('cpu', torch.bfloat16):
-        out = conv(x)
-    out.float().sum().backward()
-    expected, = torch.autograd.grad(F.conv2d(x, conv.weight, padding=4, groups=4).sum(), conv.weight)
-    torch.testing.assert_close(conv.weight.grad, expected, rtol=0.05, atol=0.5)
-
-
-def test_narrow_groups_take_an_image_without_a_batch():
-    conv, x = NarrowGroupConv(16, 8, 9, padding=4, groups=4), torch.randn(16, 8, 8)
-    torch.testing.assert_close(conv(x), conv(x[None])[0])
-
-
-@torch.no_grad()
-@pytest.mark.parametrize('stride, bias', [(1, True), (2, False)])
-def test_prepared_narrow_groups_compute_the_same_from_weights_of_their_own(stride, bias):
-    conv = NarrowGroupConv(16, 8, 5, stride, 2, groups=4, bias=bias)
-    keys, x = list(conv.state_dict()), torch.randn(2, 16, 9, 8)
-    expected = conv(x)
-    conv.prepare()
-    assert torch.equal(conv(x), expected) and list(conv.state_dict()) == keys
-    conv.weight.zero_()
-    assert torch.equal(conv(x), expected)
-
-
-@torch.no_grad()
-@pytest.mark.skipif(shutil.which('g++') is None, reason='torch.compile needs a C++ compiler')
-def test_compiled_narrow_groups_compute_the_same():
-    conv, x = NarrowGroupConv(16, 8, 5, padding=2, groups=4), torch.randn(1, 16, 9, 8)
-    torch.testing.assert_close(torch.compile(conv, fullgraph=True)(x), conv(x))

@@ -1,4 +1,6 @@
 """Coordinate Attention, Hou et al., arXiv:2103.02907. Authors' repository: houqb/CoordAttention."""
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -38,3 +40,7 @@ class CoordAttention(Attention):
         weight_h = self.conv_h(hidden[:, :, :height]).sigmoid()  # (N, C, H, 1)
         weight_w = self.conv_w(hidden[:, :, height:].transpose(2, 3)).sigmoid()  # (N, C, 1, W)
         return x * weight_w.to(x.dtype) * weight_h.to(x.dtype)
+
+    def conv_norm_pairs(self) -> Iterator[tuple[str, str]]:
+        """Names of each convolution and of the norm that alone reads its output, see `mmattn.inference.fold`."""
+        yield 'conv', 'norm'

@@ -5,6 +5,7 @@ Authors' repository: YOLOonMe/EMA-attention-module.
 import torch
 from torch import Tensor, nn
 
+from mmattn import ops
 from mmattn.registry import MODELS
 
 from .base import Attention, check_positive
@@ -40,8 +41,8 @@ class EMA(Attention):
         if in_channels % check_positive('factor', factor):
             raise ValueError(
                 f'EMA needs channels divisible by factor: {in_channels} is not by {factor}')
-        channels = in_channels // factor
         self.factor = factor
+        self.channels = channels = in_channels // factor
         self.norm = nn.GroupNorm(channels, channels, eps)
         self.conv1 = nn.Conv2d(channels, channels, 1)
         self.conv3 = nn.Conv2d(channels, channels, 3, padding=1)
@@ -53,13 +54,14 @@ class EMA(Attention):
 
     def attend(self, x: Tensor) -> Tensor:
         n, _, height, width = x.shape
-        groups = x.reshape(n, self.factor, -1, height, width)
+        groups = x.reshape(n, self.factor, self.channels, height, width)
         return (groups * self.position_weights(x)).reshape(x.shape)
 
+    @ops.faster_way('ema', ops.ema.position_weights)
     def position_weights(self, x: Tensor) -> Tensor:
         """The weight of each position for each group, (N, factor, 1, H, W)."""
         n, _, height, width = x.shape
-        g = x.reshape(n * self.factor, -1, height, width)  # (N * factor, c, H, W)
+        g = x.reshape(n * self.factor, self.channels, height, width)  # (N * factor, c, H, W)
         rows, columns = g.mean(3, keepdim=True), g.mean(2, keepdim=True)
         lines = self.conv1(torch.cat((rows, columns.transpose(2, 3)), 2)).sigmoid()  # (N * factor, c, H + W, 1)
         x1 = self.norm(g * lines[:, :, :height] * lines[:, :, height:].transpose(2, 3))

@@ -26,20 +26,19 @@ def dct_basis(frequency: int, size: int) -> Tensor:
     return torch.cos(math.pi * frequency * points / size) * norm
 
 
-def adaptive_pooling(values: Tensor, size: int, dtype: torch.dtype) -> Tensor:
+def adaptive_pooling(ones: Tensor, size: int) -> Tensor:
     """Adaptive average pooling of a row of values to `size` means, as a matrix (size, length).
 
     Args:
-        values: The row, (length,); only its length and device count.
+        ones: As many ones as the row has values, (length,), of the type of the matrix.
         size: Number of means. Mean i is over the positions from floor(i * length / size) to
             ceil((i + 1) * length / size), exclusive, as in ``F.adaptive_avg_pool1d``.
-        dtype: Type of the matrix.
     """
-    position = torch.ones_like(values, dtype=dtype).cumsum(0) - 1  # torch.fx cannot trace an arange of this length
-    cell = torch.arange(size, device=values.device)[:, None]
-    first = torch.div(cell * values.shape[0], size, rounding_mode='floor')
-    end = torch.div((cell + 1) * values.shape[0] + size - 1, size, rounding_mode='floor')
-    inside = ((position >= first) & (position < end)).to(dtype)
+    position = ones.cumsum(0) - 1  # torch.fx cannot trace an arange of this length
+    cell = torch.arange(size, device=ones.device)[:, None]
+    first = torch.div(cell * ones.shape[0], size, rounding_mode='floor')
+    end = torch.div((cell + 1) * ones.shape[0] + size - 1, size, rounding_mode='floor')
+    inside = ((position >= first) & (position < end)).to(ones.dtype)
     return inside / inside.sum(1, keepdim=True)
 
 
@@ -97,13 +96,13 @@ class FCA(ChannelWeighting):
         Returns:
             The weight of each position for each frequency, (num_frequencies, H, W).
         """
-        rows = adaptive_pooling(x[0, 0, :, 0], self.dct_size, self.basis.dtype)
-        columns = adaptive_pooling(x[0, 0, 0], self.dct_size, self.basis.dtype)
+        rows, columns = (adaptive_pooling(x.new_ones(length, dtype=self.basis.dtype), self.dct_size)
+                         for length in (x.shape[2], x.shape[3]))
         return rows.t() @ self.basis @ columns
 
     def channel_weights(self, x: Tensor) -> Tensor:
         n, _, height, width = x.shape
-        slices = x.reshape(n, self.num_frequencies, -1, height, width)
+        slices = x.reshape(n, self.num_frequencies, self.in_channels // self.num_frequencies, height, width)
         squeezed = torch.einsum('nfchw,fhw->nfc', slices, self.basis_for(x).to(x.dtype))
         weight = self.fc2(torch.relu(self.fc1(squeezed.flatten(1)))).sigmoid()
         return weight[:, :, None, None]

@@ -52,7 +52,7 @@ class ShuffleAttention(Attention):
 
     def attend(self, x: Tensor) -> Tensor:
         n, channels, height, width = x.shape
-        halves = x.reshape(n * self.groups, 2, -1, height, width)
+        halves = x.reshape(n * self.groups, 2, self.norm.num_channels, height, width)
         a, b = halves[:, 0], halves[:, 1]  # (N * groups, c, H, W) each
         a = a * (self.cweight * a.mean((2, 3), keepdim=True) + self.cbias).sigmoid().to(x.dtype)
         b = b * (self.sweight * self.norm(b) + self.sbias).sigmoid().to(x.dtype)

@@ -35,7 +35,9 @@ class SimAM(Attention):
     def attend(self, x: Tensor) -> Tensor:
         squares = (x - x.mean((2, 3), keepdim=True)).square()
         positions = x.shape[2] * x.shape[3]
+        # a tensor, as the size may be symbolic in a trace
+        others = (torch.ones_like(x[:1, :1]).sum((2, 3), keepdim=True) - 1).clamp(min=1)
         # mean times n / (n - 1), as a sum over a large feature map may overflow float16
-        variance = squares.mean((2, 3), keepdim=True) * (positions / torch.sym_max(positions - 1, 1))
+        variance = squares.mean((2, 3), keepdim=True) * (positions / others)
         energy = squares / (4 * (variance + self.e_lambda)) + 0.5
         return x * energy.to(x.dtype).sigmoid()

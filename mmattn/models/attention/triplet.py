@@ -3,6 +3,8 @@
 Authors' repository: landskape-ai/triplet-attention.
 Differs in form only: pools along each axis where the authors' code rotates the whole feature map.
 """
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
@@ -37,6 +39,10 @@ class PlaneAttention(nn.Module):
         if self.transpose:
             weight = weight.transpose(2, 3)
         return weight[:, 0].unsqueeze(self.axis)  # (N, C, H, W) with 1 for the pooled axis
+
+    def conv_norm_pairs(self) -> Iterator[tuple[str, str]]:
+        """Names of each convolution and of the norm that alone reads its output, see `mmattn.inference.fold`."""
+        yield 'conv', 'norm'
 
 
 @MODELS.register_module()

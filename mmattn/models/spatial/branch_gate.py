@@ -22,6 +22,7 @@ class BranchGate(nn.Module):
 
     def __init__(self, descriptor_channels: int, channels: int, reduction: int) -> None:
         super().__init__()
+        self.channels = channels
         hidden = channels // reduction
         if hidden < 1:
             raise ValueError(f'reduction {reduction} leaves no hidden channel for branches of '
@@ -34,4 +35,5 @@ class BranchGate(nn.Module):
         """Descriptors (N, branches, D) to weights (N, branches * c, 1, 1)."""
         n, branches, d = descriptors.shape
         gates = self.fc2(self.relu(self.fc1(descriptors.reshape(n * branches, d, 1, 1)))).sigmoid()
-        return gates.reshape(n, branches, -1).softmax(1).reshape(n, -1, 1, 1)
+        weights = gates.reshape(n, branches, self.channels).softmax(1)
+        return weights.reshape(n, branches * self.channels, 1, 1)

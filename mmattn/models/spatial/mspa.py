@@ -91,8 +91,9 @@ class MSPA(nn.Module):
         rows = branches[:, :, :(height + 1) // 2], branches[:, :, height // 2:]
         cells = [cell.mean((2, 3)) for row in rows for cell in (row[..., :(width + 1) // 2], row[..., width // 2:])]
         # with odd sizes the 2x2 cells overlap, so their mean is not the global one
-        whole = branches.mean((2, 3)).reshape(n, self.scales, -1)
-        return torch.cat([whole, torch.stack(cells, 2).reshape(n, self.scales, -1)], 2)
+        width = self.attention.channels
+        whole = branches.mean((2, 3)).reshape(n, self.scales, width)
+        return torch.cat([whole, torch.stack(cells, 2).reshape(n, self.scales, 4 * width)], 2)
 
     def conv_norm_pairs(self) -> Iterator[tuple[str, str]]:
         """Names of each convolution and of the norm that alone reads its output, see `mmattn.inference.fold`."""

@@ -69,5 +69,5 @@ class PSA(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         branches = torch.cat([conv(x) for conv in reversed(self.convs)], 1)  # (N, m * c, H', W')
-        pooled = branches.mean((2, 3)).reshape(x.shape[0], len(self.convs), -1)  # (N, m, c)
+        pooled = branches.mean((2, 3)).reshape(x.shape[0], len(self.convs), self.se.channels)  # (N, m, c)
         return branches * self.se(pooled).to(branches.dtype)  # autocast computes a softmax in float32

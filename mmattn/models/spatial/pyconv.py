@@ -57,3 +57,7 @@ class PyConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([conv(x) for conv in self.convs], 1)
+
+    def output_convs(self) -> list[nn.Conv2d]:
+        """The convolutions whose outputs, side by side, are the output, see `mmattn.inference.fold`."""
+        return list(self.convs)

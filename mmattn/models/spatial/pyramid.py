@@ -3,7 +3,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch import nn
+from torch import Tensor, nn
+
+from mmattn import ops
+
+
+class PyramidConv(nn.Conv2d):
+    """``nn.Conv2d`` with zero padding, (N, C_in, H, W) -> (N, C_out, H', W'), fast where its groups are narrow."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ops.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
 
 def pyramid_convs(in_channels: int, out_channels: Sequence[int], kernel_sizes: Sequence[int],
@@ -34,5 +43,6 @@ def pyramid_convs(in_channels: int, out_channels: Sequence[int], kernel_sizes: S
             raise ValueError(
                 f'{g} groups do not divide the {size}x{size} convolution of {in_channels} to '
                 f'{channels} channels: choose other groups or a wider block')
-        convs.append(nn.Conv2d(in_channels, channels, size, stride, dilation * (size // 2), dilation, g, bias=False))
+        convs.append(PyramidConv(
+            in_channels, channels, size, stride, dilation * (size // 2), dilation, g, bias=False))
     return convs

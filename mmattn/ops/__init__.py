@@ -1,0 +1,10 @@
+"""Operations with two ways to the same numbers: a reference formula, and a faster way for the CPU.
+
+One switch chooses between them, see `mmattn.ops.switch`. On every other device and in every other precision, in traces,
+exports and compilation the reference runs.
+"""
+from . import ema
+from .grouped_conv import conv2d
+from .switch import FASTER_WAYS, faster_way, faster_ways, set_faster, use_faster
+
+__all__ = ['FASTER_WAYS', 'conv2d', 'ema', 'faster_way', 'faster_ways', 'set_faster', 'use_faster']
