@@ -19,6 +19,7 @@ from torch.overrides import has_torch_function
 # Name of each faster way, and what it computes.
 FASTER_WAYS = {
     'ema': 'position weights of EMA without the feature maps that they are of',
+    'extrema': 'gradients of the maximum and minimum of each channel',
     'grouped_conv': 'convolutions with few output channels in a group',
 }
 # Its public name from PyTorch 2.3 on, and the one that it has in 2.1.

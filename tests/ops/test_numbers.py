@@ -1,11 +1,13 @@
 """Every faster way against its reference: values, gradients, gradients of gradients, transforms."""
+from collections.abc import Callable
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmattn import ops
-from mmattn.models.attention import EMA
+from mmattn.models.attention import CBAM, EMA, SPEM
 from mmattn.models.spatial.pyramid import PyramidConv
 
 
@@ -13,13 +15,17 @@ def noise(*shape: int, dtype=torch.float64) -> Tensor:
     return torch.randn(*shape, dtype=dtype, generator=torch.Generator().manual_seed(1))
 
 
-def ema(height: int, width: int) -> tuple[nn.Module, Tensor, float]:
+def attention(build: Callable[[], nn.Module], height: int, width: int) -> tuple[nn.Module, Tensor, float]:
     torch.manual_seed(0)
-    module = EMA(24, 4).double()
+    module = build().double()
     with torch.no_grad():
-        for parameter in module.parameters():
+        for parameter in module.parameters():  # away from the start, where many are zero
             parameter.add_(torch.randn_like(parameter), alpha=0.3)
-    return module, noise(2, 24, height, width), 1e-10
+    return module, noise(2, module.in_channels, height, width), 1e-10
+
+
+def ema(height: int, width: int) -> tuple[nn.Module, Tensor, float]:
+    return attention(lambda: EMA(24, 4), height, width)
 
 
 def grouped(out_channels: int, stride: int, bias: bool = True, dilation: int = 1) -> tuple[nn.Module, Tensor, float]:
@@ -34,6 +40,7 @@ CASES = {
     'depthwise': lambda: grouped(4, 1), 'depthwise strided': lambda: grouped(4, 2, bias=False),
     'depthwise dilated': lambda: grouped(4, 1, dilation=2),
     'blocks': lambda: grouped(8, 1), 'blocks strided': lambda: grouped(8, 2, bias=False),
+    'extrema': lambda: attention(lambda: SPEM(6), 4, 5), 'extrema of CBAM': lambda: attention(lambda: CBAM(16, 4), 4, 5),
     'blocks of four': lambda: grouped(16, 1), 'blocks of eight': lambda: grouped(32, 2),
 }
 

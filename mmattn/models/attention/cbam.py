@@ -7,6 +7,7 @@ after the spatial convolution.
 import torch
 from torch import Tensor, nn
 
+from mmattn import ops
 from mmattn.registry import MODELS
 
 from .base import Attention, check_odd, reduced
@@ -30,8 +31,8 @@ class ChannelAttention(nn.Module):
         self.fc2 = nn.Conv2d(hidden, in_channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        pooled = torch.stack((x.mean((2, 3)), x.amax((2, 3))), 2)  # (N, C, 2)
-        hidden = torch.relu(self.fc1(pooled[..., None])).sum(2, keepdim=True)  # (N, hidden, 1, 1)
+        pooled = torch.cat((x.mean((2, 3), keepdim=True), ops.channel_max(x)), 2)  # (N, C, 2, 1)
+        hidden = torch.relu(self.fc1(pooled)).sum(2, keepdim=True)  # (N, hidden, 1, 1)
         return self.fc2(hidden).sigmoid()  # (N, C, 1, 1)
 
 

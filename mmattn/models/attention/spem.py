@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from mmattn import ops
 from mmattn.registry import MODELS
 
 from .base import ChannelWeighting
@@ -55,8 +56,8 @@ class SPEM(ChannelWeighting):
         return self.p.square() / self.p.square().sum()
 
     def channel_weights(self, x: Tensor) -> Tensor:
-        top = self.w2 * x.amax((2, 3), keepdim=True) + self.b2  # (N, C, 1, 1)
-        bottom = self.w2 * x.amin((2, 3), keepdim=True) + self.b2
+        top = self.w2 * ops.channel_max(x) + self.b2  # (N, C, 1, 1)
+        bottom = self.w2 * ops.channel_min(x) + self.b2
         share = self.pooling_shares()
         mix = share[0] * top + share[1] * bottom
         return (top + bottom).sigmoid() * (self.w1 * mix + self.b1).sigmoid()
