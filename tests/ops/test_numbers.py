@@ -40,7 +40,8 @@ CASES = {
     'depthwise': lambda: grouped(4, 1), 'depthwise strided': lambda: grouped(4, 2, bias=False),
     'depthwise dilated': lambda: grouped(4, 1, dilation=2),
     'blocks': lambda: grouped(8, 1), 'blocks strided': lambda: grouped(8, 2, bias=False),
-    'extrema': lambda: attention(lambda: SPEM(6), 4, 5), 'extrema of CBAM': lambda: attention(lambda: CBAM(16, 4), 4, 5),
+    'extrema': lambda: attention(lambda: SPEM(6), 4, 5),
+    'extrema of CBAM': lambda: attention(lambda: CBAM(16, 4), 4, 5),
     'blocks of four': lambda: grouped(16, 1), 'blocks of eight': lambda: grouped(32, 2),
 }
 

@@ -2,3 +2,4 @@
 _base_ = 'mmdet::mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py'
 train_dataloader = dict(batch_size=4)  # on 4 GPUs: the 16 images that lr 0.02 is for
 auto_scale_lr = dict(base_batch_size=16)
+custom_hooks = [dict(type='mmattn.FoldNormsHook')]  # BatchNorm is in eval mode
