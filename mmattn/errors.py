@@ -1,4 +1,4 @@
-"""Exceptions of this package, and how an exception becomes one line."""
+"""Exceptions of this package, and an exception as one line of text."""
 
 
 class UserError(Exception):
@@ -15,5 +15,7 @@ def one_line(error: BaseException) -> str:
 
 
 def kind_and_text(error: BaseException) -> str:
-    """The class of an exception and its text, shortened to fit into a message."""
+    """The class and the text of an exception in one line, shortened to fit into a message; of a UserError its text."""
+    if isinstance(error, UserError):
+        return one_line(error)
     return f'{type(error).__name__}: {one_line(error)[:300]}'

@@ -20,8 +20,8 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor, nn
 
-from mmattn.analysis.complexity import load_config
 from mmattn.description import Description, describe
+from mmattn.engine.launch import load_network_config
 from mmattn.engine.preflight import check_output
 from mmattn.engine.quiet import quiet
 from mmattn.errors import UserError
@@ -81,7 +81,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     try:
-        cfg = load_config(args.config)
+        cfg = load_network_config(args.config)
         check_destination(args)
         print((run_reverse if args.reverse else run_forward)(args, cfg))
     except (Refused, UserError, CheckpointError, ConversionError, OSError) as e:

@@ -7,7 +7,7 @@ try:
     from mmattn.engine import launch, preflight
     from mmattn.errors import UserError
     from mmattn.files import write_json
-    from mmattn.weights.trained import load_trained
+    from mmattn.weights.loading import load_weights
 except ModuleNotFoundError as missing:
     print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
           '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
@@ -76,7 +76,7 @@ def main():
         return
     runner = launch.build_runner(cfg, args.launcher, ('test',))
     # The runner loads it as well, but would only log what is missing of it, and test random weights.
-    load_trained(runner.model, args.checkpoint)
+    load_weights(runner.model, args.checkpoint)
     metrics = runner.test()
     if args.out is not None and runner.rank == 0:
         write_json({name: float(value) for name, value in metrics.items()}, args.out)

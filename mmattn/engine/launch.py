@@ -13,6 +13,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmattn.engine.preflight import check_output, check_packages
+from mmattn.engine.quiet import quiet
 from mmattn.errors import UserError, kind_and_text, one_line
 
 # Where each launcher states rank, number of processes, and rank within the machine.
@@ -87,30 +88,49 @@ def run(main: Callable[[], None], interrupted: str = 'interrupted') -> None:
         sys.exit(status)
 
 
-def load_config(path: str, overrides: dict | None = None) -> Config:
+def load_config(path: str | Path, overrides: dict | None = None) -> Config:
     """Reads a config and lays the overrides of the command line over it.
 
+    Args:
+        path: Path of the config.
+        overrides: Values by their key in dotted form, as ``--cfg-options`` has them.
+
     Raises:
-        UserError: If the file, one of its bases, or a package it names is missing, or it cannot be
-            read, or the overrides do not fit it.
+        UserError: The file, one of its bases, or a package it names is missing, or it cannot be read, or the
+            overrides do not fit it.
     """
     if not Path(path).is_file():
-        raise UserError(f"no config at '{path}'; give the path of a file, for instance "
-                        'configs/mask_rcnn_sda.py')
+        raise UserError(f"no config at '{path}'; give the path of a file, for instance configs/mask_rcnn_sda.py")
     try:
         cfg = Config.fromfile(path)
     except ModuleNotFoundError as error:
-        raise UserError(f"{path} needs a package that is missing ({one_line(error)}); install "
-                        'everything with: bash tools/setup_env.sh') from error
+        raise UserError(f'{path} needs a package that is missing ({one_line(error)}); install everything with: '
+                        'bash tools/setup_env.sh') from error
     except FileNotFoundError as error:
-        raise UserError(f'{path} builds on a file that is missing ({one_line(error)}); '
-                        'mend its _base_') from error
-    except Exception as error:  # a config is a program, and may raise anything
-        raise UserError(f'{path} cannot be read ({kind_and_text(error)}); mend it there') from error
+        raise UserError(f'{path} builds on a file that is missing ({one_line(error)}); correct its _base_') from error
+    except Exception as error:  # noqa: BLE001  a config is a program, and may raise anything
+        raise UserError(f'{path} cannot be read: {kind_and_text(error)}; correct it there') from error
     try:
         cfg.merge_from_dict(overrides or {})
-    except Exception as error:  # mmengine raises many kinds for keys that the config has not
-        raise UserError(f'--cfg-options do not fit {path} ({kind_and_text(error)}); mend the key') from error
+    except Exception as error:  # noqa: BLE001  mmengine raises many kinds for keys that the config has not
+        raise UserError(f'--cfg-options do not fit {path} ({kind_and_text(error)}); correct the key') from error
+    return cfg
+
+
+def load_network_config(path: str | Path) -> Config:
+    """Reads a config of whose model only the network is of interest, without log lines.
+
+    Args:
+        path: Path of the config.
+
+    Raises:
+        UserError: As `load_config`, or the config has no model with a backbone, or its library is not installed.
+    """
+    with quiet():
+        cfg = load_config(path)
+    if not cfg.get('model', {}).get('backbone'):
+        raise UserError(f'{path} describes no model with a backbone')
+    check_packages(cfg)
     return cfg
 
 

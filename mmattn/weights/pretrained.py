@@ -8,14 +8,16 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmattn.errors import UserError
-from mmattn.weights.matching import compare
-from mmattn.weights.trained import read_trained
+
+from .loading import read_checkpoint
+from .matching import Mismatch, compare
 
 # A key inside a residual trunk: stage, block or none, and what it is of.
 PLACE = re.compile(r'(?P<stage>layer\d+)\.(?:(?P<block>\d+)\.)?(?P<slot>[a-z]\w*)\.')
@@ -26,51 +28,62 @@ def is_pretrained(init_cfg: dict | list[dict] | None) -> bool:
     return bool(_split(init_cfg)[1])
 
 
-def init_weights(backbone: BaseModule, initialize: Callable[[], None]) -> list[str]:
+def init_weights(backbone: BaseModule, initialize: Callable[[], None]) -> frozenset[str]:
     """Initialises a backbone, then loads the checkpoints that its ``init_cfg`` names.
 
     Args:
-        backbone: whose ``init_cfg`` is followed.
-        initialize: mmengine's ``init_weights`` of it, which gets to see the rest of ``init_cfg``.
+        backbone: Backbone whose ``init_cfg`` is followed.
+        initialize: mmengine's ``init_weights`` of the backbone, which is called while ``init_cfg`` holds only the
+            entries that name no checkpoint.
 
     Returns:
-        Keys of the backbone that the checkpoint lacks; none where no checkpoint is named.
+        Keys of the backbone's state dict that none of the checkpoints has filled, so that they have their initial
+        values; none where no checkpoint was loaded: ``init_cfg`` names none, or the backbone was initialised before.
 
     Raises:
-        UserError: as `load_pretrained`.
+        UserError: A checkpoint cannot be read, or nothing of it fits; see `load_pretrained`.
     """
     if backbone.is_init:
         initialize()
-        return []
+        return frozenset()
     init_cfg = backbone.init_cfg
     backbone.init_cfg, pretrained = _split(init_cfg)
     try:
         initialize()
     finally:
         backbone.init_cfg = init_cfg
-    missing = []
+    unfilled = []
     for cfg in pretrained:
-        missing = load_pretrained(backbone, **{k: v for k, v in cfg.items() if k != 'type'})
-    return missing
+        differences = load_pretrained(backbone, **{k: v for k, v in cfg.items() if k != 'type'})
+        unfilled.append({*differences.missing, *differences.reshaped})
+    return frozenset(set.intersection(*unfilled)) if unfilled else frozenset()
 
 
-def load_pretrained(module: nn.Module, checkpoint: str, prefix: str | None = None,
-                    map_location: str = 'cpu') -> list[str]:
+def load_pretrained(
+        module: nn.Module, checkpoint: str, prefix: str | None = None, map_location: str = 'cpu') -> Mismatch:
     """Loads what fits of a checkpoint, and logs in one line what that was and what was left on either side.
 
     Args:
-        module: gets the weights.
-        checkpoint: path or address, as mmengine takes it ('torchvision://resnet50', 'https://…').
-        prefix: of the keys to take, which is cut off: 'backbone.' for the checkpoint of a classifier or detector.
-        map_location: as in ``torch.load``.
+        module: Module that gets the weights.
+        checkpoint: Path or address of the checkpoint, as mmengine takes it ('torchvision://resnet50', 'https://…').
+        prefix: Prefix of the keys to load, which is cut off: 'backbone.' for the checkpoint of a classifier or
+            detector.
+        map_location: Device to which the checkpoint is read, as in ``torch.load``.
 
     Returns:
-        Keys of the module that the checkpoint lacks, or has in another shape.
+        What was not loaded: keys that the checkpoint lacks (``missing``) or has in another shape (``reshaped``), and
+        those of the checkpoint that the module lacks (``unexpected``).
 
     Raises:
-        UserError: the checkpoint cannot be read, or no tensor fits; the message names the prefix with which some would.
+        UserError: The checkpoint cannot be read, or no tensor fits; the message names the prefix with which some
+            would.
+        FileNotFoundError: There is no such file.
+
+    Example:
+        >>> from mmattn import SDAResNet, load_pretrained
+        >>> load_pretrained(SDAResNet(depth=86), 'epoch_100.pth', prefix='backbone.')
     """
-    state = read_trained(checkpoint, map_location)['state_dict']
+    state = read_checkpoint(checkpoint, map_location)['state_dict']
     chosen = _without(state, prefix)
     model = module.state_dict()
     differences = compare(chosen, model)
@@ -83,7 +96,7 @@ def load_pretrained(module: nn.Module, checkpoint: str, prefix: str | None = Non
     parts = [f'{name}: loaded {len(fitting)} of {len(chosen)} tensors of {checkpoint}' +
              (f" under '{prefix}'" if prefix else '')]
     # BatchNorm's counts of batches are not in files from before torch 0.4.1
-    missing = [k for k in differences.missing if not k.endswith('num_batches_tracked')]
+    missing = tuple(k for k in differences.missing if not k.endswith('num_batches_tracked'))
     if missing:
         parts.append(f'not loaded: {summary(missing)}')
     if differences.reshaped:
@@ -92,7 +105,7 @@ def load_pretrained(module: nn.Module, checkpoint: str, prefix: str | None = Non
     if differences.unexpected:
         parts.append(f'unused: {summary(differences.unexpected)}')
     print_log('; '.join(parts), 'current', logging.WARNING if differences.reshaped else logging.INFO)
-    return [*missing, *differences.reshaped]
+    return replace(differences, missing=missing)
 
 
 def _split(init_cfg: dict | list[dict] | None) -> tuple[list[dict], list[dict]]:

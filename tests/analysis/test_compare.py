@@ -389,7 +389,7 @@ def test_a_damaged_checkpoint_costs_only_its_own_predictions(trained, tmp_path, 
     (tmp_path / 'run' / 'epoch_1.pth').write_bytes(b'half a file')
     run = read_run('run', tmp_path / 'run')
     evaluate_predictions(run, 'cpu')
-    assert run.evaluation is None and 'is damaged' in run.notes[-1] and run.metrics['top-1'] == 37
+    assert run.evaluation is None and 'is not a checkpoint' in run.notes[-1] and run.metrics['top-1'] == 37
     assert f'run: {run.notes[-1]}' in capsys.readouterr().err
     time_network(run, 'cpu', 0.01)
     assert run.latency is None and f'run: {run.notes[-1]}' in capsys.readouterr().err

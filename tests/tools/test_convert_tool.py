@@ -228,7 +228,7 @@ def test_the_source_is_never_overwritten(tool, tmp_path, capsys, dst):
 
 
 @pytest.mark.parametrize('config, message', [
-    ('nope.py', 'no config at nope.py'),
+    ('nope.py', "no config at 'nope.py'"),
     (str(ROOT / 'configs/_base_/backbones/sda_resnet86.py'), 'sda_resnet86.py describes no model with a backbone'),
 ])
 def test_a_config_without_a_network(tool, tmp_path, capsys, config, message):

@@ -14,7 +14,7 @@ from torch import nn
 
 from mmattn.errors import UserError
 from mmattn.weights import CheckpointError, inert, read_state, write_checkpoint
-from mmattn.weights.trained import load_trained
+from mmattn.weights.loading import load_weights
 
 ZIP, LEGACY = True, False
 
@@ -354,7 +354,7 @@ def test_a_trained_network_is_loaded(save, wrap):
     trained, model = network(), network()
     state = trained.state_dict()
     path = save(wrap({f'module.{k}': v for k, v in state.items() if 'num_batches' not in k} | {'other': torch.ones(1)}))
-    content = load_trained(model, path)
+    content = load_weights(model, path)
     assert same(model.state_dict(), state)
     assert content.get('meta', {'epoch': 1}) == {'epoch': 1}
 
@@ -370,7 +370,7 @@ def test_a_trained_network_is_loaded(save, wrap):
 ])
 def test_a_network_is_loaded_whole_or_refused(save, state, said):
     with pytest.raises(UserError, match=said) as error:
-        load_trained(network(), save(state))
+        load_weights(network(), save(state))
     assert '\n' not in str(error.value) and 'file.pth' in str(error.value)
 
 
@@ -379,4 +379,4 @@ def test_a_damaged_file_is_named(save, keep):
     path = save(network().state_dict())
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(UserError, match='cannot read the checkpoint: .*file.pth'):
-        load_trained(network(), path)
+        load_weights(network(), path)

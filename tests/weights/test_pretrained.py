@@ -82,6 +82,16 @@ def test_after_other_initialisation(files, said):
     assert network.init_cfg == cfgs
 
 
+def test_init_weights_returns_the_keys_that_no_checkpoint_filled(files, said):
+    folder, _ = files
+    torch.save({'layer1.0.attn.fc1.weight': torch.rand(2, 32)}, folder / 'gates.pth')
+    network = AttnResNet(**TINY, attn='mmattn.SE', init_cfg=[init_cfg(folder / 'plain.pth'),
+                                                             init_cfg(folder / 'gates.pth')])
+    unfilled = pretrained.init_weights(network, lambda: None)
+    assert unfilled == {key for key in network.state_dict() if '.attn.' in key} - {'layer1.0.attn.fc1.weight'}
+    assert pretrained.init_weights(AttnResNet(**TINY), lambda: None) == frozenset()
+
+
 def test_second_call_loads_nothing(files, said):
     network = initialized(init_cfg(files[0] / 'plain.pth'))
     with torch.no_grad():

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmattn.analysis.complexity import Row, measure, read_metafiles
-from mmattn.errors import UserError
+from mmattn.errors import UserError, kind_and_text
 
 from .bootstrap import Difference, difference, resample
 from .evaluation import evaluate
 from .latency import measure_latency
 from .predictions import cache_path, load_predictions, predict
 from .published import find_published
-from .run import Run, one_line
+from .run import Run
 
 # Logs round AP to 0.1 points.
 ROUNDING = 0.051
@@ -48,7 +48,7 @@ def count_complexity(run: Run) -> None:
     try:
         run.complexity = measure(run.config_path, slots=False)
     except UserError as error:
-        run.notes.append(f'parameters and FLOPs could not be counted: {one_line(error)}')
+        run.notes.append(f'parameters and FLOPs could not be counted: {kind_and_text(error)}')
 
 
 def evaluate_predictions(run: Run, device: str | None) -> None:
@@ -65,7 +65,7 @@ def evaluate_predictions(run: Run, device: str | None) -> None:
         say(f'{run.name}: evaluating the predictions')
         run.evaluation = evaluate(found)
     except Exception as error:  # noqa: BLE001  what is wrong with one run must not cost the report of the others
-        run.notes.append(f'no predictions: {one_line(error)}')
+        run.notes.append(f'no predictions: {kind_and_text(error)}')
         say(f'{run.name}: {run.notes[-1]}')
         return
     again = run.evaluation.metrics()
@@ -83,7 +83,7 @@ def time_network(run: Run, device: str, seconds: float) -> None:
         say(f'{run.name}: measuring the latency')
         run.latency = measure_latency(run.cfg, run.checkpoint, device, seconds)
     except Exception as error:  # noqa: BLE001  as above
-        run.notes.append(f'latency could not be measured: {one_line(error)}')
+        run.notes.append(f'latency could not be measured: {kind_and_text(error)}')
         say(f'{run.name}: {run.notes[-1]}')
 
 
@@ -123,7 +123,7 @@ def add_published(comparison: Comparison, root: Path) -> None:
     try:
         rows = read_metafiles(root)
     except UserError as error:
-        comparison.notes.append(f'published figures are left out: {one_line(error)}')
+        comparison.notes.append(f'published figures are left out: {kind_and_text(error)}')
         return
     for run in comparison.runs:
         found = find_published(run.config_path, rows, root) if run.config_path else []

@@ -10,7 +10,9 @@ import numpy as np
 import torch
 from mmengine.config import Config
 
-from .model import load_model, validation_images
+from mmattn.engine.trained import load_trained
+
+from .model import validation_images
 
 IMAGES, WARM_UP = 8, 2
 
@@ -42,7 +44,7 @@ def measure_latency(cfg: Config, checkpoint: Path, device: str, seconds: float) 
         UserError: if data or checkpoint are missing or damaged.
     """
     batches = list(itertools.islice(validation_images(cfg, one_by_one=True), IMAGES))
-    model = load_model(cfg, checkpoint, device)
+    model = load_trained(cfg, checkpoint, device).model
     for batch in batches[:WARM_UP]:
         _seconds(model, batch, device)
     times, start = [], time.perf_counter()

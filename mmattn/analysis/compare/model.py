@@ -1,42 +1,18 @@
-"""The trained network of a run, with its validation images."""
+"""The validation images of a run."""
 from __future__ import annotations
 
 import contextlib
 import io
-import pickle
 from collections.abc import Iterator
-from pathlib import Path
 
 from mmengine.config import Config
-from mmengine.registry import MODELS, init_default_scope
-from mmengine.runner import Runner, load_checkpoint
-from torch import nn
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from mmattn.analysis.complexity.networks import quiet
 from mmattn.engine import launch, preflight
+from mmattn.engine.quiet import quiet
 from mmattn.errors import UserError
-
-
-def load_model(cfg: Config, checkpoint: Path, device: str) -> nn.Module:
-    """The network with the weights of its training, in eval mode.
-
-    Raises:
-        UserError: if the library of the config is missing, or the checkpoint is damaged or of another network.
-    """
-    launch.register_modules(cfg)
-    init_default_scope(cfg.get('default_scope', 'mmengine'))
-    model = dict(cfg.model)
-    if cfg.get('data_preprocessor') is not None:  # where mmpretrain's configs have it
-        model.setdefault('data_preprocessor', cfg.data_preprocessor)
-    with silent():
-        network = MODELS.build(model)
-        try:
-            load_checkpoint(network, str(checkpoint), map_location='cpu', strict=True)
-        except (RuntimeError, EOFError, OSError, KeyError, pickle.UnpicklingError) as error:
-            raise UserError(f"the checkpoint '{checkpoint}' is damaged, or is not of the network of the config "
-                            f'({" ".join(str(error).split())[:100]})') from error
-    return network.to(device).eval()
 
 
 def validation_images(cfg: Config, one_by_one: bool = False) -> DataLoader:

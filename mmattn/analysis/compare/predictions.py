@@ -13,10 +13,11 @@ from mmengine.config import Config
 from mmengine.registry import METRICS
 from mmengine.utils import track_iter_progress
 
+from mmattn.engine.trained import load_trained
 from mmattn.errors import UserError
 from mmattn.files import atomic_path
 
-from .model import load_model, silent, validation_images
+from .model import silent, validation_images
 
 
 def cache_path(cfg: Config, checkpoint: Path) -> Path:
@@ -55,7 +56,7 @@ def predict(cfg: Config, checkpoint: Path, device: str) -> dict:
     """
     path = cache_path(cfg, checkpoint)
     loader = validation_images(cfg)
-    model = load_model(cfg, checkpoint, device)
+    model = load_trained(cfg, checkpoint, device).model
     batches = _run(model, loader)
     metric = _coco_metric(cfg)
     found = _detections(batches, loader.dataset, metric) if metric else _answers(batches)

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmattn.analysis.complexity import Complexity
 from mmattn.analysis.runs.history import History, read_history
 from mmattn.analysis.runs.work_dir import find_checkpoint, find_config, planned_end
-from mmattn.errors import UserError
+from mmattn.errors import UserError, kind_and_text
 
 from .evaluation import Evaluation
 from .latency import Latency
@@ -63,16 +63,16 @@ def read_run(name: str, work_dir: Path) -> Run:
     try:
         run.history = read_history(work_dir)
     except Exception as error:  # noqa: BLE001  there are more ways to damage a log than one can name
-        run.state, run.reached = NO_RESULT, one_line(error)
+        run.state, run.reached = NO_RESULT, kind_and_text(error)
         if not work_dir.is_dir():
             return run
     try:
         run.cfg, run.config_path = find_config(work_dir)
     except Exception as error:  # noqa: BLE001  a config is Python, and half of one may raise anything
         if run.history is None:
-            run.notes.append(one_line(error))
+            run.notes.append(kind_and_text(error))
         else:
-            run.state, run.reached = DAMAGED, one_line(error)
+            run.state, run.reached = DAMAGED, kind_and_text(error)
     if run.history is None:
         return run
     run.metrics = in_percent(run.history.validations[-1].metrics)
@@ -113,11 +113,6 @@ def find_run(runs: Sequence[Run], wanted: str) -> Run:
             return run
     names = ', '.join(run.name for run in runs)
     raise UserError(f"the baseline '{wanted}' is none of the runs; choose one of: {names}")
-
-
-def one_line(error: Exception) -> str:
-    text = ' '.join(str(error).split())
-    return text if isinstance(error, UserError) else f'{type(error).__name__}: {text}'
 
 
 def _split(argument: str) -> tuple[str | None, Path]:

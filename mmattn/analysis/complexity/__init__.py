@@ -3,10 +3,9 @@ from .counter import RULE, MultiplyAdds
 from .measure import Complexity, Part, Slot, measure
 from .metafile import Figures, Row, read_metafiles
 from .modules import Attachable, attachable
-from .networks import load_config
 from .tables import Table, make_tables
 
 __all__ = [
     'RULE', 'Attachable', 'Complexity', 'Figures', 'MultiplyAdds', 'Part', 'Row', 'Slot', 'Table', 'attachable',
-    'load_config', 'make_tables', 'measure', 'read_metafiles'
+    'make_tables', 'measure', 'read_metafiles'
 ]

@@ -8,8 +8,9 @@ from pathlib import Path
 from mmengine.config import Config
 from torch import nn
 
+from mmattn.engine.launch import load_network_config
 from mmattn.engine.quiet import quiet
-from mmattn.errors import UserError
+from mmattn.errors import UserError, kind_and_text
 
 from . import networks
 from .counter import RULE, MultiplyAdds
@@ -89,7 +90,7 @@ def measure(config: str | Path, shape: tuple[int, int] | None = None, slots: boo
     Raises:
         UserError: the config cannot be read or built, or no counting rule is known for its network.
     """
-    cfg = networks.load_config(config)
+    cfg = load_network_config(config)
     model = networks.build(cfg.model, cfg)
     detector = networks.is_detector(model)
     shape = tuple(shape or networks.input_shape(cfg, detector))
@@ -103,7 +104,7 @@ def measure(config: str | Path, shape: tuple[int, int] | None = None, slots: boo
             stages += [Part.of(child, children[child], n) for child, n in count.modules.items()]
     except (RuntimeError, NotImplementedError, TypeError, ValueError) as e:
         raise UserError(f'{name} of {config} does not run on an image of {shape[0]} x {shape[1]}: '
-                        f'{type(e).__name__}: {" ".join(str(e).split())}') from e
+                        f'{kind_and_text(e)}') from e
     whole = Part.of('all', model, sum(part.multiply_adds for part in parts))
     return Complexity(
         config=str(config), network=type(model).__name__, kind='detector' if detector else 'classifier', shape=shape,

@@ -28,7 +28,7 @@ from pathlib import Path
 
 import yaml
 
-from mmattn.errors import UserError
+from mmattn.errors import UserError, one_line
 
 NOT_FOUND = 'n/f'
 FLOPS_TOLERANCE = 0.01
@@ -98,7 +98,7 @@ def _models(path: Path) -> list[dict]:
     try:
         content = yaml.safe_load(path.read_text(encoding='utf-8')) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as e:
-        raise UserError(f'{path} is no YAML: {" ".join(str(e).split())}') from e
+        raise UserError(f'{path} is no YAML: {one_line(e)}') from e
     if not isinstance(content, dict):
         raise UserError(f'{path} has to be a mapping with Collections and Models')
     offered, others = content.get('Models') or [], content.get('Not Offered') or []

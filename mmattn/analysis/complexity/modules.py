@@ -4,7 +4,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmattn.errors import UserError
+from mmattn.engine.launch import load_network_config
+from mmattn.errors import UserError, one_line
 from mmattn.models.backbones.outputs import map_channels, output_shapes
 
 from . import networks
@@ -36,7 +37,7 @@ def attachable(config: str | Path, shape: tuple[int, int] | None = None) -> list
     Raises:
         UserError: the config cannot be read or built, or its backbone does not run.
     """
-    cfg = networks.load_config(config)
+    cfg = load_network_config(config)
     detector = networks.is_detector(networks.build(cfg.model, cfg))
     shape = tuple(shape or networks.input_shape(cfg, detector))
     inner = networks.inner_backbone(cfg.model.backbone)
@@ -45,7 +46,7 @@ def attachable(config: str | Path, shape: tuple[int, int] | None = None) -> list
         shapes = output_shapes(backbone, inner.get('in_channels', 3), shape)
     except (RuntimeError, NotImplementedError, TypeError, ValueError) as e:
         raise UserError(f'the backbone of {config} does not run on an image of {shape[0]} x {shape[1]}: '
-                        f'{" ".join(str(e).split())}') from e
+                        f'{one_line(e)}') from e
     modules = dict(backbone.named_modules())
     return [Attachable(name, type(modules[name]).__name__, tuple(sorted(found, reverse=True)))
             for name, found in shapes.items() if name and map_channels(found)]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import mmattn  # noqa: F401  isort: skip  before mmdet and mmpretrain
 import torch
@@ -15,9 +14,8 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor, nn
 
-from mmattn.engine.preflight import check_packages
 from mmattn.engine.quiet import quiet
-from mmattn.errors import UserError
+from mmattn.errors import UserError, kind_and_text
 
 # As the dummy forward of mmdet 2, with which the papers' figures were measured.
 BOX_ROIS, MASK_ROIS = 1000, 100
@@ -25,21 +23,6 @@ DETECTOR_SHAPE = (800, 1280)
 SMALL_IMAGES = ('CIFAR10', 'CIFAR100')
 
 Step = tuple[str, nn.Module, Callable]
-
-
-def load_config(path: str | Path) -> Config:
-    """The config, or UserError with one line that says what is wrong with it."""
-    if not Path(path).is_file():
-        raise UserError(f'no config at {path}')
-    try:
-        with quiet():
-            cfg = Config.fromfile(path)
-    except Exception as e:  # noqa: BLE001  a config is Python and may raise anything
-        raise UserError(f'{path} cannot be read: {_one_line(e)}') from e
-    if not cfg.get('model', {}).get('backbone'):
-        raise UserError(f'{path} describes no model with a backbone')
-    check_packages(cfg)
-    return cfg
 
 
 def build(model: dict, cfg: Config) -> nn.Module:
@@ -56,7 +39,7 @@ def build(model: dict, cfg: Config) -> nn.Module:
             try:
                 network = MODELS.build(model).to('meta')
             except Exception as e:  # noqa: BLE001
-                raise UserError(f'the model of {cfg.filename} cannot be built: {_one_line(e)}') from e
+                raise UserError(f'the model of {cfg.filename} cannot be built: {kind_and_text(e)}') from e
         network.eval()  # whose result is None in some of mmdet's and mmpretrain's backbones
         return network
 
@@ -158,7 +141,3 @@ def inner_backbone(backbone: dict) -> dict:
 
 def _unscoped(cfg: dict) -> str:
     return str(cfg.get('type', '')).rpartition('.')[2]
-
-
-def _one_line(error: Exception) -> str:
-    return f'{type(error).__name__}: {" ".join(str(error).split())}'

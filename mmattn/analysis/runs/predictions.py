@@ -6,13 +6,11 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
-from mmengine.model import revert_sync_batchnorm
-from mmengine.registry import init_default_scope
 from mmengine.utils import track_iter_progress
 from PIL import Image
 
 from mmattn.analysis.runs.pictures import Example, Instances
-from mmattn.weights.trained import load_trained
+from mmattn.engine.trained import load_trained
 
 
 class Predictor:
@@ -28,12 +26,9 @@ class Predictor:
     """
 
     def __init__(self, cfg: Config, checkpoint: str | Path, device: str) -> None:
-        from mmdet.registry import DATASETS, MODELS
-        init_default_scope(cfg.get('default_scope', 'mmdet'))
+        from mmdet.registry import DATASETS
+        self.model = load_trained(cfg, checkpoint, device).model
         self.dataset = DATASETS.build(cfg.val_dataloader.dataset)
-        self.model = revert_sync_batchnorm(MODELS.build(cfg.model))
-        load_trained(self.model, checkpoint)
-        self.model.to(device).eval()
         self.classes = self.dataset.metainfo['classes']
 
     def examples(self, indices: list[int], score_thr: float) -> Iterator[Example]:

@@ -7,14 +7,12 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
-from mmengine.model import revert_sync_batchnorm
-from mmengine.registry import MODELS, init_default_scope
 from PIL import Image
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from mmattn.errors import UserError
-from mmattn.weights.trained import load_trained
+from mmattn.engine.trained import load_trained
+from mmattn.errors import UserError, one_line
 
 
 @dataclass
@@ -64,16 +62,14 @@ class Network:
         if scope not in ('mmdet', 'mmpretrain'):
             raise UserError(f"default_scope of the config is {scope!r}; pictures are made of configs of 'mmdet' and "
                             "'mmpretrain'")
-        init_default_scope(scope)
         self.cfg = cfg
         self.is_detector = scope == 'mmdet'
-        settings = dict(cfg.model)
-        settings.setdefault('data_preprocessor', cfg.get('data_preprocessor'))
-        self.model = revert_sync_batchnorm(MODELS.build(settings))
-        self.classes = _load(self.model, checkpoint) or _classes_of(cfg)
+        trained = load_trained(cfg, checkpoint, device)
+        self.model = trained.model
+        self.classes = trained.classes or _classes_of(cfg)
         self.device = torch.device(device)
         # Gradients have to reach every map, those of frozen stages and of recomputed blocks too.
-        self.model.to(self.device).eval().requires_grad_(True)
+        self.model.requires_grad_(True)
         for module in self.model.modules():
             if getattr(module, 'with_cp', False):
                 module.with_cp = False
@@ -106,7 +102,7 @@ class Network:
         try:
             return self.prepare(self.pipeline(dict(img_path=str(path), img_id=0)))
         except (AssertionError, OSError) as error:
-            raise UserError(f"'{path}' cannot be read as an image ({_line(error)}); leave it out") from error
+            raise UserError(f"'{path}' cannot be read as an image ({one_line(error)}); leave it out") from error
 
     def prepare(self, data: dict) -> Prepared:
         """What a pipeline of the library gave, as a batch of one."""
@@ -149,18 +145,6 @@ class Network:
         raise UserError(f'the model has no module {name!r}; some that it has: {", ".join(near)}')
 
 
-def _load(model: nn.Module, checkpoint: str | Path) -> list[str] | None:
-    """Loads the weights; returns the classes that they were trained on, if the file says so."""
-    content = load_trained(model, checkpoint)
-    meta = content.get('meta', {})
-    meta = {key.lower(): value for key, value in {**meta, **meta.get('dataset_meta', {})}.items()}
-    return meta.get('classes')
-
-
 def _classes_of(cfg: Config) -> list[str] | None:
     dataset = cfg.test_dataloader.dataset
     return dataset.get('metainfo', {}).get('classes') or dataset.get('classes')
-
-
-def _line(error: Exception) -> str:
-    return ' '.join(str(error).split())

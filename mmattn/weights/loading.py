@@ -1,4 +1,4 @@
-"""Trained networks: checkpoints as mmengine loads them, none of their weights missing."""
+"""Checkpoints as mmengine loads them, by path or address, and a model that gets all its weights from one."""
 from __future__ import annotations
 
 import re
@@ -10,7 +10,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
-from mmattn.errors import CheckpointError, UserError, one_line
+from mmattn.errors import CheckpointError, UserError, kind_and_text, one_line
 
 from .reader import read_state
 
@@ -19,16 +19,16 @@ from .reader import read_state
 HARMLESS = re.compile(r'num_batches_tracked$|^data_preprocessor\.')
 
 
-def read_trained(checkpoint: str | Path, map_location: str = 'cpu') -> dict[str, Any]:
-    """The content of a checkpoint, its tensors by name under 'state_dict'.
+def read_checkpoint(checkpoint: str | Path, map_location: str = 'cpu') -> dict[str, Any]:
+    """Reads a checkpoint by mmengine's loader; the tensors by name are its entry 'state_dict'.
 
     Args:
-        checkpoint: path or address, as mmengine takes it ('torchvision://resnet50', 'https://…').
-        map_location: as in ``torch.load``.
+        checkpoint: Path or address of the checkpoint, as mmengine takes it ('torchvision://resnet50', 'https://…').
+        map_location: Device of the tensors, as in ``torch.load``.
 
     Raises:
-        UserError: it cannot be read, or holds no weights.
-        FileNotFoundError: there is no such file.
+        UserError: The checkpoint cannot be read, or holds no weights.
+        FileNotFoundError: There is no such file.
     """
     path = Path(checkpoint).expanduser()
     try:
@@ -40,8 +40,7 @@ def read_trained(checkpoint: str | Path, map_location: str = 'cpu') -> dict[str,
     except CheckpointError as error:
         raise UserError(f'cannot read the checkpoint: {one_line(error)}; name another') from error
     except Exception as error:  # noqa: BLE001  whatever a download or torch.load raises
-        raise UserError(f"cannot read the checkpoint '{checkpoint}' ({type(error).__name__}: "
-                        f'{one_line(error)[:100]}); name another') from error
+        raise UserError(f"cannot read the checkpoint '{checkpoint}' ({kind_and_text(error)}); name another") from error
     state = content.get('state_dict', content) if isinstance(content, Mapping) else None
     tensors = {k: v for k, v in state.items() if isinstance(v, Tensor)} if isinstance(state, Mapping) else {}
     if not tensors:
@@ -49,34 +48,35 @@ def read_trained(checkpoint: str | Path, map_location: str = 'cpu') -> dict[str,
     return {**content, 'state_dict': {k.removeprefix('module.'): v for k, v in tensors.items()}}
 
 
-def load_trained(model: nn.Module, checkpoint: str | Path) -> dict[str, Any]:
-    """Loads all weights of a model; mmengine would only log those that it lacks, and leave them random.
+def load_weights(model: nn.Module, checkpoint: str | Path) -> dict[str, Any]:
+    """Loads all weights of a model; mmengine would only log those that are missing, and leave them random.
 
     Args:
-        model: gets the weights; may be wrapped for distributed runs.
-        checkpoint: path or address.
+        model: Model that gets the weights; it may be wrapped for distributed runs.
+        checkpoint: Path or address of the checkpoint.
 
     Returns:
-        The content of the checkpoint, as of `read_trained`.
+        The content of the checkpoint, as `read_checkpoint` returns it.
 
     Raises:
-        UserError: it cannot be read, or lacks weights of the model, or has them in another shape.
+        UserError: The checkpoint cannot be read, or lacks weights of the model, or has them in another shape.
+        FileNotFoundError: There is no such file.
     """
-    content = read_trained(checkpoint)
+    content = read_checkpoint(checkpoint)
     model = model.module if is_model_wrapper(model) else model
     try:
         missing = model.load_state_dict(content['state_dict'], strict=False).missing_keys
     except RuntimeError as error:  # a line for each tensor of another shape
         reshaped = [line.strip().rstrip('.') for line in str(error).splitlines()[1:]]
         problem = f'{len(reshaped)} tensors have another shape, the first: {reshaped[0]}'
-        raise _unfit(checkpoint, problem) from error
+        raise _does_not_fit(checkpoint, problem) from error
     missing = [key for key in missing if not HARMLESS.search(key)]
     if missing:
         total = len(model.state_dict())
-        raise _unfit(checkpoint, f'it lacks {len(missing)} of {total} tensors, the first is {missing[0]}')
+        raise _does_not_fit(checkpoint, f'it lacks {len(missing)} of {total} tensors, the first is {missing[0]}')
     return content
 
 
-def _unfit(checkpoint: str | Path, problem: str) -> UserError:
+def _does_not_fit(checkpoint: str | Path, problem: str) -> UserError:
     return UserError(f"'{checkpoint}' does not fit the model of the config ({problem}); name a checkpoint that was "
                      'trained with this config')
