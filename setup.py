@@ -46,8 +46,9 @@ setup(
     author='The mmattn authors',
     license='Apache-2.0',
     packages=find_packages(include=['mmattn', 'mmattn.*']),
+    package_data={'mmattn': ['py.typed']},
     python_requires='>=3.10',
-    install_requires=['torch>=2.1', 'torchvision>=0.16', 'numpy', 'packaging'],
+    install_requires=['torch>=2.1', 'torchvision>=0.16', 'numpy', 'packaging', 'safetensors>=0.4'],
     extras_require={
         'mm': MM + RUN,
         'openmmlab': OPENMMLAB + RUN,

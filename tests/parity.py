@@ -27,7 +27,6 @@ import torch
 from torch import Tensor
 
 FACTS = json.loads((Path(__file__).parent / 'fixtures' / 'parity.json').read_text())
-SHARED = Path(__file__).resolve().parents[2] / 'shared' / 'parity' / 'networks'
 
 
 def weights(shapes: Mapping[str, Iterable[int]]) -> dict[str, Tensor]:

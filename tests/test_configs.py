@@ -1,7 +1,6 @@
 """Every config loads, builds its network and runs; metafiles, configs and the papers' tables agree."""
 from __future__ import annotations
 
-import csv
 import json
 import re
 import tokenize
@@ -26,11 +25,10 @@ pytest.importorskip('mmpretrain')
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = ROOT / 'configs'
-PUBLISHED = ROOT.parent / 'shared' / 'published'
 PAPERS = ('sda', 'epsanet', 'mspanet', 'spem', 'ema')
 LEAVES = sorted(path for paper in PAPERS for path in (CONFIGS / paper).glob('*.py'))
 DEMOS = sorted((CONFIGS / 'demo').glob('*.py'))
-DOORS = sorted(CONFIGS.glob('*.py'))
+ALIASES = sorted(CONFIGS.glob('*.py'))
 DETECTOR = re.compile(r'(faster|mask)-rcnn_|retinanet_')
 LONGEST = 12
 
@@ -63,14 +61,14 @@ def code_lines(path: Path) -> int:
     return len(lines)
 
 
-def test_code_lines(tmp_path):
+def test_code_lines_skip_comments_and_docstring(tmp_path):
     path = tmp_path / 'config.py'
     path.write_text('"""Two\nlines."""\n# comment\n\n_base_ = (\n    "x.py",\n)\nb = """c\nd"""\n')
     assert code_lines(path) == 5
 
 
 @pytest.mark.parametrize('path', [*LEAVES, *DEMOS], ids=named)
-def test_network_runs(path):
+def test_network_of_config_runs(path):
     cfg = Config.fromfile(path)  # its own, because it is changed
     run_detector(cfg) if cfg.default_scope == 'mmdet' else run_classifier(cfg)
 
@@ -139,7 +137,7 @@ def run_classifier(cfg: Config) -> None:
 
 
 @pytest.mark.parametrize('path', LEAVES, ids=named)
-def test_leaf(path):
+def test_config_is_short_and_names_its_batch(path):
     """Short, with a learning rate for the batch that its name states."""
     cfg = load(path)
     assert code_lines(path) <= LONGEST
@@ -155,17 +153,17 @@ def test_leaf(path):
             assert re.fullmatch(r'checkpoints/\w+\.pth', init.checkpoint) and init.prefix == 'backbone.'
 
 
-@pytest.mark.parametrize('path', DOORS, ids=named)
-def test_front_door(path):
-    """One line, and the same as the config behind it, which `test_network_runs` builds."""
+@pytest.mark.parametrize('path', ALIASES, ids=named)
+def test_alias_config_is_one_line_and_equals_its_target(path):
+    """`test_network_of_config_runs` builds the target."""
     assert len(path.read_text().splitlines()) == 1
     target = re.fullmatch(r"_base_ = '(.+)'\n", path.read_text()).group(1)
     assert (CONFIGS / target) in LEAVES
     assert load(path).to_dict() == load(CONFIGS / target).to_dict()
 
 
-def test_every_front_door_is_there():
-    assert [path.name for path in DOORS] == sorted(
+def test_alias_configs_cover_each_task_and_paper():
+    assert [path.name for path in ALIASES] == sorted(
         f'{task}_{network}.py' for task in ('mask_rcnn', 'faster_rcnn', 'imagenet')
         for network in ('sda', 'epsa', 'mspa', 'spem', 'ema'))
 
@@ -186,7 +184,7 @@ def test_each_checkpoint_is_of_one_network_and_has_a_config_that_trains_it():
 
 @pytest.mark.parametrize('name, blocks', [
     ('spem/spem-resnet164_1xb128_cifar10.py', 54), ('spem/mask-rcnn_spem-resnet50_fpn_1x_coco.py', 13)])
-def test_spem_penalty(name, blocks):
+def test_spem_penalty_is_added_to_the_pooling_parameters_only(name, blocks):
     """0.2, the gradient of 0.1 p ** 2, is added to the weight decay of the pooling parameters, and of nothing else."""
     cfg = load(CONFIGS / name)
     model = build(cfg)
@@ -224,7 +222,7 @@ def test_visdrone_counts_500_detections(tmp_path):
         assert metric.evaluate(size=1)['coco/bbox_mAP'] == pytest.approx(1, abs=0.01)
 
 
-def test_signs_are_there():
+def test_sign_digits_images_are_complete():
     for split, count in (('train', 50), ('val', 15)):
         for digit in range(10):
             assert len(list((ROOT / 'demo/sign_digits_mini' / split / str(digit)).glob('*.jpg'))) == count
@@ -243,7 +241,7 @@ def test_metafiles_list_every_config():
 
 
 @pytest.mark.parametrize('paper', PAPERS)
-def test_model_names(paper):
+def test_model_is_named_as_its_config(paper):
     """A model is called as its config; a further row of the same config has a word after a slash."""
     collection = yaml.safe_load((CONFIGS / paper / 'metafile.yml').read_text(encoding='utf-8'))['Collections'][0]
     assert collection['README'] == f'configs/{paper}/README.md' and (ROOT / collection['README']).is_file()
@@ -255,39 +253,3 @@ def test_model_names(paper):
 def test_model_index_imports_all():
     index = yaml.safe_load((ROOT / 'model-index.yml').read_text(encoding='utf-8'))
     assert sorted(index['Import']) == sorted(f'configs/{paper}/metafile.yml' for paper in PAPERS)
-
-
-@pytest.mark.parametrize('table, task, metrics', [
-    ('sda_coco_detection', 'Object Detection',
-     {f'AP{x}': f'box AP{x}' for x in ('', '50', '75', 'S', 'M', 'L')}),
-    ('sda_coco_segmentation', 'Instance Segmentation',
-     {f'AP{x}': f'mask AP{x}' for x in ('', '50', '75', 'S', 'M', 'L')}),
-    ('sda_imagenet', 'Image Classification', {'top1': 'Top 1 Accuracy', 'top5': 'Top 5 Accuracy'}),
-])
-def test_published_rows_stand_in_the_metafile(table, task, metrics):
-    path = PUBLISHED / f'{table}.csv'
-    if not path.is_file():
-        pytest.skip(f'{path.name} is not here')
-    metafile = yaml.safe_load((CONFIGS / 'sda' / 'metafile.yml').read_text(encoding='utf-8'))
-    held = set()
-    for entry in metafile['Models'] + metafile['Not Offered']:
-        values = [result['Metrics'] for result in entry.get('Results', []) if result['Task'] == task]
-        kind = detector_of(entry.get('Config', ''))
-        if entry.get('Published'):
-            held.add((kind, entry['Published']['Parameters'], entry['Published']['FLOPs'],
-                      *(number(values[0][name]) if values else None for name in metrics.values())))
-    with path.open(newline='') as file:
-        rows = list(csv.DictReader(file))
-    assert rows
-    for row in rows:
-        kind = {'Faster-RCNN': 'faster-rcnn', 'Mask-RCNN': 'mask-rcnn'}.get(row.get('detector'))
-        assert (kind, row['params_m'], row['flops_g'], *(number(row[name]) for name in metrics)) in held, row
-
-
-def detector_of(config: str) -> str | None:
-    match = DETECTOR.match(Path(config).name)
-    return match and match.group().rstrip('_')
-
-
-def number(value) -> float | None:
-    return None if value in ('-', 'n/f') else float(value)

@@ -1,4 +1,4 @@
-"""Reads the tensors of any checkpoint without running anything that stands in it, and writes one."""
+"""Checkpoints: read without running anything that is in them, converted, matched, loaded, written."""
 from mmattn.errors import CheckpointError
 
 from .reader import read_state

@@ -32,8 +32,9 @@ def read_checkpoint(checkpoint: str | Path, map_location: str = 'cpu') -> dict[s
     """
     path = Path(checkpoint).expanduser()
     try:
-        if path.is_file():
-            read_state(path)  # says better than torch what is wrong with a file
+        state = read_state(path) if path.is_file() else None  # says better than torch what is wrong with a file
+        if path.suffix == '.safetensors' and state is not None:  # which mmengine does not read
+            return {'state_dict': state}
         content = CheckpointLoader.load_checkpoint(str(checkpoint), map_location, logger='silent')
     except FileNotFoundError:
         raise

@@ -8,29 +8,30 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor
 
-from mmattn.errors import CheckpointError
+from mmattn.errors import CheckpointError, one_line
 
 from .archive import is_legacy, read_legacy, read_zip
 from .inert import Inert, module_state
-from .safetensors import is_safetensors, read_safetensors
 
 WRAPPER_KEYS = ('state_dict', 'model', 'net')
 WRAPPER_PREFIXES = ('module.', '_orig_mod.')  # nn.DataParallel and torch.compile
 
 
 def read_state(path: str | os.PathLike) -> dict[str, Tensor]:
-    """The tensors of a checkpoint by name, on the CPU, in the file's order. Runs nothing in it.
+    """Reads the tensors of a checkpoint by name, on the CPU; nothing in the file is run.
 
-    Takes files of ``torch.save`` (a bare state_dict, one under 'state_dict', 'model' or 'net', or a
-    whole pickled module, whose class need not exist) and .safetensors; strips 'module.'.
+    Takes files of ``torch.save`` (a bare state_dict, one under 'state_dict', 'model' or 'net', or a whole pickled
+    module, whose class need not exist) and safetensors files; strips 'module.'.
 
     Args:
-        path: the file.
+        path: Path of the checkpoint.
 
     Raises:
-        CheckpointError: the file is missing, is no checkpoint, is damaged, or holds no tensors.
+        CheckpointError: The file is missing, is no checkpoint, is damaged, or holds no tensors.
     """
     path = Path(path)
     if not path.is_file():
@@ -40,15 +41,23 @@ def read_state(path: str | os.PathLike) -> dict[str, Tensor]:
 
 def _read(path: Path) -> Any:
     with open(path, 'rb') as file:
-        head = file.read(4)
-    if head == b'PK\x03\x04':
+        head = file.read(9)
+    if head.startswith(b'PK\x03\x04'):
         return _read_zip(path)
-    if is_safetensors(path):
-        return read_safetensors(path)
+    if path.suffix == '.safetensors' or head[8:] == b'{':  # after the length of the header, which is JSON
+        return _read_safetensors(path)
     # torch.load is not asked: in torch < 2.6 its old formats evade weights_only (CVE-2025-32434).
     if is_legacy(path):
         return read_legacy(path)
     raise CheckpointError(f'{path} is not a checkpoint: neither a file of torch.save nor safetensors')
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except SafetensorError as e:
+        raise CheckpointError(f'{path} is no safetensors file, or truncated or damaged ({one_line(e)}): download or '
+                              'copy it again') from e
 
 
 def _read_zip(path: Path) -> Any:

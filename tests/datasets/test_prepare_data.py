@@ -238,16 +238,6 @@ def test_ignored_region_excuses_detections_of_every_class(tmp_path):
     assert evaluation.stats[0] == pytest.approx(1)
 
 
-def test_format_of_the_shared_sample(tmp_path, run):
-    sample = ROOT.parent / 'shared' / 'data' / 'aerial_visdrone_mini'
-    if not sample.is_dir():
-        pytest.skip('the sample is not here')
-    assert run('visdrone', sample, tmp_path)[0] == 0
-    status, output = run('check', tmp_path / 'instances_val.json', '--images',
-                         sample / 'val' / 'images')
-    assert status == 0 and 'objects: 146' in output
-
-
 # ----- check, COCO-style
 
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import pytest
+import safetensors.torch
 import torch
 from mmengine.runner import CheckpointLoader
 
@@ -80,6 +81,12 @@ def test_after_other_initialisation(files, said):
     network = initialized(cfgs, attn='mmattn.SE')
     assert holds(network, state) and (network.layer1[0].attn.fc1.weight == 3).all()
     assert network.init_cfg == cfgs
+
+
+def test_a_safetensors_file(files, said):
+    folder, state = files
+    safetensors.torch.save_file(dict(state), folder / 'plain.safetensors')
+    assert holds(initialized(init_cfg(folder / 'plain.safetensors')), state)
 
 
 def test_init_weights_returns_the_keys_that_no_checkpoint_filled(files, said):
