@@ -72,8 +72,8 @@ def describe_resources(history):
                 'the custom_hooks of the config')
     minutes, seconds = divmod(round(history.wall_time), 60)
     device = 'process on CPU' if history.device == 'cpu' else history.device
-    return (f'training + evaluation: {minutes} min {seconds:02d} s, '
-            f'peak memory: {history.peak_memory / 2 ** 30:.2f} GiB ({device})')
+    memory = 'not recorded' if history.peak_memory is None else f'{history.peak_memory / 2 ** 30:.2f} GiB'
+    return f'training + evaluation: {minutes} min {seconds:02d} s, peak memory: {memory} ({device})'
 
 
 def spread(count, total):

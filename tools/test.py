@@ -1,10 +1,10 @@
 """Evaluates a checkpoint of an mmdet or mmpretrain config."""
-import os
 import sys
 
 try:
     from mmattn.data.objects import check_objects
-    from mmattn.engine import launch, preflight
+    from mmattn.engine import launch, preflight, settings
+    from mmattn.engine.runner import build_runner
     from mmattn.errors import UserError
     from mmattn.files import write_json
     from mmattn.weights.loading import load_weights
@@ -36,35 +36,21 @@ def parse_args():
     return parser.parse_args()
 
 
-def set_show_dir(cfg, show_dir):
-    """The hooks of the two libraries draw alike, but name their options differently."""
-    hook = cfg.get('default_hooks', {}).get('visualization')
-    if hook is None:
-        raise UserError('--show-dir needs the visualization hook of mmdet or mmpretrain '
-                                  'in the default_hooks of the config; add it there')
-    show_dir = os.path.abspath(show_dir)
-    if cfg.get('default_scope') == 'mmpretrain':
-        hook.update(enable=True, out_dir=show_dir, interval=1)
-    else:
-        hook.update(draw=True, test_out_dir=show_dir, interval=1)
-
-
 def main():
     args = parse_args()
     if args.out is not None:
         if not args.out.endswith('.json'):
-            raise UserError(f"--out writes the metrics as JSON; name a file ending in .json, "
-                                      f"not '{args.out}'")
+            raise UserError(f"--out writes the metrics as JSON; name a file ending in .json, not '{args.out}'")
         preflight.check_output(args.out)
     if args.show_dir is not None:
         preflight.check_output(args.show_dir, folder=True)
     cfg = launch.load_config(args.config, args.cfg_options)
     preflight.check_parts(cfg, ('model', 'test_dataloader', 'test_cfg'))
-    launch.set_work_dir(cfg, args.config, args.work_dir)
+    settings.set_work_dir(cfg, args.config, args.work_dir)
     cfg.load_from = args.checkpoint
     cfg.resume = False
     if args.show_dir is not None:
-        set_show_dir(cfg, args.show_dir)
+        settings.set_show_dir(cfg, args.show_dir)
 
     preflight.check_packages(cfg)
     preflight.check_gpus()
@@ -74,7 +60,7 @@ def main():
     if args.check:
         print('the config, its data and the checkpoint are in place')
         return
-    runner = launch.build_runner(cfg, args.launcher, ('test',))
+    runner = build_runner(cfg, args.launcher, ('test',))
     # The runner loads it as well, but would only log what is missing of it, and test random weights.
     load_weights(runner.model, args.checkpoint)
     metrics = runner.test()

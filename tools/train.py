@@ -3,8 +3,7 @@ import sys
 
 try:
     from mmattn.data.objects import check_objects
-    from mmattn.engine import launch, preflight
-    from mmattn.errors import UserError
+    from mmattn.engine import launch, preflight, runner, settings
 except ModuleNotFoundError as missing:
     print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
           '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
@@ -38,46 +37,27 @@ def parse_args():
     parser.add_argument(
         '--auto-scale-lr', action='store_true',
         help='scale the learning rate by the batch size over that of the config')
+    parser.add_argument(
+        '--no-channels-last', action='store_true',
+        help="keep torch's default memory format on a CPU, where channels last is mostly faster (or channels_last="
+             'False in the config)')
     parser.add_shared_options()
     return parser.parse_args()
-
-
-def set_resume(cfg, resume):
-    if resume is not None:
-        cfg.resume = True
-        cfg.load_from = None if resume == 'auto' else resume
-
-
-def set_amp(cfg):
-    if not preflight.torch.cuda.is_available():
-        raise UserError('--amp needs a GPU, and there is none; leave it out')
-    wrapper = cfg.optim_wrapper
-    kind = wrapper.get('type', 'OptimWrapper')
-    if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
-        raise UserError(f"--amp cannot be used with the config's optim_wrapper of type "
-                                  f'{kind}; leave it out, or use OptimWrapper there')
-    wrapper.type = 'AmpOptimWrapper'
-    wrapper.setdefault('loss_scale', 'dynamic')
-
-
-def set_auto_scale_lr(cfg):
-    if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
-        raise UserError(
-            '--auto-scale-lr needs the batch size that the learning rate of the config is for; add '
-            '--cfg-options auto_scale_lr.base_batch_size=N')
-    cfg.auto_scale_lr.enable = True
 
 
 def main():
     args = parse_args()
     cfg = launch.load_config(args.config, args.cfg_options)
     preflight.check_parts(cfg, ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper'))
-    launch.set_work_dir(cfg, args.config, args.work_dir)
-    set_resume(cfg, args.resume)
+    settings.set_work_dir(cfg, args.config, args.work_dir)
+    if args.resume is not None:
+        settings.set_resume(cfg, args.resume)
     if args.amp:
-        set_amp(cfg)
+        settings.set_amp(cfg)
     if args.auto_scale_lr:
-        set_auto_scale_lr(cfg)
+        settings.set_auto_scale_lr(cfg)
+    if args.no_channels_last:
+        cfg.channels_last = False
 
     preflight.check_packages(cfg)
     preflight.check_gpus()
@@ -87,7 +67,7 @@ def main():
     if args.check:
         print('the config, its data and its weights are in place')
         return
-    launch.build_runner(cfg, args.launcher, ('train', 'val')).train()
+    runner.train(runner.build_runner(cfg, args.launcher, ('train', 'val')))
 
 
 if __name__ == '__main__':

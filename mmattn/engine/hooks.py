@@ -1,5 +1,4 @@
-"""Hooks for mmengine's Runner."""
-import resource
+"""Hooks for mmengine's Runner: time and memory of a training, gates of attention with an identity start."""
 import sys
 import time
 from pathlib import Path
@@ -13,6 +12,11 @@ from mmattn.files import write_json
 from mmattn.models.gate import named_gates
 from mmattn.registry import HOOKS
 
+try:
+    import resource
+except ImportError:  # Windows has none
+    resource = None
+
 
 @HOOKS.register_module()
 class ResourceHook(Hook):
@@ -22,7 +26,8 @@ class ResourceHook(Hook):
 
     - ``wall_time_s``: seconds since the first iteration was about to start;
     - ``peak_memory_bytes``: on a GPU, the most that torch had allocated on it; without one, the
-      largest resident set of the process (which data loading workers are not part of);
+      largest resident set of the process (which data loading workers are not part of); null on
+      Windows without a GPU, where Python cannot tell;
     - ``device``: the name of the GPU, or ``'cpu'``.
 
     It is written after every epoch and every validation, so that a run that breaks off leaves its
@@ -37,11 +42,11 @@ class ResourceHook(Hook):
 
     def __init__(self) -> None:
         self._start = 0.0
-        self._peak = 0
+        self._peak: int | None = None
 
     def before_train(self, runner) -> None:
         self._start = time.perf_counter()
-        self._peak = 0
+        self._peak = None
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
 
@@ -62,7 +67,9 @@ class ResourceHook(Hook):
         self._start = 0.0
 
     def _update_peak(self) -> None:
-        self._peak = max(self._peak, _peak_memory())
+        now = _peak_memory()
+        if now is not None:
+            self._peak = max(self._peak or 0, now)
 
     def _write(self, runner) -> None:
         if self._start == 0 or not is_main_process():  # a validation outside of training
@@ -77,24 +84,24 @@ class ResourceHook(Hook):
 
 @HOOKS.register_module()
 class GateHook(Hook):
-    """Puts the gates of attention with ``identity_init=True`` into the training log.
+    """Logs the gates of attention with ``identity_init=True`` in training.
 
-    ``gate_mean``, ``gate_min`` and ``gate_max`` over all gates then stand in the log line and in ``vis_data``: 0 is the
+    The log line and ``vis_data`` then hold ``gate_mean``, ``gate_min`` and ``gate_max`` over all gates: 0 is the
     network without attention, 1 the attention as its paper has it. The gates of all modules are read at once, so
     that it costs one wait for the device each time.
 
     Args:
-        interval: iterations from one reading to the next; besides, each epoch's last iteration is read. Give it that
-            of LoggerHook.
-        each: log every gate too, as ``gate/<name of the module>``.
+        interval: Number of iterations from one reading to the next, best that of LoggerHook; each epoch's last
+            iteration is read too.
+        each: Whether to log every gate too, as ``gate/<name of the module>``.
 
     Raises:
-        ValueError: if `interval` is not positive.
+        ValueError: `interval` is not positive.
 
     Example:
         >>> custom_hooks = [dict(type='mmattn.GateHook', interval=50)]
     """
-    # Before LoggerHook (BELOW_NORMAL), which writes what stands in the message hub.
+    # Before LoggerHook (BELOW_NORMAL), which writes what is in the message hub.
     priority = 'NORMAL'
 
     def __init__(self, interval: int = 50, each: bool = False) -> None:
@@ -123,8 +130,10 @@ class GateHook(Hook):
             message_hub.update_scalars({f'train/gate/{name}': gate for name, gate in zip(self._gates, gates)})
 
 
-def _peak_memory() -> int:
+def _peak_memory() -> int | None:
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
+    if resource is None:
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == 'darwin' else peak * 1024  # Linux counts in KiB

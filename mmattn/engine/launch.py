@@ -1,20 +1,19 @@
-"""What ``tools/train.py`` and ``tools/test.py`` share: options, config, processes, errors."""
+"""Launching of the command-line tools: options, config, errors, settings of the process."""
 import argparse
 import importlib
 import os
 import sys
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 
 import torch
 from mmengine.config import Config, DictAction
-from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
 
-from mmattn.engine.preflight import check_output, check_packages
-from mmattn.engine.quiet import quiet
 from mmattn.errors import UserError, kind_and_text, one_line
+
+from .preflight import check_packages
+from .process import SWITCH, keep_freed_memory
+from .quiet import quiet
 
 # Where each launcher states rank, number of processes, and rank within the machine.
 LAUNCHER_VARIABLES = {
@@ -22,6 +21,12 @@ LAUNCHER_VARIABLES = {
     'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
     'mpi': ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK'),
 }
+
+ENVIRONMENT = f"""\
+Environment variables:
+  {SWITCH}=0  give freed memory back to the system at once: slower on a CPU, and the process stays smaller
+  MMATTN_DEBUG=1   show the traceback of every error
+"""
 
 
 class OverrideAction(DictAction):
@@ -35,12 +40,17 @@ class OverrideAction(DictAction):
 
 
 class ArgumentParser(argparse.ArgumentParser):
-    """argparse's, with the options of both tools."""
+    """Parser with the options that ``tools/train.py`` and ``tools/test.py`` share.
+
+    Args:
+        description: What the tool does, in one line.
+        examples: Commands with comments, for the end of the help.
+    """
 
     def __init__(self, description: str, examples: str) -> None:
         super().__init__(
             description=description,
-            epilog=f'Examples:\n{examples}',
+            epilog=f'Examples:\n{examples}\n{ENVIRONMENT}',
             formatter_class=argparse.RawDescriptionHelpFormatter)
         self.add_argument('config', help='path of an mmdet or mmpretrain config')
 
@@ -70,12 +80,14 @@ class ArgumentParser(argparse.ArgumentParser):
 def run(main: Callable[[], None], interrupted: str = 'interrupted') -> None:
     """Runs a tool; a :class:`UserError` becomes one line and exit status 2, Ctrl-C one and 130.
 
-    With ``MMATTN_DEBUG=1`` they keep their traceback, as all other errors always do.
+    With ``MMATTN_DEBUG=1`` they keep their traceback, as all other errors always do. The process keeps freed memory,
+    see :func:`mmattn.engine.process.keep_freed_memory`.
 
     Args:
-        main: What the tool does.
-        interrupted: What to print after Ctrl-C.
+        main: Function without arguments that is the tool.
+        interrupted: Text to print after Ctrl-C.
     """
+    keep_freed_memory()
     try:
         main()
     except (UserError, KeyboardInterrupt) as error:
@@ -134,38 +146,6 @@ def load_network_config(path: str | Path) -> Config:
     return cfg
 
 
-def set_work_dir(cfg: Config, config_path: str, work_dir: str | None) -> None:
-    """The command line goes before the config, and the config before the default."""
-    if work_dir is not None:
-        cfg.work_dir = work_dir
-    elif cfg.get('work_dir') is None:
-        cfg.work_dir = str(Path('work_dirs') / Path(config_path).stem)
-    check_output(cfg.work_dir, folder=True)
-
-
-def build_runner(cfg: Config, launcher: str, loops: tuple[str, ...]) -> Runner:
-    """Registers the library of the config, sets up its processes, and builds its runner.
-
-    Args:
-        cfg: The config.
-        launcher: What started the processes.
-        loops: Those to build at once, with their data sets: of 'train', 'val' and 'test'.
-
-    Raises:
-        UserError: If something in the config has an unknown type or a wrong argument.
-    """
-    register_modules(cfg)
-    init_processes(cfg, launcher)
-    try:
-        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-        for loop in loops:
-            getattr(runner, f'{loop}_loop')  # mmengine builds it when it is first asked for
-    except (ValueError, TypeError, KeyError) as error:
-        raise UserError(f'what the config describes cannot be built ({kind_and_text(error)}); mend it there '
-                        '(MMATTN_DEBUG=1 shows where it was raised)') from error
-    return runner
-
-
 def register_modules(cfg: Config) -> None:
     """Makes the modules of the config's library (its ``default_scope``) known to mmengine."""
     check_packages(cfg)
@@ -187,35 +167,3 @@ def _default_dataloaders(cfg: Config) -> None:
             loader.setdefault('persistent_workers', loader.get('num_workers', 0) > 0)
 
 
-def init_processes(cfg: Config, launcher: str) -> None:
-    """Prepares the config for a distributed run; without a GPU, over gloo.
-
-    mmengine's own initialisation sets CUDA devices whatever the backend, so on CPUs the process
-    group is created here; mmengine then uses the group that it finds.
-
-    Raises:
-        UserError: If the launcher did not start this process.
-    """
-    cfg.launcher = launcher
-    if launcher == 'none':
-        return
-    names = LAUNCHER_VARIABLES[launcher]
-    missing = [name for name in names if name not in os.environ]
-    if missing:
-        raise UserError(f'--launcher {launcher} was given, but {missing[0]} is not set; start the '
-                        'processes with tools/dist_train.sh or tools/slurm_train.sh')
-    if torch.cuda.is_available():
-        return
-    rank, world_size, local_rank = (os.environ[name] for name in names)
-    os.environ.update(RANK=rank, WORLD_SIZE=world_size, LOCAL_RANK=local_rank)
-    os.environ.setdefault('MASTER_ADDR', '127.0.0.1')
-    os.environ.setdefault('MASTER_PORT', '29500')
-    options = dict(cfg.get('env_cfg', {}).get('dist_cfg', {}))
-    timeout = timedelta(seconds=options.get('timeout', 1800))
-    torch.distributed.init_process_group('gloo', timeout=timeout)
-    wrapper = cfg.get('model_wrapper_cfg')
-    if wrapper is None:
-        wrapper = dict(
-            type='MMDistributedDataParallel', broadcast_buffers=False,
-            find_unused_parameters=cfg.get('find_unused_parameters', False))
-    cfg.model_wrapper_cfg = {**wrapper, 'device_ids': None}

@@ -1,10 +1,10 @@
-"""Stands in for mmcv's compiled extension `mmcv._ext` on machines where it is absent.
+"""Stand-in for mmcv's compiled extension `mmcv._ext` on machines where it is absent.
 
 mmdet imports `mmcv.ops`, which imports `mmcv._ext`; an mmcv installed without a compiler has none.
-After `install()` that import finds `extension.py` of this package, which offers the operators that
-detectors commonly need. The finder stands last on `sys.meta_path`, so it is asked only when every
-other finder has failed: a compiled extension always wins, and one that exists but fails to load
-still raises its own error. Nothing heavy is imported before `mmcv._ext` is.
+After `install()` that import finds `extension.py` of this package, which has the operators that
+detectors commonly need, and says so in one line. The finder is the last on `sys.meta_path`, so it
+is asked only when every other finder has failed: a compiled extension always wins, and one that
+exists but fails to load still raises its own error. Nothing heavy is imported before `mmcv._ext` is.
 """
 import sys
 from importlib.abc import MetaPathFinder

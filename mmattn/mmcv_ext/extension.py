@@ -1,8 +1,11 @@
-"""What `import mmcv._ext` yields where mmcv has no compiled extension (see `mmattn.mmcv_ext`).
+"""Replacement for `mmcv._ext` where mmcv has no compiled extension (see `mmattn.mmcv_ext`).
 
 mmcv asks for each operator by name when `mmcv.ops` is imported, long before any is called.
-So every name is answered, and what is not offered raises when it is called.
+So every name is answered, and an operator that is not here raises when it is called.
 """
+import logging
+import multiprocessing
+import os
 from collections.abc import Callable
 
 from mmattn.mmcv_ext.compiler import get_compiler_version, get_compiling_cuda_version
@@ -32,6 +35,11 @@ __all__ = [
     'sigmoid_focal_loss_forward', 'softmax_focal_loss_backward', 'softmax_focal_loss_forward',
     'softnms',
 ]
+
+if os.environ.get('LOCAL_RANK', '0') == '0' and multiprocessing.parent_process() is None:
+    logging.getLogger('mmattn').warning(
+        'mmcv has no compiled operators: those of mmattn.mmcv_ext replace them (nms, RoIAlign, deformable '
+        'convolution, …); any other says how to compile mmcv when it is called')
 
 
 def __getattr__(name: str) -> Callable:

@@ -1,0 +1,78 @@
+"""Settings of a run: what the options of ``tools/train.py`` and ``tools/test.py`` change in a config."""
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+
+from mmattn.errors import UserError
+
+from .preflight import check_output
+
+
+def set_work_dir(cfg: Config, config_path: str | Path, work_dir: str | None) -> None:
+    """Sets the work folder: that of the command line, or else of the config, or else ``work_dirs/<config's name>``.
+
+    Raises:
+        UserError: Nothing can be written there.
+    """
+    if work_dir is not None:
+        cfg.work_dir = work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = str(Path('work_dirs') / Path(config_path).stem)
+    check_output(cfg.work_dir, folder=True)
+
+
+def set_resume(cfg: Config, checkpoint: str) -> None:
+    """Has the training go on from a checkpoint: its path, or 'auto' for the last one in the work folder."""
+    cfg.resume = True
+    cfg.load_from = None if checkpoint == 'auto' else checkpoint
+
+
+def set_amp(cfg: Config) -> None:
+    """Has the training run in mixed precision.
+
+    Raises:
+        UserError: There is no GPU, or the config's ``optim_wrapper`` is of another type.
+    """
+    if not torch.cuda.is_available():
+        raise UserError('--amp needs a GPU, and there is none; leave it out')
+    wrapper = cfg.optim_wrapper
+    kind = wrapper.get('type', 'OptimWrapper')
+    if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
+        raise UserError(f"--amp cannot be used with the config's optim_wrapper of type {kind}; leave it out, or use "
+                        'OptimWrapper there')
+    wrapper.type = 'AmpOptimWrapper'
+    wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def set_auto_scale_lr(cfg: Config) -> None:
+    """Has the learning rate scaled by the batch size over that for which the config is made.
+
+    Raises:
+        UserError: The config does not say for which batch size it is made.
+    """
+    if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+        raise UserError('--auto-scale-lr needs the batch size that the learning rate of the config is for; add '
+                        '--cfg-options auto_scale_lr.base_batch_size=N')
+    cfg.auto_scale_lr.enable = True
+
+
+def set_show_dir(cfg: Config, folder: str | Path) -> None:
+    """Has the predictions of a test drawn into a folder.
+
+    Raises:
+        UserError: The config has no visualization hook.
+    """
+    hook = cfg.get('default_hooks', {}).get('visualization')
+    if hook is None:
+        raise UserError('--show-dir needs the visualization hook of mmdet or mmpretrain in the default_hooks of the '
+                        'config; add it there')
+    folder = os.path.abspath(folder)
+    # The hooks of the two libraries draw alike, but name their options differently.
+    if cfg.get('default_scope') == 'mmpretrain':
+        hook.update(enable=True, out_dir=folder, interval=1)
+    else:
+        hook.update(draw=True, test_out_dir=folder, interval=1)

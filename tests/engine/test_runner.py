@@ -1,0 +1,119 @@
+"""The runner that the tools build, on a CPU: memory format, resuming, two processes, and BatchNorm on one value."""
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import mmattn.models  # noqa: F401  isort: skip  before mmdet
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.model import BaseModel
+from mmengine.registry import DATASETS, MODELS
+from torch import nn
+from torch.utils.data import Dataset
+
+from mmattn.engine.runner import ONE_VALUE, build_runner, train
+from mmattn.errors import UserError
+
+pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason='for a machine without a GPU')
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@DATASETS.register_module(name='NoiseForTests', force=True)
+class Noise(Dataset):
+    def __init__(self, count: int = 4, size: int = 32) -> None:
+        self.images = torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(0))
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> dict:
+        return dict(inputs=self.images[index])
+
+
+@MODELS.register_module(name='MeanForTests', force=True)
+class Mean(BaseModel):
+    def __init__(self, **options) -> None:
+        super().__init__()
+        settings = dict(type='mmattn.AttnResNet', depth=50, base_channels=8, norm_cfg=dict(type='GN', num_groups=2))
+        self.backbone = MODELS.build(settings | options)
+
+    def forward(self, inputs, mode):
+        return dict(loss=self.backbone(inputs)[-1].mean() ** 2)
+
+
+def config(work_dir, **changes) -> Config:
+    return Config({**dict(
+        model=dict(type='MeanForTests'), work_dir=str(work_dir), randomness=dict(seed=0),
+        train_dataloader=dict(batch_size=2, num_workers=0, dataset=dict(type='NoiseForTests'),
+                              sampler=dict(type='DefaultSampler', shuffle=False),
+                              collate_fn=dict(type='default_collate')),
+        train_cfg=dict(by_epoch=True, max_epochs=1),
+        optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1, momentum=0.9)),
+    ), **changes})
+
+
+def weights(model: nn.Module) -> list[torch.Tensor]:
+    return [module.weight for module in model.modules() if isinstance(module, nn.Conv2d)]
+
+
+@pytest.mark.parametrize('changes, channels_last', [({}, True), (dict(channels_last=False), False)], ids=str)
+def test_model_is_channels_last_on_a_cpu_unless_the_config_says_otherwise(tmp_path, changes, channels_last):
+    runner = build_runner(config(tmp_path, **changes), 'none', ('train',))
+    wide = [w for w in weights(runner.model) if w.shape[2] > 1]
+    assert all(w.is_contiguous(memory_format=torch.channels_last) == channels_last for w in wide) and wide
+
+
+def test_a_checkpoint_resumes_in_either_memory_format_with_the_same_result(tmp_path):
+    build_runner(config(tmp_path, channels_last=False), 'none', ('train',)).train()
+    states = []
+    for channels_last in (True, False):
+        cfg = config(tmp_path / str(channels_last), channels_last=channels_last, resume=True,
+                     load_from=str(tmp_path / 'epoch_1.pth'), train_cfg=dict(by_epoch=True, max_epochs=2))
+        runner = build_runner(cfg, 'none', ('train',))
+        runner.train()
+        assert runner.epoch == 2 and (tmp_path / str(channels_last) / 'epoch_2.pth').is_file()
+        states.append(runner.model.state_dict())
+    for key, value in states[0].items():
+        torch.testing.assert_close(value, states[1][key], rtol=1e-4, atol=1e-5)
+
+
+def test_one_value_for_batch_norm_is_one_line_that_says_what_to_change(tmp_path):
+    cfg = config(tmp_path, model=dict(type='MeanForTests', norm_cfg=dict(type='BN')))
+    cfg.train_dataloader.batch_size = 1  # one pixel of one image in the last stage
+    with pytest.raises(UserError, match='drop_last=True') as error:
+        train(build_runner(cfg, 'none', ('train',)))
+    assert '\n' not in str(error.value)
+    for word in ("norm_cfg=dict(type='GN', num_groups=8)", 'norm_eval=True'):
+        assert word in str(error.value)
+    with pytest.raises(ValueError, match=ONE_VALUE):  # torch's words, by which the error is recognised
+        nn.BatchNorm2d(3)(torch.rand(1, 3, 1, 1))
+
+
+def test_other_errors_in_training_are_raised_as_they_are():
+    class Runner:
+        def train(self):
+            raise ValueError('something else')
+
+    with pytest.raises(ValueError, match='something else'):
+        train(Runner())
+
+
+def run_one_of_several() -> None:
+    build_runner(config(sys.argv[1]), 'pytorch', ('train',)).train()
+
+
+def test_two_processes_train_without_a_warning_about_strides(tmp_path):
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''}
+    done = subprocess.run(
+        [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', '2', __file__,
+         str(tmp_path)], env=environment, capture_output=True, text=True, timeout=300)
+    output = done.stdout + done.stderr
+    assert done.returncode == 0, output[-3000:]
+    assert 'strides' not in output
+    assert (tmp_path / 'epoch_1.pth').is_file()
+
+
+if __name__ == '__main__':
+    run_one_of_several()
