@@ -101,7 +101,9 @@ def test_other_errors_in_training_are_raised_as_they_are():
 
 
 def run_one_of_several() -> None:
-    build_runner(config(sys.argv[1]), 'pytorch', ('train',)).train()
+    cfg = config(sys.argv[1], model=dict(type='MeanForTests', depth_attn='mmattn.SDA'))
+    cfg.train_dataloader.dataset.size = 256  # from this size on a model in the default format would be warned about
+    build_runner(cfg, 'pytorch', ('train',)).train()
 
 
 def test_two_processes_train_without_a_warning_about_strides(tmp_path):
