@@ -4,6 +4,7 @@ import sys
 try:
     from mmattn.data.objects import check_objects
     from mmattn.engine import launch, preflight, settings
+    from mmattn.engine.hooks import PrepareHook
     from mmattn.engine.runner import build_runner
     from mmattn.errors import UserError
     from mmattn.files import write_json
@@ -32,6 +33,9 @@ def parse_args():
     parser.add_argument('checkpoint', help='path or address of a checkpoint')
     parser.add_argument('--out', metavar='FILE.json', help='write the metrics to this file')
     parser.add_argument('--show-dir', metavar='DIR', help='draw the predictions into this folder')
+    parser.add_argument(
+        '--no-prepare', action='store_true',
+        help='test the model as it is on a CPU too, where a copy with folded norms is faster')
     parser.add_shared_options()
     return parser.parse_args()
 
@@ -63,6 +67,8 @@ def main():
     runner = build_runner(cfg, args.launcher, ('test',))
     # The runner loads it as well, but would only log what is missing of it, and test random weights.
     load_weights(runner.model, args.checkpoint)
+    if not args.no_prepare:
+        runner.register_hook(PrepareHook())
     metrics = runner.test()
     if args.out is not None and runner.rank == 0:
         write_json({name: float(value) for name, value in metrics.items()}, args.out)

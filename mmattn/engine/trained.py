@@ -4,12 +4,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS, init_default_scope
 from torch import nn
 
 from mmattn.errors import UserError, kind_and_text
+from mmattn.inference import prepare
 from mmattn.weights.loading import load_weights
 
 from .launch import register_modules
@@ -29,7 +31,7 @@ class Trained:
     classes: tuple[str, ...] | None
 
 
-def load_trained(cfg: Config, checkpoint: str | Path, device: str = 'cpu') -> Trained:
+def load_trained(cfg: Config, checkpoint: str | Path, device: str = 'cpu', *, prepared: bool = False) -> Trained:
     """Builds the model of a config and loads all its weights.
 
     The library of the config is imported, and its scope becomes mmengine's default scope. SyncBatchNorm becomes
@@ -39,6 +41,8 @@ def load_trained(cfg: Config, checkpoint: str | Path, device: str = 'cpu') -> Tr
         cfg: Config of mmdet or mmpretrain.
         checkpoint: Path or address of the weights.
         device: Device of the model: 'cpu', 'cuda', 'cuda:1', …
+        prepared: Whether a model on a CPU is prepared for inference (`mmattn.prepare`): faster, and equal up to
+            rounding; for predictions only, without gradients.
 
     Raises:
         UserError: The library of the config is missing, its model cannot be built, or the checkpoint is missing,
@@ -61,6 +65,8 @@ def load_trained(cfg: Config, checkpoint: str | Path, device: str = 'cpu') -> Tr
         raise UserError(f"no checkpoint at '{checkpoint}'; name another") from error
     model.to(device)
     model.eval()
+    if prepared and torch.device(device).type == 'cpu':
+        model = prepare(model)
     return Trained(model, _classes(content.get('meta') or {}))
 
 

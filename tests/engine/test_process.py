@@ -82,5 +82,6 @@ def test_the_library_leaves_threads_and_switches_alone():
 
 
 def test_hooks_are_imported_where_python_has_no_resource_module():
-    script = "import sys\nsys.modules['resource'] = None\nfrom mmattn.engine.hooks import ResourceHook, _peak_memory\n"
-    assert run(script + "ResourceHook()\nprint(_peak_memory())", CUDA_VISIBLE_DEVICES='') == ['None']
+    script = "import sys\nsys.modules['resource'] = None\nfrom mmattn.engine.hooks import resources\n"
+    script += 'resources.ResourceHook()\nprint(resources._peak_memory())'
+    assert run(script, CUDA_VISIBLE_DEVICES='') == ['None']

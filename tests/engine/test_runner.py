@@ -8,11 +8,14 @@ import mmattn.models  # noqa: F401  isort: skip  before mmdet
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.evaluator import BaseMetric
+from mmengine.hooks import Hook
 from mmengine.model import BaseModel
-from mmengine.registry import DATASETS, MODELS
+from mmengine.registry import DATASETS, METRICS, MODELS
 from torch import nn
 from torch.utils.data import Dataset
 
+from mmattn.engine.hooks import PrepareHook
 from mmattn.engine.runner import ONE_VALUE, build_runner, train
 from mmattn.errors import UserError
 
@@ -40,7 +43,27 @@ class Mean(BaseModel):
         self.backbone = MODELS.build(settings | options)
 
     def forward(self, inputs, mode):
-        return dict(loss=self.backbone(inputs)[-1].mean() ** 2)
+        mean = self.backbone(inputs)[-1].mean((1, 2, 3))
+        return list(mean) if mode == 'predict' else dict(loss=mean.square().mean())
+
+
+@METRICS.register_module(name='AverageForTests', force=True)
+class Average(BaseMetric):
+    def process(self, data_batch, data_samples) -> None:
+        self.results += [sample.item() for sample in data_samples]
+
+    def compute_metrics(self, results) -> dict:
+        return dict(average=sum(results) / len(results))
+
+
+class Tells(Hook):
+    """Puts the model that is tested into a list."""
+
+    def __init__(self, models: list) -> None:
+        self.models = models
+
+    def after_test_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+        self.models.append(runner.model)
 
 
 def config(work_dir, **changes) -> Config:
@@ -77,6 +100,26 @@ def test_a_checkpoint_resumes_in_either_memory_format_with_the_same_result(tmp_p
         states.append(runner.model.state_dict())
     for key, value in states[0].items():
         torch.testing.assert_close(value, states[1][key], rtol=1e-4, atol=1e-5)
+
+
+def test_a_test_runs_a_prepared_copy_of_the_weights_that_other_hooks_put_in(tmp_path):
+    """With EMAHook, which tests the average of the weights: not those that were loaded."""
+    model = dict(type='MeanForTests', norm_cfg=dict(type='BN'))
+    hooks = [dict(type='EMAHook', momentum=0.5)]
+    build_runner(config(tmp_path, model=model, custom_hooks=hooks), 'none', ('train',)).train()
+    averages = []
+    for prepared in (False, True):
+        cfg = config(tmp_path / 'test', model=model, custom_hooks=hooks, load_from=str(tmp_path / 'epoch_1.pth'))
+        cfg.update(test_dataloader=cfg.train_dataloader, test_cfg=dict(), test_evaluator=dict(type='AverageForTests'))
+        runner = build_runner(cfg, 'none', ('test',))
+        tested = []
+        if prepared:
+            runner.register_hook(PrepareHook())
+        runner.register_hook(Tells(tested), 'LOWEST')
+        averages.append(runner.test()['average'])
+        assert (tested[0] is runner.model) != prepared
+        assert any(isinstance(module, nn.BatchNorm2d) for module in tested[0].modules()) != prepared
+    assert averages[1] == pytest.approx(averages[0], rel=1e-4) and averages[0] != 0
 
 
 def test_one_value_for_batch_norm_is_one_line_that_says_what_to_change(tmp_path):

@@ -1,0 +1,6 @@
+"""Hooks for mmengine's Runner. Importing this registers them all in scope ``mmattn``."""
+from .gates import GateHook
+from .prepared import PrepareHook
+from .resources import ResourceHook
+
+__all__ = ['GateHook', 'PrepareHook', 'ResourceHook']
