@@ -1,22 +1,26 @@
-"""Whether converted weights fit a model: all of them, or at least those of its trunk."""
+"""Differences between the keys and shapes of a state dict and those of a model, and either in a few words."""
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+# A key inside a residual trunk: stage, block or none, and the module that it belongs to.
+PLACE = re.compile(r'(?:backbone\.)?(?P<stage>layer\d+)\.(?:(?P<block>\d+)\.)?(?P<slot>[a-z]\w*)\.')
 
 
 @dataclass(frozen=True)
 class Mismatch:
-    """Where a state_dict and a model differ.
+    """Where a state dict and a model differ.
 
     Args:
-        missing: keys that only the model has.
-        unexpected: keys that only the state_dict has.
-        reshaped: keys whose tensors differ in shape.
+        missing: Keys that only the model has.
+        unexpected: Keys that only the state dict has.
+        reshaped: Keys whose tensors differ in shape.
     """
     missing: tuple[str, ...]
     unexpected: tuple[str, ...]
@@ -28,7 +32,7 @@ class Mismatch:
 
 
 def compare(state: Mapping[str, Tensor], model: Mapping[str, Tensor]) -> Mismatch:
-    """The keys of `state` against those of the state_dict `model`."""
+    """The keys of `state` against those of `model`, the state dict of a model."""
     return Mismatch(
         tuple(k for k in model if k not in state),
         tuple(k for k in state if k not in model),
@@ -43,22 +47,19 @@ def with_batch_counts(state: Mapping[str, Tensor], model: Mapping[str, Tensor]) 
     return {**state, **counts}
 
 
-def slot_prefixes(backbone: nn.Module) -> tuple[str, ...]:
-    """Prefixes of the keys of everything in a backbone of ours that a plain ResNet has not, or not so.
-
-    These are attention, depth attention, plugins, and what stands for the 3x3 convolution; empty for backbones
-    of other libraries.
-    """
-    prefixes = []
-    for stage_name in getattr(backbone, 'stage_names', ()):
-        stage = getattr(backbone, stage_name)
-        prefixes.append(f'backbone.{stage_name}.depth_attn.')
-        for i, block in enumerate(stage):
-            names = ['attn', *(name for group in block.plugin_names.values() for name in group)]
-            if type(block.conv2) is not nn.Conv2d:
-                names.append('conv2')
-            prefixes += [f'backbone.{stage_name}.{i}.{name}.' for name in names]
-    return tuple(prefixes)
+def outline(state: Mapping[str, Tensor]) -> str:
+    """What a state dict of ours looks like: '4 stages of 3, 4, 6, 3 blocks with attn, depth_attn; 1000 classes'."""
+    blocks, slots = {}, set()
+    for key in state:
+        match = PLACE.match(key)
+        if match and match['block']:
+            blocks.setdefault(match['stage'], set()).add(match['block'])
+        if match and match['slot'] in ('attn', 'depth_attn'):
+            slots.add(match['slot'])
+    counts = ', '.join(str(len(blocks[stage])) for stage in sorted(blocks))
+    stages = f'{len(blocks)} stages of {counts} blocks' if blocks else 'no residual stages'
+    classes = f'{state["head.fc.weight"].shape[0]} classes' if 'head.fc.weight' in state else 'no classifier'
+    return f'{stages}{" with " + ", ".join(sorted(slots)) if slots else ""}; {classes}'
 
 
 def grouped(keys: tuple[str, ...], most: int = 6) -> list[str]:

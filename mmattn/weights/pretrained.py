@@ -17,10 +17,7 @@ from torch import Tensor, nn
 from mmattn.errors import UserError
 
 from .loading import read_checkpoint
-from .matching import Mismatch, compare
-
-# A key inside a residual trunk: stage, block or none, and what it is of.
-PLACE = re.compile(r'(?P<stage>layer\d+)\.(?:(?P<block>\d+)\.)?(?P<slot>[a-z]\w*)\.')
+from .matching import PLACE, Mismatch, compare
 
 
 def is_pretrained(init_cfg: dict | list[dict] | None) -> bool:
