@@ -6,7 +6,7 @@ from pathlib import Path
 try:
     from mmattn.data import check, visdrone
     from mmattn.engine import launch
-    from mmattn.errors import UserError
+    from mmattn.engine.arguments import positive
 except ModuleNotFoundError as missing:
     print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
           '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
@@ -14,8 +14,6 @@ except ModuleNotFoundError as missing:
 
 # Problems of each kind that are listed without --all.
 LISTED = 10
-
-CONFIGS = ('.py', '.yml', '.yaml')
 
 VISDRONE = """\
 Converts VisDrone-DET annotations to COCO JSON: DST/instances_SPLIT.json for each split.
@@ -90,12 +88,9 @@ def parse_args(argv=None):
     for command in (converter, checker):
         command.add_argument('--all', action='store_true',
                              help=f'list all problems, not the first {LISTED} of a kind')
-        command.add_argument('--workers', type=int, metavar='N',
+        command.add_argument('--workers', type=positive, metavar='N',
                              help='threads that read images (default: one for each CPU)')
-    args = parser.parse_args(argv)
-    if args.workers is not None and args.workers < 1:
-        parser.error('--workers must be at least 1')
-    return args
+    return parser.parse_args(argv)
 
 
 def convert_visdrone(args) -> int:
@@ -105,49 +100,20 @@ def convert_visdrone(args) -> int:
     for name, folder in visdrone.find_splits(args.source).items():
         split = visdrone.convert_split(name, folder, args.workers)
         path = visdrone.write(split, args.destination)
-        print_split(split, path, None if args.all else LISTED)
+        print(*split.lines(path, None if args.all else LISTED), sep='\n')
         incomplete |= split.incomplete()
     return int(incomplete)
 
 
-def print_split(split, path, limit):
-    images, annotations = split.content['images'], split.content['annotations']
-    print(f'{split.name}: {path}')
-    print(f'  {len(images)} images, {len(annotations)} annotations')
-    print('  objects: ' + ', '.join(f'{name} {split.counts[name]}' for name in visdrone.CLASSES))
-    print(f'  crowds: {split.counts["ignored regions"]} ignored regions (each for '
-          f'{len(visdrone.CLASSES)} classes), {split.counts["covered"]} objects in ignored regions, '
-          f'{split.counts["score 0"]} objects with score 0')
-    print(f'  left out: {split.counts["others"]} others')
-    for line in split.findings.lines(limit):
-        print(f'  {line}')
-    print(f"  in a config: ann_file='{path}', data_prefix=dict(img='{split.folder / 'images'}/')")
-
-
 def check_dataset(args) -> int:
     problems = 0
-    for report in reports(args):
+    for report in check.check_dataset(args.dataset, images=args.images, splits=tuple(args.split),
+                                      overrides=args.cfg_options, workers=args.workers):
         print(*report.lines(None if args.all else LISTED), sep='\n', flush=True)
         problems += report.problems.total()
     if problems:
         print(f'{problems} problem{"s" if problems > 1 else ""} found')
     return int(problems > 0)
-
-
-def reports(args):
-    if args.dataset.suffix in CONFIGS:
-        if args.images is not None:
-            raise UserError('--images goes with a .json file; for a config set data_prefix with '
-                            '--cfg-options')
-        cfg = launch.load_config(str(args.dataset), args.cfg_options)
-        return check.check_config(cfg, tuple(args.split), args.workers)
-    if args.cfg_options:
-        raise UserError('--cfg-options goes with a config')
-    if not args.dataset.is_dir() and not (args.dataset.is_file()
-                                          and args.dataset.suffix == '.json'):
-        raise UserError(f"'{args.dataset}' is no config (.py), .json file or folder; give one of "
-                        'these')
-    return [check.check_path(args.dataset, args.images, args.workers)]
 
 
 def main(argv=None):

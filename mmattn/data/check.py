@@ -12,10 +12,13 @@ from mmattn.data.check_folders import check_folders, check_list
 from mmattn.data.class_names import COCO
 from mmattn.data.images import EXTENSIONS
 from mmattn.data.report import Report
-from mmattn.engine import preflight
+from mmattn.engine.launch import load_config
+from mmattn.engine.paths import expanded, joined, reads_from_disk
+from mmattn.engine.preflight import datasets_in
 from mmattn.errors import UserError
 
 SPLITS = ('train', 'val', 'test')
+CONFIGS = ('.py', '.yml', '.yaml')
 
 # Datasets of mmdet that read COCO's format as it is; LVIS and panoptic ones, among others, do not.
 COCO_TYPES = ('CocoDataset', 'CityscapesDataset', 'DeepFashionDataset', 'iSAIDDataset')
@@ -38,14 +41,43 @@ class Check:
         return report
 
 
-def check_config(cfg: Config, splits: tuple[str, ...] = SPLITS, workers: int | None = None
-                 ) -> Iterator[Report]:
-    """Looks through each dataset of a config once, inside whatever wrappers it stands.
+def check_dataset(path: Path, *, images: Path | None = None, splits: tuple[str, ...] = SPLITS,
+                  overrides: dict | None = None, workers: int | None = None) -> Iterator[Report]:
+    """Looks through the datasets that a path names.
 
     Args:
-        cfg: An mmdet or mmpretrain config.
-        splits: Which of 'train', 'val' and 'test'.
-        workers: Number of threads that decode images (default: one for each CPU).
+        path: Path of an mmdet or mmpretrain config, of a COCO-style .json file, or of a folder of class folders.
+        images: Folder of the images of a .json file; None: the file's own folder.
+        splits: Splits of a config to look through, any of 'train', 'val' and 'test'.
+        overrides: Values for settings of a config, by their dotted keys.
+        workers: Number of threads that decode images; None: one for each CPU.
+
+    Yields:
+        A report for each dataset, as soon as it is ready.
+
+    Raises:
+        UserError: The path is of none of these kinds, an option is not for its kind, or there is nothing to check.
+    """
+    if path.suffix in CONFIGS:
+        if images is not None:
+            raise UserError('--images is for a .json file; for a config set data_prefix with --cfg-options')
+        yield from check_config(load_config(path, overrides), splits, workers)
+        return
+    if overrides:
+        raise UserError('--cfg-options is for a config')
+    if not path.is_dir() and not (path.is_file() and path.suffix == '.json'):
+        raise UserError(f"'{path}' is no config (.py), .json file or folder; give one of these")
+    yield check_path(path, images, workers)
+
+
+def check_config(cfg: Config, splits: tuple[str, ...] = SPLITS, workers: int | None = None
+                 ) -> Iterator[Report]:
+    """Looks through each dataset of a config once, inside wrappers too.
+
+    Args:
+        cfg: Config of mmdet or mmpretrain.
+        splits: Splits to look through, any of 'train', 'val' and 'test'.
+        workers: Number of threads that decode images; None: one for each CPU.
 
     Yields:
         A report for each dataset, as soon as it is ready.
@@ -56,8 +88,8 @@ def check_config(cfg: Config, splits: tuple[str, ...] = SPLITS, workers: int | N
     checks, skipped = _checks(cfg, splits)
     if not checks:
         why = '; '.join(skipped) or f'it has none for {", ".join(splits)}'
-        raise UserError('the config has no COCO-style or ImageNet-style dataset on disk '
-                                  f'({why}); name another config or split')
+        raise UserError(f'the config has no COCO-style or ImageNet-style dataset on disk ({why}); name another config '
+                        'or split')
     folders = None
     for names, check in checks.values():
         report = check.run(workers)
@@ -93,7 +125,7 @@ def _checks(cfg: Config, splits: tuple[str, ...]) -> tuple[dict, list[str]]:
     checks, skipped = {}, []
     for split in splits:
         loader = cfg.get(f'{split}_dataloader') or {}
-        for _, dataset in preflight.datasets_in(loader.get('dataset'), ''):
+        for _, dataset in datasets_in(loader.get('dataset'), ''):
             check = check_of(dataset)
             if check is None:
                 skipped.append(f'{split} ({dataset.get("type")})')
@@ -112,7 +144,7 @@ def check_of(dataset: dict) -> Check | None:
     prefix = dataset.get('data_prefix') or ''
     if not isinstance(prefix, str):
         prefix = prefix.get('img') or prefix.get('img_path') or ''
-    if not preflight._on_disk(dataset) or '://' in f'{root}{ann_file}{prefix}':
+    if not reads_from_disk(dataset) or '://' in f'{root}{ann_file}{prefix}':
         return None
     if kind in FOLDER_TYPES:
         return _folder_check(dataset, kind, root, ann_file, prefix)
@@ -147,14 +179,14 @@ def _classes(dataset: dict, default: list[str] | None) -> list[str] | None:
     classes = (dataset.get('metainfo') or {}).get('classes') or dataset.get('classes')
     if isinstance(classes, str):  # mm takes it for a file with a name in each line
         if not Path(classes).is_file():
-            raise UserError(f"no file '{classes}' with the names of the classes; put one "
-                                      'there, or list the names in the config')
+            raise UserError(f"no file '{classes}' with the names of the classes; put one there, or list the names in "
+                            'the config')
         classes = list_from_file(classes)
     return list(classes) if classes else default
 
 
 def _path(root: str, path: str) -> Path:
-    return preflight._path(preflight._join(root, path))
+    return expanded(joined(root, path))
 
 
 def _compare_folders(report: Report, first: list[str]) -> None:

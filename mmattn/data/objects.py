@@ -7,7 +7,7 @@ from mmengine.config import Config
 
 from mmattn.data.check import check_of
 from mmattn.data.check_coco import check_coco
-from mmattn.engine import preflight
+from mmattn.engine.preflight import datasets_in, splits_read
 from mmattn.errors import UserError, kind_and_text
 
 
@@ -21,13 +21,13 @@ def check_objects(cfg: Config, splits: tuple[str, ...]) -> None:
         cfg: The config, its data in place.
         splits: Which of 'train', 'val' and 'test' the run will read.
     """
-    for split in preflight.splits_read(cfg, splits):
+    for split in splits_read(cfg, splits):
         loader = cfg[f'{split}_dataloader']
-        found = [_problem(dataset, split) for _, dataset in preflight.datasets_in(loader.get('dataset'), '')]
+        found = [_problem(dataset, split) for _, dataset in datasets_in(loader.get('dataset'), '')]
         # Beside others a data set may well have no objects: images of background.
         if found and all(found):
             raise UserError(f'{found[0]}; look through the data with: '
-                                      f'python tools/prepare_data.py check CONFIG --split {split}')
+                            f'python tools/prepare_data.py check CONFIG --split {split}')
 
 
 def _problem(dataset: dict, split: str) -> str | None:

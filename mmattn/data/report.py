@@ -13,7 +13,7 @@ class Report:
 
     Args:
         title: Names the dataset: splits, type and path.
-        problems: What must be mended.
+        problems: What must be corrected.
         notes: What is worth knowing, in one line each.
         table: The class balance: a heading and a row for each class, the class in the first
             column, its number of objects or images in the second.

@@ -76,6 +76,22 @@ class Split:
         """Whether images or whole annotation files had to be left out."""
         return any(map(self.findings.count, MISSING_KINDS))
 
+    def lines(self, path: Path, limit: int | None) -> Iterator[str]:
+        """The report, a line at a time.
+
+        Args:
+            path: Path of the JSON file that was written.
+            limit: Greatest number of problems of each kind to list; None: all.
+        """
+        yield f'{self.name}: {path}'
+        yield f'  {len(self.content["images"])} images, {len(self.content["annotations"])} annotations'
+        yield '  objects: ' + ', '.join(f'{name} {self.counts[name]}' for name in CLASSES)
+        yield (f'  crowds: {self.counts["ignored regions"]} ignored regions (each for {len(CLASSES)} classes), '
+               f'{self.counts["covered"]} objects in ignored regions, {self.counts["score 0"]} objects with score 0')
+        yield f'  left out: {self.counts["others"]} others'
+        yield from (f'  {line}' for line in self.findings.lines(limit))
+        yield f"  in a config: ann_file='{path}', data_prefix=dict(img='{self.folder / 'images'}/')"
+
 
 def find_splits(source: Path) -> dict[str, Path]:
     """The split folders (those with images/ and annotations/) by the names of their splits.

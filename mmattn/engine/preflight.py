@@ -1,4 +1,4 @@
-"""Looks, before anything slow is built, for what a run will need: packages, data, weights, GPUs."""
+"""Checks before a run that all is there that it will need: packages, data, weights, GPUs, places to write to."""
 import importlib.util
 import os
 from collections.abc import Iterator
@@ -9,6 +9,8 @@ from mmengine.config import Config
 
 from mmattn.errors import CheckpointError, UserError, one_line
 from mmattn.weights import read_state
+
+from .paths import expanded, has_files, is_local, joined, reads_from_disk
 
 # Data sets of mmpretrain that fetch themselves when they are not there.
 DOWNLOADED = ('CIFAR10', 'CIFAR100', 'MNIST', 'FashionMNIST')
@@ -47,7 +49,7 @@ def check_output(path: str | Path, folder: bool = False) -> None:
     """Raises UserError if a file that will be written at the end cannot be; better now than after the work.
 
     Args:
-        path: The file.
+        path: Path of the file or folder.
         folder: Whether `path` is a folder that files will be written into.
     """
     path = Path(path)
@@ -66,7 +68,7 @@ def check_weights(cfg: Config, training: bool) -> None:
     """Raises UserError if a local checkpoint that the config names is missing or damaged.
 
     Args:
-        cfg: The config, options of the command line included.
+        cfg: Config, with the options of the command line.
         training: Whether the model will be initialised, so that ``init_cfg`` counts.
     """
     if cfg.get('load_from') is None and training and cfg.get('resume'):
@@ -80,12 +82,12 @@ def check_weights(cfg: Config, training: bool) -> None:
 
 
 def _check_checkpoint(checkpoint: object, what_for: str, what_to_do: str) -> None:
-    if not _is_local(checkpoint):
+    if not is_local(checkpoint):
         return
-    if not _path(checkpoint).is_file():
+    if not expanded(checkpoint).is_file():
         raise UserError(f"no checkpoint at '{checkpoint}'{what_for}; {what_to_do}")
     try:
-        read_state(_path(checkpoint))
+        read_state(expanded(checkpoint))
     except CheckpointError as error:
         raise UserError(f'cannot read the checkpoint{what_for}: {one_line(error)}; {what_to_do}') from error
 
@@ -125,8 +127,8 @@ def check_data(cfg: Config, splits: tuple[str, ...]) -> None:
     """Raises UserError if annotations or images that the config names are missing.
 
     Args:
-        cfg: The config.
-        splits: Which of 'train', 'val' and 'test' the run will read.
+        cfg: Config of the run.
+        splits: Splits that the run will read, any of 'train', 'val' and 'test'.
     """
     missing = []
     for split in splits_read(cfg, splits):
@@ -160,24 +162,24 @@ def datasets_in(node: object, key: str) -> Iterator[tuple[str, dict]]:
 
 def _missing_from(dataset: dict, split: str, key: str) -> list[str]:
     """Joins paths as mmengine's BaseDataset does, and says which are not there."""
-    if not _on_disk(dataset) or (str(dataset.get('type')).split('.')[-1] in DOWNLOADED
+    if not reads_from_disk(dataset) or (str(dataset.get('type')).split('.')[-1] in DOWNLOADED
                                  and dataset.get('download', True)):
         return []
     root = dataset.get('data_root') or ''
     hint = f'--cfg-options {key}.data_root=DIR'
-    if _is_local(root) and not _path(root).is_dir():
+    if is_local(root) and not expanded(root).is_dir():
         return [_message(f'{split}data', 'folder', root, hint)]
 
     missing = []
     annotations = dataset.get('ann_file')
     if isinstance(annotations, str) and annotations:
-        path = _join(root, annotations)
-        if _is_local(path) and not _path(path).exists():
+        path = joined(root, annotations)
+        if is_local(path) and not expanded(path).exists():
             missing.append(_message(f'{split}annotations', 'file', path, hint))
     prefixes = dataset.get('data_prefix') or {}
     for prefix in prefixes.values() if isinstance(prefixes, dict) else [prefixes]:
-        path = _join(root, prefix) if isinstance(prefix, str) else None
-        if path and _is_local(path) and not _has_files(_path(path)):
+        path = joined(root, prefix) if isinstance(prefix, str) else None
+        if path and is_local(path) and not has_files(expanded(path)):
             missing.append(_message(f'{split}images', 'filled folder', path, hint))
     return missing
 
@@ -187,9 +189,9 @@ def _missing_from_evaluator(evaluator: object, key: str) -> list[str]:
     if isinstance(evaluator, (list, tuple)):
         for index, part in enumerate(evaluator):
             missing += _missing_from_evaluator(part, f'{key}.{index}')
-    elif isinstance(evaluator, dict) and _on_disk(evaluator):
+    elif isinstance(evaluator, dict) and reads_from_disk(evaluator):
         path = evaluator.get('ann_file')
-        if isinstance(path, str) and _is_local(path) and not _path(path).is_file():
+        if isinstance(path, str) and is_local(path) and not expanded(path).is_file():
             missing.append(_message('annotations of the evaluator', 'file', path,
                                     f'--cfg-options {key}.ann_file=FILE'))
     return missing
@@ -199,24 +201,3 @@ def _message(what: str, kind: str, path: str, hint: str) -> str:
     where = '' if os.path.isabs(path) else f' in {os.getcwd()}'
     return (f"the {what} are missing: no {kind} '{path}'{where}; put or link the data there, or "
             f'name another place with {hint}')
-
-
-def _path(path: str) -> Path:
-    return Path(path).expanduser()
-
-
-def _has_files(folder: Path) -> bool:
-    return folder.is_dir() and next(os.scandir(folder), None) is not None
-
-
-def _join(root: str, path: str) -> str:
-    return path if os.path.isabs(path) or not root else os.path.join(root, path)
-
-
-def _on_disk(node: dict) -> bool:
-    backend = node.get('backend_args') or node.get('file_client_args') or {}
-    return backend.get('backend', 'local') in ('local', 'disk')
-
-
-def _is_local(path: object) -> bool:
-    return isinstance(path, str) and bool(path) and '://' not in path and not path.startswith('s3:')
