@@ -2,7 +2,7 @@
 
 
 class UserError(Exception):
-    """Something that the user can correct; its message is one line that says what is wrong and what to do."""
+    """Something that the user can correct; its message says in a line, or a few, what is wrong and what to do."""
 
 
 class CheckpointError(ValueError):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """A temporary path beside `path` to write to; it takes the place of `path` at the end.
+    """A temporary path beside `path` to write to, which is renamed to `path` at the end.
 
     It keeps the suffix, from which many writers tell the format. After an exception nothing is
     left of it, and `path` is as it was.

@@ -17,7 +17,7 @@ EXAMPLES = """examples:
     python tools/convert.py configs/sda/mask-rcnn_sda-resnet86_fpn_1x_coco.py sdanet86.pth checkpoints/sda_resnet86.pth
   torchvision's or timm's ResNet into the trunk of a network of ours
     python tools/convert.py configs/ema/ema-resnet50_4xb64_in1k.py resnet50.pth ema_resnet50_start.pth
-  back to the authors' layout, to check ours with their script
+  back to the authors' key layout, to check ours with their script
     python tools/convert.py CONFIG work_dirs/run/epoch_100.pth theirs.pth --reverse
 
 Use DST as init_cfg=dict(type='Pretrained', checkpoint=DST, prefix='backbone.') in a backbone, or as load_from of a
@@ -35,7 +35,7 @@ def parse_args():
     parser.add_argument('dst', type=Path, metavar='DST', help='file to write')
     parser.add_argument('--reverse', action='store_true',
                         help="from an mm checkpoint of CONFIG's model to a bare state_dict as its authors have it")
-    parser.add_argument('--layout', help="layout of the authors' weights, as in 'sda+cbam'; recognised if not given")
+    parser.add_argument('--layout', help="the authors' key layout, as in 'sda+cbam'; recognised if not given")
     parser.add_argument('--backbone-only', action='store_true',
                         help='leave the classifier out, as where the number of classes differs')
     return parser.parse_args()

@@ -2,7 +2,7 @@
 
 A small plain ResNet learns the 500 photographs of demo/sign_digits_mini from random weights. Then attention is put into
 it, and the whole is trained on: as is, with identity start, and with identity start and a higher learning rate for the
-gates. The plain network, trained on likewise, stands beside. Each fine-tuning is repeated with several random
+gates. The plain network, trained on likewise, is drawn beside them. Each fine-tuning is repeated with several random
 seeds. Some minutes on one CPU core.
 """
 import argparse

@@ -72,6 +72,6 @@ fi
 echo "==> report"
 "$python" tools/quickstart_report.py "$work_dir" </dev/null \
     || fail "the report could not be made" \
-        "look at the lines above; once mended, the same command makes it without training again"
+        "look at the lines above; once it is fixed, the same command makes the report without training again"
 echo "==> set-up $setup_time, training and evaluation $(sed -n 2p "$finished")"
 echo "==> for further commands: source ${MMATTN_VENV:-.venv}/bin/activate"

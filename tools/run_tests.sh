@@ -5,7 +5,7 @@ set -euo pipefail
 if [ "${1:-}" = -h ] || [ "${1:-}" = --help ]; then
     echo "Usage: bash tools/run_tests.sh [options of pytest]
 Sets the environment up (see tools/setup_env.sh --help), then runs ruff and pytest on 2 cores.
-Example: bash tools/run_tests.sh tests/test_tools.py -k resume"
+Example: bash tools/run_tests.sh tests/tools -k resume"
     exit 0
 fi
 
@@ -16,7 +16,7 @@ bin=${MMATTN_VENV:-$PWD/.venv}/bin
 
 echo '==> ruff'
 "$bin/python" -m ruff check . || {
-    echo 'error: ruff found faults; mend them as it says above' >&2
+    echo 'error: ruff found faults; fix them as it says above' >&2
     exit 1
 }
 echo '==> pytest'

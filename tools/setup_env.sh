@@ -8,7 +8,7 @@ Usage: bash tools/setup_env.sh [--help]
 
 Makes a virtual environment in .venv and installs mmattn (editable) with everything it needs to
 train, evaluate and be tested, in the exact versions of constraints.txt. Uses uv when it is on
-PATH, else pip. Run again it checks and mends what is there.
+PATH, else pip. Run again, it checks and repairs what is there.
 
 Environment variables:
   MMATTN_VENV=DIR        where the environment lies (default: .venv in the repository)

@@ -1,1 +1,1 @@
-"""Preparing and checking data; needs mmengine and Pillow, but neither mmcv nor mmdet."""
+"""Preparation and checks of data; needs mmengine and Pillow, but neither mmcv nor mmdet."""

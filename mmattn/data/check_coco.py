@@ -26,10 +26,10 @@ def check_coco(report: Report, ann_file: Path, image_dir: Path,
     """Looks through annotations and images and adds to the report.
 
     Args:
-        report: Where to report.
-        ann_file: The JSON file.
-        image_dir: The folder that file names in it start from.
-        classes: The class names of the config; None where there is no config.
+        report: Report that problems, notes and the class balance are added to.
+        ann_file: Path of the JSON file.
+        image_dir: Folder that the file names in the JSON file start from.
+        classes: Class names of the config; None where there is no config.
         workers: Number of threads that decode images (default: one for each CPU).
     """
     content = _read(report, ann_file)

@@ -15,11 +15,11 @@ def check_folders(report: Report, image_dir: Path, classes: Sequence[str] | None
     """Looks through a folder with one folder for each class and adds to the report.
 
     Args:
-        report: Where to report.
-        image_dir: The folder.
-        classes: The class names of the config; mmpretrain only compares their number with the
+        report: Report that problems, notes and the class balance are added to.
+        image_dir: Folder with a folder of images for each class.
+        classes: Class names of the config; mmpretrain only compares their number with the
             number of folders, whose names may be others (WordNet's numbers).
-        with_label: False for a folder of images without classes.
+        with_label: Whether there are classes; False for a folder of images.
         extensions: Endings of image files in lower case; mmpretrain passes over other files.
         workers: Number of threads that decode images (default: one for each CPU).
     """
@@ -62,11 +62,11 @@ def check_list(report: Report, ann_file: Path, image_dir: Path,
     """Looks through a list with ``path label`` in each line and adds to the report.
 
     Args:
-        report: Where to report.
-        ann_file: The list.
-        image_dir: The folder that its paths start from.
-        classes: The class names of the config, in the order of the labels.
-        with_label: False for a list of paths alone.
+        report: Report that problems, notes and the class balance are added to.
+        ann_file: Path of the list.
+        image_dir: Folder that the paths in the list start from.
+        classes: Class names of the config, in the order of the labels.
+        with_label: Whether there are labels; False for a list of paths.
         workers: Number of threads that decode images (default: one for each CPU).
     """
     if not ann_file.is_file():

@@ -1,4 +1,4 @@
-"""What is wrong with a dataset, by kind."""
+"""Problems of a dataset, by kind."""
 from collections.abc import Iterator
 
 

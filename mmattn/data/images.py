@@ -22,8 +22,8 @@ def read_sizes(paths: Sequence[Path], label: str, decode: bool,
     """Reads the sizes of images in parallel threads, with a progress bar on stderr.
 
     Args:
-        paths: The image files.
-        label: What the progress bar says.
+        paths: Paths of the image files.
+        label: Text of the progress bar.
         decode: Whether to decode the pixels, which finds truncated and damaged files, or to read
             the headers only.
         workers: Number of threads (default: one for each CPU).
@@ -46,7 +46,7 @@ def read_size(path: Path, decode: bool = False) -> tuple[int, int]:
     """(width, height) of an image file with its EXIF orientation applied.
 
     Args:
-        path: The image file.
+        path: Path of the image file.
         decode: Whether to decode the pixels too.
 
     Raises:

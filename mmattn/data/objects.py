@@ -1,4 +1,4 @@
-"""Whether COCO-style annotations hold anything to train on, before a training runs to AP 0 on none."""
+"""Check that COCO-style annotations hold objects to train on, before a training ends at AP 0 for want of them."""
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,8 +18,8 @@ def check_objects(cfg: Config, splits: tuple[str, ...]) -> None:
     a training that learns nothing is not worth.
 
     Args:
-        cfg: The config, its data in place.
-        splits: Which of 'train', 'val' and 'test' the run will read.
+        cfg: Config of the run, its data in place.
+        splits: Splits that the run will read, any of 'train', 'val' and 'test'.
     """
     for split in splits_read(cfg, splits):
         loader = cfg[f'{split}_dataloader']

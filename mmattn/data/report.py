@@ -1,4 +1,4 @@
-"""What the check of one dataset found, and how it is printed."""
+"""Report of the check of one dataset, and how it is printed."""
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +12,9 @@ class Report:
     """One dataset's problems, remarks, and table of classes.
 
     Args:
-        title: Names the dataset: splits, type and path.
-        problems: What must be corrected.
-        notes: What is worth knowing, in one line each.
+        title: Name of the dataset: splits, type and path.
+        problems: Problems to correct, by kind.
+        notes: Remarks, in one line each.
         table: The class balance: a heading and a row for each class, the class in the first
             column, its number of objects or images in the second.
         folders: The class folders in the order of their labels, where folders are the classes.
@@ -64,7 +64,7 @@ def decode_images(report: Report, paths: Sequence[Path], workers: int | None
     """Decodes images; reports those missing or damaged, and the span of sizes.
 
     Args:
-        report: Where to report.
+        report: Report that problems and notes are added to.
         paths: The image files, each once.
         workers: Number of threads (default: one for each CPU).
 

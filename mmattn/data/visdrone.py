@@ -97,7 +97,7 @@ def find_splits(source: Path) -> dict[str, Path]:
     """The split folders (those with images/ and annotations/) by the names of their splits.
 
     Args:
-        source: A split folder, or a folder of them. ``VisDrone2019-DET-train`` and ``train`` are
+        source: Path of a split folder, or of a folder of them. ``VisDrone2019-DET-train`` and ``train`` are
             both the split train.
 
     Raises:
@@ -169,8 +169,8 @@ def convert_split(name: str, folder: Path, workers: int | None = None) -> Split:
     same files always give the same content.
 
     Args:
-        name: The split's name, for the description.
-        folder: The folder that holds images/ and annotations/.
+        name: Name of the split, for the description in the JSON file.
+        folder: Folder that holds images/ and annotations/.
         workers: Number of threads that read image sizes.
     """
     split = Split(name, folder, dict(

@@ -1,4 +1,4 @@
-"""What the options of the tools take: types for argparse, and the check of a device."""
+"""Types of command-line options for argparse, and the check of a device."""
 import argparse
 from collections.abc import Callable
 

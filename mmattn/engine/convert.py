@@ -78,7 +78,7 @@ def _from_authors(cfg: Config, src: Path, dst: Path, layout: Layout | None, back
     model.load_state_dict(state)
     meta = dict(mmattn_version=mmattn.__version__, converted_from=src.name, layout=layout.name)
     write_checkpoint(dict(meta=meta, state_dict=model.state_dict()), dst)
-    return '\n'.join([*notes, f'{src}: {len(source)} tensors, {layout.source} (layout {layout.name!r})',
+    return '\n'.join([*notes, f'{src}: {len(source)} tensors, {layout.source} (key layout {layout.name!r})',
                       f'{dst}: {len(state)} tensors, all that {cfg.filename} needs ({", ".join(sorted(parts))})'])
 
 
@@ -96,7 +96,7 @@ def _to_authors(cfg: Config, src: Path, dst: Path, layout: Layout | None, backbo
     theirs = revert(state, layout)
     write_checkpoint(theirs, dst)
     return (f'{src}: {len(state)} tensors ({", ".join(sorted(parts))})\n'
-            f'{dst}: {len(theirs)} tensors as a bare state_dict, {layout.source} (layout {layout.name!r})')
+            f'{dst}: {len(theirs)} tensors as a bare state_dict, {layout.source} (key layout {layout.name!r})')
 
 
 def _build(cfg: Config, backbone_only: bool) -> nn.Module:

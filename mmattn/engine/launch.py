@@ -78,7 +78,7 @@ class ArgumentParser(argparse.ArgumentParser):
 
 
 def run(main: Callable[[], None], interrupted: str = 'interrupted') -> None:
-    """Runs a tool; a :class:`UserError` becomes one line and exit status 2, Ctrl-C one and 130.
+    """Runs a tool; a :class:`UserError` becomes its message and exit status 2, Ctrl-C a line and 130.
 
     With ``MMATTN_DEBUG=1`` they keep their traceback, as all other errors always do. The process keeps freed memory,
     see :func:`mmattn.engine.process.keep_freed_memory`.
@@ -130,7 +130,7 @@ def load_config(path: str | Path, overrides: dict | None = None) -> Config:
 
 
 def load_network_config(path: str | Path) -> Config:
-    """Reads a config of whose model only the network is of interest, without log lines.
+    """Reads a config, without log lines, for its network alone.
 
     Args:
         path: Path of the config.

@@ -62,6 +62,9 @@ def build_runner(cfg: Config, launcher: str, loops: tuple[str, ...]) -> Runner:
 def train(runner: Runner) -> None:
     """Trains, and says what to change where a BatchNorm gets too few values.
 
+    Args:
+        runner: Runner of a training, as `build_runner` returns it.
+
     Raises:
         UserError: A BatchNorm in training mode got one value a channel: one image of one pixel.
     """
@@ -82,8 +85,12 @@ def init_processes(cfg: Config, launcher: str) -> None:
     mmengine's own initialisation sets CUDA devices whatever the backend, so on CPUs the process
     group is created here; mmengine then uses the group that it finds.
 
+    Args:
+        cfg: Config of the run, which is changed.
+        launcher: What started the processes: 'none', 'pytorch', 'slurm' or 'mpi'.
+
     Raises:
-        UserError: If the launcher did not start this process.
+        UserError: The launcher did not start this process.
     """
     cfg.launcher = launcher
     if launcher == 'none':

@@ -23,7 +23,7 @@ def read_zip(path: Path) -> Any:
     """The object in a zip archive of ``torch.save``, with placeholders for what is no plain data.
 
     Raises:
-        CheckpointError: the archive is damaged, or none of ``torch.save``.
+        CheckpointError: The archive is damaged, or none of ``torch.save``.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -69,7 +69,7 @@ def is_legacy(path: Path) -> bool:
     with open(path, 'rb') as file:
         try:
             return InertUnpickler(file, _no_storage).load() == LEGACY_MAGIC
-        except Exception:  # noqa: BLE001  a file of any kind may stand here
+        except Exception:  # noqa: BLE001  this may be a file of any kind
             return False
 
 
@@ -80,7 +80,7 @@ def read_legacy(path: Path) -> Any:
     storage keys, and then each storage: its number of elements (int64) and its data.
 
     Raises:
-        CheckpointError: the file is truncated.
+        CheckpointError: The file is truncated.
     """
     storages: dict[str, Tensor] = {}
     file_size = os.path.getsize(path)

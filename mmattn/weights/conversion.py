@@ -1,9 +1,9 @@
-"""Names and shapes of weights: those of the networks' authors to ours, and back.
+"""Conversion of keys and shapes of weights: those of the networks' authors to ours, and back.
 
 One table of rules serves both directions. A rule is a pair of templates for keys, theirs and ours, with
 fields in braces: ``{s}`` a stage from 1 on, ``{i}`` a block and ``{k}`` a part from 0 on (``{k+1}`` where
 they count from 1), ``{leaf}`` a name without dots, ``{rest}`` anything. The first rule that fits a key
-counts. A layout is made of three tables: the network's, and those of what fills the spatial and the
+counts. A key layout is made of three tables: the network's, and those of what fills the spatial and the
 attention slot of its blocks. Nothing here touches files.
 """
 from __future__ import annotations
@@ -21,7 +21,7 @@ State = Mapping[str, Tensor]
 
 
 class ConversionError(ValueError):
-    """The keys fit no layout, or not the one they are said to have."""
+    """The keys of a state dict fit no key layout, or not the one they are said to have."""
 
 
 @dataclass(frozen=True)
@@ -29,17 +29,17 @@ class Rule:
     """What becomes of one kind of key.
 
     Args:
-        theirs: template of the key in the authors' state_dict.
-        ours: template of the key in ours.
-        change: 'rename'; 'squeeze' where theirs is a 1x1 convolution and ours a linear layer; 'stack' where
-            ours holds their tensors k = 0, 1, ... one after another along the first axis.
+        theirs: Template of the key in the authors' state dict.
+        ours: Template of the key in our state dict.
+        change: Change of the tensor: 'rename' for none; 'squeeze' where theirs is of a 1x1 convolution and ours of a
+            linear layer; 'stack' where ours holds their tensors k = 0, 1, ... one after another along the first axis.
     """
     theirs: str
     ours: str
     change: str = 'rename'
 
     def inside(self, theirs: str, ours: str) -> Rule:
-        """The rule for keys that stand behind these prefixes."""
+        """The rule for keys that begin with these prefixes."""
         return Rule(f'{theirs}{self.theirs}', f'{ours}{self.ours}', self.change)
 
 
@@ -48,10 +48,10 @@ class Table:
     """The rules of one source; its first rule is what the source is recognised by.
 
     Args:
-        name: for ``--layout``.
-        source: for messages.
-        rules: in order of precedence.
-        block: prefix of a residual block in theirs, if the table is of a network.
+        name: Name of the table, for ``--layout``.
+        source: Whose weights these are, for messages.
+        rules: Rules in order of precedence.
+        block: Template of the prefix of a residual block's keys in theirs; '' for the table of a slot.
     """
     name: str
     source: str
@@ -85,7 +85,7 @@ NETWORKS = (
         *_STEM_AND_HEAD,
         Rule('bn.{leaf}', 'backbone.bn.{leaf}')), block='layer{s}.{i}.'),
 )
-# A source whose names in ours are some of another's stands before it: see `recognise_ours`.
+# A source whose names in ours are some of another's comes before it: see `recognise_ours`.
 SPATIAL = (
     Table('pyconv', 'PyConv (iduta/pyconv)', (
         Rule('conv2.conv2_{k+1}.{leaf}', 'conv2.convs.{k}.{leaf}'),)),
@@ -143,18 +143,23 @@ _BY_NAME = {table.name: table for table in (*NETWORKS, *SPATIAL, *ATTENTION)}
 
 @dataclass(frozen=True)
 class Layout:
-    """How a state_dict is laid out: the table of its network, and those of the slots that have one."""
+    """The names that a source gives its weights: by the table of its network, and those of the slots that have one.
+
+    Args:
+        network: Table of the network.
+        slots: Tables of what fills the spatial and the attention slot, where it has a table.
+    """
     network: Table
     slots: tuple[Table, ...] = ()
 
     @property
     def name(self) -> str:
-        """As in ``--layout``: 'sda+cbam'."""
+        """Name as in ``--layout``: 'sda+cbam'."""
         return '+'.join(table.name for table in (self.network, *self.slots))
 
     @property
     def source(self) -> str:
-        """For messages: whose layout it is."""
+        """Whose key layout it is, for messages."""
         return ' with '.join(table.source for table in (self.network, *self.slots))
 
     @property
@@ -166,26 +171,26 @@ class Layout:
 
     @classmethod
     def of(cls, name: str) -> Layout:
-        """The layout of this name.
+        """The key layout of this name.
 
         Raises:
-            ConversionError: there is none.
+            ConversionError: There is none.
         """
         network, *slots = name.split('+')
         known = {table.name for table in NETWORKS}
         unknown = [n for n in slots if n not in _BY_NAME or n in known]
         if network not in known or unknown:
             raise ConversionError(
-                f"no layout {name!r}: it is one of {', '.join(sorted(known))}, with '+' and the names of slots "
+                f"no key layout {name!r}: it is one of {', '.join(sorted(known))}, with '+' and the names of slots "
                 f"behind it: {', '.join(n for n in _BY_NAME if n not in known)}")
         return cls(_BY_NAME[network], tuple(_BY_NAME[n] for n in slots))
 
 
 def recognise(state: State) -> Layout:
-    """The layout of a state_dict that comes from anywhere, by its keys.
+    """The key layout of a state dict from any source, by its keys.
 
     Raises:
-        ConversionError: it is none that is known here.
+        ConversionError: It is none that is known here.
     """
     for network in NETWORKS:
         if _any(network.rules[0].theirs, state):
@@ -195,14 +200,14 @@ def recognise(state: State) -> Layout:
 
 
 def recognise_ours(state: State, network: str | None = None) -> Layout:
-    """The authors' layout to which a state_dict of ours (``backbone.…``) goes back.
+    """The authors' key layout to which a state dict of ours (``backbone.…``) goes back.
 
     Args:
-        state: of ours.
-        network: name of the network's table; None: 'sda' with depth attention, else torchvision's or timm's.
+        state: State dict of a network of ours.
+        network: Name of the network's table; None: 'sda' with depth attention, else torchvision's or timm's.
 
     Raises:
-        ConversionError: the state_dict is not of a network of ours.
+        ConversionError: The state dict is not of a network of ours.
     """
     if not _any(f'{OUR_BLOCK}{{rest}}', state):
         raise ConversionError(f"no keys of the form 'backbone.layer1.0.…' in it: {_some(state)}")
@@ -220,10 +225,10 @@ def recognise_ours(state: State, network: str | None = None) -> Layout:
 
 
 def convert(state: State, layout: Layout) -> dict[str, Tensor]:
-    """A state_dict in `layout` with the keys and shapes of an mm classifier of ours (backbone, neck, head).
+    """A state dict in `layout` with the keys and shapes of an mm classifier of ours (backbone, neck, head).
 
     Raises:
-        ConversionError: a key has no rule, or a stack is not complete.
+        ConversionError: A key has no rule, or a stack is not complete.
     """
     converted: dict[str, Tensor] = {}
     stacks: dict[str, dict[int, Tensor]] = {}
@@ -243,10 +248,10 @@ def convert(state: State, layout: Layout) -> dict[str, Tensor]:
 
 
 def revert(state: State, layout: Layout) -> dict[str, Tensor]:
-    """A state_dict of ours in the authors' `layout`: the inverse of `convert`.
+    """A state dict of ours in the authors' `layout`: the inverse of `convert`.
 
     Raises:
-        ConversionError: a key has no place in the layout.
+        ConversionError: A key has no place in the key layout.
     """
     entries = []
     places: dict[str, int] = {}
@@ -282,7 +287,7 @@ def _rule(key: str, side: str, layout: Layout) -> tuple[Rule, dict[str, str]]:
             if '{k+1}' in getattr(rule, side):
                 fields['k'] = str(int(fields['k']) - 1)
             return rule, fields
-    raise ConversionError(f'{key} has no place in the layout {layout.name!r} ({layout.source})')
+    raise ConversionError(f'{key} has no place in the key layout {layout.name!r} ({layout.source})')
 
 
 def _add(state: dict[str, Tensor], key: str, tensor: Tensor) -> None:

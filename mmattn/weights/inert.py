@@ -1,4 +1,4 @@
-"""Unpickles tensors and plain data only: everything else becomes an inert placeholder.
+"""Unpickler of tensors and plain data only: everything else becomes an inert placeholder.
 
 A pickle is a program that may call whatever it can import. Here nothing can be imported: a name is
 looked up in a short table of our own, and every other name gives a fresh class whose instances
@@ -26,7 +26,7 @@ STORAGE_DTYPES = {
 
 
 class Inert:
-    """Stands for an instance of a class that may not be used; remembers only the state it was given."""
+    """Placeholder for an instance of a class that may not be used; remembers only the state it was given."""
     state: Any = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Inert:
@@ -112,8 +112,8 @@ class InertUnpickler(pickle.Unpickler):
     """Unpickles plain data and tensors.
 
     Args:
-        file: the pickle.
-        load_storage: (dtype, key, number of elements) to a flat tensor.
+        file: File that the pickle is read from.
+        load_storage: Function of dtype, key and number of elements that returns a storage as a flat tensor.
     """
 
     def __init__(self, file: BinaryIO, load_storage: Callable[[torch.dtype, str, int], Tensor]) -> None:
@@ -139,7 +139,7 @@ class InertUnpickler(pickle.Unpickler):
 
 
 def module_state(module: Inert) -> dict[str, Tensor]:
-    """The state_dict of a pickled ``nn.Module`` that was read as a placeholder."""
+    """The state dict of a pickled ``nn.Module`` that was read as a placeholder."""
     return dict(_walk(module, '', ()))
 
 

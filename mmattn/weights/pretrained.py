@@ -1,4 +1,4 @@
-"""Loads pretrained weights into a backbone and says in one line what was loaded; never nothing in silence.
+"""Pretrained weights, loaded into a backbone with one line that says what was loaded; never nothing in silence.
 
 mmengine loads what fits and lists the rest over many lines of the log; a missing `prefix` loads nothing at all.
 """
@@ -135,7 +135,7 @@ def _explain(state: Mapping[str, Tensor], model: Mapping[str, Tensor], prefix: s
 
 
 def summary(keys: Iterable[str]) -> str:
-    """'attn of 16 blocks, depth_attn of 4 stages, fc.*'"""
+    """Keys of a backbone in a few words: 'attn of 16 blocks, depth_attn of 4 stages, fc.*'."""
     places, others = {}, Counter()
     for key in keys:
         match, parts = PLACE.match(key), key.split('.')

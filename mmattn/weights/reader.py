@@ -1,4 +1,4 @@
-"""A state_dict from whatever it was saved in."""
+"""Reader of the weights in a checkpoint of any format."""
 from __future__ import annotations
 
 import os

@@ -1,31 +1,20 @@
-"""Writes a checkpoint whole or not at all."""
+"""Checkpoints written whole or not at all."""
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from mmattn.files import atomic_path
 
-def write_checkpoint(content: Any, path: str | os.PathLike) -> None:
-    """``torch.save`` to a temporary name in the same folder, renamed when complete.
+
+def write_checkpoint(content: Any, path: str | Path) -> None:
+    """``torch.save`` to a file that appears only when it is complete.
 
     Args:
-        content: what to save.
-        path: where; its folder is made.
+        content: Object to save.
+        path: Path of the file; its folder is made.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
-    try:
-        with os.fdopen(handle, 'wb') as file:
-            torch.save(content, file)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)  # mkstemp's files are for the owner only
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with atomic_path(path) as temporary:
+        torch.save(content, temporary)

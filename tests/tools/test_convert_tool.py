@@ -75,7 +75,7 @@ def convert(tool, tmp_path, capsys):
 
 
 def sda_weights(classes=10) -> dict:
-    """Of a small SDA-ResNet-50, in its authors' layout."""
+    """Of a small SDA-ResNet-50, in its authors' key layout."""
     torch.manual_seed(1)
     net = nn.Module()
     net.backbone = MODELS.build(dict(type='mmattn.SDAResNet', depth=50, base_channels=16))
@@ -202,7 +202,7 @@ def test_files_that_are_no_weights_for_it(convert, tmp_path):
     assert 'is not a file' in refuse(convert(config, tmp_path / 'nothing.pth'))
     assert 'no network known here' in refuse(convert(config, {'blocks.0.qkv.weight': torch.ones(1)}))
     assert 'bn9.weight' in refuse(convert(config, sda_weights() | {'bn9.weight': torch.ones(1)}))
-    assert 'no layout' in refuse(convert(config, sda_weights(), '--layout', 'x'))
+    assert 'no key layout' in refuse(convert(config, sda_weights(), '--layout', 'x'))
     assert 'cannot be built' in refuse(convert(config.replace('depth=50', 'depth=77'), sda_weights()))
     assert 'cannot be read: ZeroDivisionError' in refuse(convert('model = 1 / 0', sda_weights()))
     assert 'not an mm checkpoint' in refuse(convert(config, sda_weights(), '--reverse'))

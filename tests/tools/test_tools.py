@@ -148,7 +148,7 @@ NO_DATA = ['--cfg-options', 'train_dataloader.dataset.dataset.data_root=nowhere/
     ('train.py', [CONFIG, '--cfg-options', 'model.no_such_option=1'], 'no_such_option'),
     ('train.py', [CONFIG, '--cfg-options', 'val_dataloader.dataset.no_such_option=1'], 'no_such_option'),
 ])
-def test_what_a_user_can_mend_is_one_line(name, arguments, said, tmp_path):
+def test_what_a_user_can_correct_is_one_line_and_status_2(name, arguments, said, tmp_path):
     result = tool(name, *arguments, '--work-dir', tmp_path)
     assert result.returncode == 2
     assert 'Traceback' not in result.stdout + result.stderr
@@ -196,7 +196,7 @@ def test_a_file_of_another_kind_is_no_config():
 
 
 @pytest.mark.parametrize('raised, status, said', [
-    (UserError('mend it'), 2, 'error: mend it\n'), (KeyboardInterrupt(), 130, 'stopped\n')])
+    (UserError('fix it'), 2, 'error: fix it\n'), (KeyboardInterrupt(), 130, 'stopped\n')])
 def test_what_ends_a_tool_in_one_line(monkeypatch, capsys, raised, status, said):
     def main():
         raise raised

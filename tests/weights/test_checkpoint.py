@@ -6,6 +6,7 @@ import sys
 import types
 import zipfile
 from collections import OrderedDict
+from pathlib import Path
 
 import pytest
 import safetensors.torch
@@ -302,7 +303,7 @@ def test_a_checkpoint_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     assert same(read_state(path), state)
 
     def fail(content, file):
-        file.write(b'half')
+        Path(file).write_bytes(b'half')
         raise OSError('the disk is full')
 
     monkeypatch.setattr(torch, 'save', fail)

@@ -157,7 +157,7 @@ def test_what_is_not_known_is_refused():
     with pytest.raises(ConversionError, match='neck.bn.weight'):
         revert(ours | {'neck.bn.weight': torch.zeros(1)}, recognise_ours(ours))
     for name in ('nobody', 'sda+nothing', 'resnet+sda'):
-        with pytest.raises(ConversionError, match='no layout'):
+        with pytest.raises(ConversionError, match='no key layout'):
             Layout.of(name)
     double = theirs | {'layer1.0.nam.gn.weight': torch.zeros(1), 'layer1.0.attn.norm.weight': torch.zeros(1)}
     with pytest.raises(ConversionError, match='two tensors'):
