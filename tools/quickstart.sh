@@ -38,7 +38,7 @@ setup_time=$(minutes "$start")
 echo "==> set-up: $setup_time"
 
 # All that decides the outcome of the training; names are sorted, so that it repeats.
-fingerprint=$(find mmattn configs/demo demo/nuclei_mini tools/train.py -type f ! -path "mmattn/analysis/runs/*" ! -name '*.pyc' -print0 \
+fingerprint=$(find mmattn configs/demo demo/nuclei_mini tools/train.py -type f ! -path "mmattn/analysis/*" ! -name '*.pyc' -print0 \
     | LC_ALL=C sort -z | xargs -0 cat | sha256sum | cut -d ' ' -f 1)
 started=$work_dir/.started
 finished=$work_dir/.finished

@@ -8,9 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from mmattn.engine import launch
-from mmattn.errors import UserError
-
 pytest.importorskip('mmdet')
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -96,7 +93,9 @@ def test_two_cpu_processes_train_together(tmp_path):
     """Each does half of the iterations, and both are on the same weights."""
     result = succeeded(tool('dist_train.sh', CONFIG, 2, '--work-dir', tmp_path, *SMALL,
                             'train_cfg.max_epochs=1'))
-    assert 'Distributed launcher: pytorch' in result.stdout + result.stderr
+    output = result.stdout + result.stderr
+    assert 'Distributed launcher: pytorch' in output
+    assert 'bucket view strides' not in output  # torch would warn about gradients in another memory format than the weights
     assert len([record for record in records(tmp_path) if 'loss' in record]) == 1
     assert len(evaluations(tmp_path)) == 1
 
@@ -171,47 +170,6 @@ def test_malformed_override_is_a_usage_error(name, option):
     assert result.returncode == 2
     assert 'KEY=VALUE' in result.stderr
     assert 'Traceback' not in result.stderr
-
-
-@pytest.mark.parametrize('text, overrides, said', [
-    ('x = y', None, "cannot be read: NameError: name 'y'"),
-    ('x = (', None, 'cannot be read: SyntaxError'),
-    ("_base_ = 'mmdtt::a.py'", None, 'cannot be read'),
-    ("_base_ = 'absent.py'", None, 'builds on a file that is missing'),
-    ('x = dict(y=1)', {'x.y.z': 3}, '--cfg-options do not fit'),
-    ("x = 'text'", {'x.z': 3}, '--cfg-options do not fit'),
-    ('x = [dict(y=1)]', {'x.9.y': 3}, '--cfg-options do not fit'),
-])
-def test_a_config_that_cannot_be_read(tmp_path, text, overrides, said):
-    path = tmp_path / 'config.py'
-    path.write_text(text)
-    with pytest.raises(UserError, match=said) as error:
-        launch.load_config(str(path), overrides)
-    assert '\n' not in str(error.value) and str(path) in str(error.value)
-
-
-def test_a_file_of_another_kind_is_no_config():
-    with pytest.raises(UserError, match='README.md cannot be read'):
-        launch.load_config(str(ROOT / 'README.md'))
-
-
-@pytest.mark.parametrize('raised, status, said', [
-    (UserError('fix it'), 2, 'error: fix it\n'), (KeyboardInterrupt(), 130, 'stopped\n')])
-def test_what_ends_a_tool_in_one_line(monkeypatch, capsys, raised, status, said):
-    def main():
-        raise raised
-
-    with pytest.raises(SystemExit) as stop:
-        launch.run(main, 'stopped')
-    assert stop.value.code == status and capsys.readouterr().err == said
-    monkeypatch.setenv('MMATTN_DEBUG', '1')
-    with pytest.raises(type(raised)):
-        launch.run(main, 'stopped')
-
-
-def test_faults_of_the_code_keep_their_traceback():
-    with pytest.raises(ZeroDivisionError):
-        launch.run(lambda: 1 / 0)
 
 
 def test_ctrl_c_says_how_to_go_on(tmp_path):
