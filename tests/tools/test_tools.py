@@ -95,7 +95,7 @@ def test_two_cpu_processes_train_together(tmp_path):
                             'train_cfg.max_epochs=1'))
     output = result.stdout + result.stderr
     assert 'Distributed launcher: pytorch' in output
-    assert 'bucket view strides' not in output  # torch would warn about gradients in another memory format than the weights
+    assert 'bucket view strides' not in output  # as torch warns where gradients change the format
     assert len([record for record in records(tmp_path) if 'loss' in record]) == 1
     assert len(evaluations(tmp_path)) == 1
 
