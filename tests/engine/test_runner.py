@@ -144,12 +144,13 @@ def test_other_errors_in_training_are_raised_as_they_are():
 
 
 def run_one_of_several() -> None:
-    cfg = config(sys.argv[1], model=dict(type='MeanForTests', depth_attn='mmattn.SDA'))
-    cfg.train_dataloader.dataset.size = 256  # from this size on a model in the default format would be warned about
+    cfg = config(sys.argv[1], model=dict(
+        type='MeanForTests', depth_attn='mmattn.SDA', attn=dict(type='mmattn.EMA', factor=4)))
+    cfg.train_dataloader.dataset.size = 256
     build_runner(cfg, 'pytorch', ('train',)).train()
 
 
-def test_two_processes_train_without_a_warning_about_strides(tmp_path):
+def test_two_processes_train_without_a_warning_about_the_strides_of_gradients(tmp_path):
     environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''}
     done = subprocess.run(
         [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', '2', __file__,
