@@ -44,7 +44,7 @@ def measure_latency(cfg: Config, checkpoint: Path, device: str, seconds: float) 
         UserError: if data or checkpoint are missing or damaged.
     """
     batches = list(itertools.islice(validation_images(cfg, one_by_one=True), IMAGES))
-    model = load_trained(cfg, checkpoint, device).model
+    model = load_trained(cfg, checkpoint, device, prepared=True).model
     for batch in batches[:WARM_UP]:
         _seconds(model, batch, device)
     times, start = [], time.perf_counter()

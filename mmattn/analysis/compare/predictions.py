@@ -56,7 +56,7 @@ def predict(cfg: Config, checkpoint: Path, device: str) -> dict:
     """
     path = cache_path(cfg, checkpoint)
     loader = validation_images(cfg)
-    model = load_trained(cfg, checkpoint, device).model
+    model = load_trained(cfg, checkpoint, device, prepared=True).model
     batches = _run(model, loader)
     metric = _coco_metric(cfg)
     found = _detections(batches, loader.dataset, metric) if metric else _answers(batches)

@@ -27,7 +27,7 @@ class Predictor:
 
     def __init__(self, cfg: Config, checkpoint: str | Path, device: str) -> None:
         from mmdet.registry import DATASETS
-        self.model = load_trained(cfg, checkpoint, device).model
+        self.model = load_trained(cfg, checkpoint, device, prepared=True).model
         self.dataset = DATASETS.build(cfg.val_dataloader.dataset)
         self.classes = self.dataset.metainfo['classes']
 
