@@ -6,9 +6,9 @@ from pathlib import Path
 try:
     import torch
 
-    from mmattn.analysis.runs.ap import average_precisions, format_table
     from mmattn.analysis.runs.curves import draw_curves
     from mmattn.analysis.runs.history import read_history
+    from mmattn.analysis.runs.metrics import average_precisions, format_table
     from mmattn.analysis.runs.pictures import draw_example, draw_sheet, save_png
     from mmattn.analysis.runs.predictions import Predictor
     from mmattn.analysis.runs.work_dir import find_checkpoint, find_config, planned_end

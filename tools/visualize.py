@@ -5,16 +5,16 @@ from pathlib import Path
 
 try:
     import torch
-    from mmengine.utils import track_iter_progress
 
+    from mmattn.analysis.extras import require
     from mmattn.analysis.visualize.attention import KINDS, Recorder, find, inventory, pooling_shares
     from mmattn.analysis.visualize.cam import METHODS, TARGETS, Choice, Explainer
-    from mmattn.analysis.visualize.extras import require
     from mmattn.analysis.visualize.network import Network
-    from mmattn.analysis.visualize.report import Report
+    from mmattn.analysis.visualize.output import PictureFolder
     from mmattn.analysis.visualize.sizes import compare_sizes, survey
     from mmattn.engine import launch, preflight
     from mmattn.engine.arguments import check_device, positive, score
+    from mmattn.engine.progress import progress
     from mmattn.errors import UserError
 except ModuleNotFoundError as missing:
     print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
@@ -121,26 +121,26 @@ def choose_kinds(network, args):
     return [kind for kind in has if args.only is None or kind in args.only]
 
 
-def show_images(network, report, names, kinds, args):
+def show_images(network, output, names, kinds, args):
     explainer = choice = None
     if args.only is None or 'gradcam' in args.only:
         methods = args.method or ['gradcam', 'gradcam++'] + ['hirescam'] * network.is_detector
         explainer = Explainer(network, methods, args.layer)
         classes = [network.class_index(name) for name in args.classes] if args.classes else None
         choice = Choice(args.target, args.top, args.score_thr, classes)
-    for name, file in track_iter_progress(list(names.items())):
-        prepared = network.open(file)
-        readings = read_attention(network, prepared, kinds)
-        explanations = explainer.explain(prepared, choice) if explainer else []
-        report.add_image(name, prepared, explanations, readings, args.target if network.is_detector else None,
+    for name, file in progress(names.items(), 'pictures', len(names)):
+        image = network.open(file)
+        readings = read_attention(network, image, kinds)
+        explanations = explainer.explain(image, choice) if explainer else []
+        output.add_image(name, image, explanations, readings, args.target if network.is_detector else None,
                          ['Nothing was detected.'] if explainer and not explanations else [])
 
 
-def read_attention(network, prepared, kinds):
+def read_attention(network, image, kinds):
     if not kinds:
         return {}
     with Recorder(network.model, kinds) as recorder:
-        network.run_backbone(prepared)
+        network.run_backbone(image)
     return recorder.take()
 
 
@@ -161,19 +161,19 @@ def main():
     launch.register_modules(cfg)
     network = Network(cfg, args.checkpoint, args.device)
     kinds = choose_kinds(network, args)
-    report = Report(args.out, f'What {Path(args.config).stem} looks at', [
+    output = PictureFolder(args.out, f'What {Path(args.config).stem} looks at', [
         f'Config {args.config}, checkpoint {args.checkpoint}.', f'Attention: {inventory(network.model)}.'])
 
     if args.dataset is not None:
         print('depth attention over the validation set')
         found = survey(network, args.dataset or None)
-        report.add_sizes(found, compare_sizes(found))
+        output.add_sizes(found, compare_sizes(found))
     if 'pooling' in kinds:
-        report.add_pooling(pooling_shares(network.model))
+        output.add_pooling(pooling_shares(network.model))
     if names:
         print(f'pictures of {len(names)} images')
-        show_images(network, report, names, kinds, args)
-    print(f'written to {args.out}; open {report.write_page()}')
+        show_images(network, output, names, kinds, args)
+    print(f'written to {args.out}; open {output.write_page()}')
 
 
 if __name__ == '__main__':

@@ -16,9 +16,9 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from PIL import Image
 
-from mmattn.analysis.runs.ap import average_precisions, format_table
 from mmattn.analysis.runs.curves import smooth
 from mmattn.analysis.runs.history import read_history
+from mmattn.analysis.runs.metrics import average_precisions, format_table
 from mmattn.analysis.runs.pictures import (
     Example,
     Instances,

@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from mmattn.analysis.runs.ap import average_precisions
 from mmattn.analysis.runs.history import History
+from mmattn.analysis.runs.metrics import average_precisions
 from mmattn.files import atomic_path
 
 COLORS = {'box': 'tab:blue', 'mask': 'tab:orange'}

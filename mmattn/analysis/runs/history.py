@@ -1,6 +1,7 @@
 """The history of a training, read from the work folder of mmengine's Runner."""
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,6 +42,15 @@ class History:
     wall_time: float | None = None
     peak_memory: int | None = None
     device: str | None = None
+
+
+def counted_in(validations: Sequence[Validation]) -> str:
+    """What the position of these validations is counted in, 'epoch' or 'iteration'.
+
+    Args:
+        validations: Validations of one or several trainings.
+    """
+    return 'epoch' if all(validation.epoch is not None for validation in validations) else 'iteration'
 
 
 def read_history(work_dir: str | Path) -> History:

@@ -1,4 +1,4 @@
-"""The packages that only the pictures need."""
+"""The optional packages that charts and pictures need."""
 import importlib
 from types import ModuleType
 
@@ -10,8 +10,11 @@ PACKAGES = {'pytorch_grad_cam': 'grad-cam', 'matplotlib': 'matplotlib'}
 def require(module: str) -> ModuleType:
     """Imports a module of an optional package.
 
+    Args:
+        module: Name of the module, for instance 'pytorch_grad_cam.utils.image'.
+
     Raises:
-        UserError: If it, or a package that it needs, is not installed.
+        UserError: The package, or one that it needs, is not installed.
     """
     try:
         return importlib.import_module(module)
