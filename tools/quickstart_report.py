@@ -9,7 +9,7 @@ try:
     from mmattn.analysis.runs.curves import draw_curves
     from mmattn.analysis.runs.history import read_history
     from mmattn.analysis.runs.metrics import average_precisions, format_table
-    from mmattn.analysis.runs.pictures import draw_example, draw_sheet, save_png
+    from mmattn.analysis.runs.pictures import draw_example, draw_sheet, save_picture
     from mmattn.analysis.runs.predictions import Predictor
     from mmattn.analysis.runs.work_dir import find_checkpoint, find_config, planned_end
     from mmattn.engine import launch, preflight
@@ -92,13 +92,13 @@ def draw_pictures(cfg, checkpoint, args):
     print(f'drawing predictions of {checkpoint.name} on {len(indices)} of '
           f'{len(predictor.dataset)} validation images')
     for number, example in enumerate(predictor.examples(indices, args.score_thr)):
-        save_png(draw_example(example, args.score_thr),
+        save_picture(draw_example(example, args.score_thr),
                  args.work_dir / 'predictions' / f'{example.name}.png')
         if number in on_sheet:
             examples.append(example)
     for panel in (320, 256, 192, 128):  # until it is small enough for a README
         sheet = draw_sheet(examples, args.score_thr, panel)
-        if save_png(sheet, args.work_dir / 'predictions.png', colors=256) < SHEET_BYTES:
+        if save_picture(sheet, args.work_dir / 'predictions.png', colors=256) < SHEET_BYTES:
             break
 
 

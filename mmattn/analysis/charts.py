@@ -37,12 +37,12 @@ def style() -> Iterator[None]:
     """
     matplotlib = require('matplotlib')
     settings = {
-        'font.family': 'sans-serif', 'font.size': 10, 'axes.titlesize': 10, 'axes.titleweight': 'bold',
-        'text.color': TEXT, 'axes.labelcolor': TEXT, 'axes.titlecolor': TEXT, 'xtick.color': TEXT, 'ytick.color': TEXT,
+        'font.family': 'sans-serif', 'font.size': 10, 'axes.titlesize': 10, 'text.color': TEXT, 'axes.labelcolor': TEXT,
+        'axes.titlecolor': TEXT, 'xtick.color': TEXT, 'ytick.color': TEXT, 'xtick.major.size': 0, 'ytick.major.size': 0,
         'axes.edgecolor': TEXT, 'axes.linewidth': 0.8, 'axes.spines.top': False, 'axes.spines.right': False,
-        'axes.axisbelow': True, 'grid.color': RULE, 'grid.linewidth': 0.8, 'xtick.major.size': 0, 'ytick.major.size': 0,
-        'axes.prop_cycle': matplotlib.cycler(color=COLORS), 'legend.frameon': False, 'lines.linewidth': 1.7,
-        'lines.markersize': 4.5, 'svg.fonttype': 'none', 'svg.hashsalt': 'mmattn'}
+        'axes.axisbelow': True, 'grid.color': RULE, 'grid.linewidth': 0.8, 'legend.frameon': False,
+        'axes.prop_cycle': matplotlib.cycler(color=COLORS), 'lines.linewidth': 1.7, 'lines.markersize': 4.5,
+        'svg.fonttype': 'none', 'svg.hashsalt': 'mmattn'}
     with matplotlib.rc_context(settings):
         yield
 

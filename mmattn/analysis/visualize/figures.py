@@ -98,7 +98,8 @@ def draw_depth(readings: Sequence[Reading]):
         bars.set(title=f'{reading.name}{gate}', xticks=_ticks(depth), ylim=(0, 1.12 * max(top, 1 / depth)))
         if depth <= 8:
             for block, weight in zip(blocks, weights.mean(1), strict=True):
-                bars.text(block, 0.01 * top, f'{weight:.2f}', ha='center', va='bottom', fontsize=10, color='white')
+                bars.text(block, 0.01 * top, f'{weight:.2f}', ha='center', va='bottom', color='white',
+                          fontsize=min(10, 44 / depth))
         order = (weights * blocks[:, None]).sum(0).argsort()
         picture = channels.imshow(weights[:, order], aspect='auto', cmap='viridis', vmin=0, vmax=1,
                                   extent=(0, weights.shape[1], depth + 0.5, 0.5), interpolation='nearest')
@@ -147,7 +148,7 @@ def draw_pooling(shares: dict[str, float]):
     axis.plot(range(len(shares)), list(shares.values()), marker='o', color=COLORS[1])
     axis.axhline(0.5, color=TEXT, linestyle='--', linewidth=1)
     _block_axis(axis, list(shares))
-    axis.set(title='SPEM: share of the maximum in the pooled value (the minimum has the rest; dashed: half and half)',
+    axis.set(title='SPEM: share of the maximum in the pooled value',
              ylabel=r'$p_0^2\,/\,(p_0^2 + p_1^2)$', ylim=(-0.03, 1.03))
     return figure
 

@@ -25,7 +25,8 @@ CAM_CAPTIONS = {
     None: 'What speaks for each class; beside its name its probability.',
 }
 CAM_LIMIT = (' Grad-CAM and Grad-CAM++ have one weight for a whole channel, so what looks like the object lights up '
-             'elsewhere in the image too, whether it matters to this detection or not; HiResCAM has one for each position.')
+             'elsewhere in the image too, whether it matters to this detection or not; HiResCAM has one for each '
+             'position.')
 
 
 class PictureFolder:
@@ -80,7 +81,8 @@ class PictureFolder:
             pictures.append(self._save(
                 figures.draw_maps(image.image, readings['maps'], image.padded_size), f'{name}_maps.png',
                 'Spatial attention', 'The weight of each position in every block, averaged over groups of channels. '
-                "Each panel has its own colours from least to largest, as its title says, with the map's size."))
+                'Each panel has its own colours from least to largest; its title has their range and the size of the '
+                'attention map.'))
         if readings:
             file = f'{name}.json'
             write_json({kind: [_as_dict(kind, reading) for reading in of_kind] for kind, of_kind in readings.items()},
@@ -97,7 +99,8 @@ class PictureFolder:
         write_json(shares, self.folder / 'pooling.json')
         picture = self._save(
             figures.draw_pooling(shares), 'pooling.png', "SPEM's pooling",
-            'How each block mixes the maximum and the minimum of a channel, from the first block to the last.')
+            'How each block mixes the maximum and the minimum of a channel, from the first block to the last: the '
+            'minimum has the rest of the share (dashed: half and half).')
         self.sections.append(Section('Pooling by depth', pictures=(picture,), files=('pooling.json',)))
 
     def add_sizes(self, found: Survey, stages: Sequence[StageBySize]) -> None:
