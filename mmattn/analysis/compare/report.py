@@ -160,7 +160,7 @@ def _precision_recall_curves(comparison: Comparison) -> list[Picture]:
 def _draw(comparison: Comparison, title: str, x_label: str, y_label: str, curves: Mapping[int, Curve],
           markers: bool = False, most: float | None = None) -> Picture:
     """A chart with the curves of the runs, by their number; without the points that are not finite."""
-    figure = new_figure(4.7, 3.1)
+    figure = new_figure(4.3, 2.85)
     axes = figure.subplots()
     hints, ends = {}, {'x': [], 'y': []}
     for i, curve in curves.items():
