@@ -17,6 +17,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from mmattn.analysis.charts import series_style
 from mmattn.analysis.compare.comparison import (
     Comparison,
     compare,
@@ -293,6 +294,11 @@ def test_charts_leave_out_what_is_not_finite_and_keep_their_ids_apart(tmp_path):
     assert page.count('a&lt;b: 20.0 at 1') == 2 and 'a&lt;b: 40.0 at 3' in page  # once for boxes, once for masks
     assert not re.search(r'\b(nan|inf)\b', ''.join(attributes.get('d', '') for attributes in elements(page, 'path')))
     assert not elements(page[page.index('<svg'):], 'style') and 'Training loss: a&lt;b, second' in page
+
+
+def test_series_with_the_same_color_have_other_strokes():
+    looks = [series_style(number) for number in range(24)]
+    assert len({(look['color'], str(look['linestyle'])) for look in looks}) == 24
 
 
 # The page, Markdown and CSV.

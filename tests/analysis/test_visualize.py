@@ -307,6 +307,25 @@ def test_heat_maps_are_those_of_the_package(classifier, images):
         np.testing.assert_allclose(explanation.heat[title], expected, atol=1e-5)
 
 
+@pytest.mark.parametrize('brightness', [0, 25, 255])
+def test_heat_is_seen_on_dark_and_bright_images(tmp_path, brightness):
+    pytest.importorskip('pytorch_grad_cam')
+    from mmattn.analysis.visualize.cam import Explanation
+    heat = np.zeros((60, 60), np.float32)
+    heat[20:40, 20:40] = 0.9
+    image = Image.new('RGB', (60, 60), (brightness,) * 3)
+    reading = attention.Reading('layer1.0', 'EMA', torch.from_numpy(heat)[None], ['group 1'])
+    for figure in (figures.draw_cam(image, [Explanation('', np.empty((0, 4)), {'Grad-CAM': heat})]),
+                   figures.draw_maps(image, [reading], image.size)):
+        save_png(figure, tmp_path / 'picture.png')
+        panel = figure.axes[1 if len(figure.axes) > 2 else 0].get_window_extent()
+        with Image.open(tmp_path / 'picture.png') as picture:
+            scale = picture.width / figure.bbox.width
+            red, green, blue = picture.convert('RGB').getpixel(
+                (int(scale * (panel.x0 + panel.x1) / 2), picture.height - int(scale * (panel.y0 + panel.y1) / 2)))
+        assert red > 120 and red - blue > 60, (red, green, blue)
+
+
 def test_the_image_shown_is_what_the_network_sees(classifier, images):
     network = load(classifier)
     image = network.open(images / 'a.png')
@@ -433,7 +452,7 @@ onload = () => {{
   const view = document.getElementById('page').contentWindow, page = view.document;
   page.querySelectorAll('.enlarge')[1].dispatchEvent(new view.MouseEvent('click', {{bubbles: true, cancelable: true}}));
   const dialog = page.querySelector('dialog'), large = dialog.querySelector('img');
-  document.body.dataset.enlarged = dialog.open && large.clientWidth > 0.9 * dialog.clientWidth - 40;
+  document.body.dataset.enlarged = dialog.open && large.clientWidth > 1.2 * page.images[1].clientWidth;
   document.body.dataset.shown = [...page.images].filter((image) => image.complete && image.naturalWidth > 0).length;
   document.body.dataset.overflow = page.documentElement.scrollWidth > view.innerWidth;
   document.body.dataset.requests = view.performance.getEntriesByType('resource').map((entry) => entry.name)

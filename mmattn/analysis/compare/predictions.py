@@ -24,6 +24,7 @@ from mmattn.engine.progress import progress
 from mmattn.engine.quiet import silent
 from mmattn.errors import UserError
 from mmattn.files import atomic_path
+from mmattn.inference import prepare
 
 LATENCY_IMAGES, WARM_UP = 8, 2
 
@@ -97,7 +98,7 @@ def predict(cfg: Config, checkpoint: Path, device: str) -> dict:
     """
     path = cache_path(cfg, checkpoint)
     loader = validation_images(cfg)
-    batches = _run(load_model(cfg, checkpoint, device), loader)
+    batches = _run(prepare(load_model(cfg, checkpoint, device)), loader)
     metric = _coco_metric(cfg)
     found = _detections(batches, loader.dataset, metric) if metric else _answers(batches)
     with atomic_path(path) as temporary:
@@ -108,7 +109,8 @@ def predict(cfg: Config, checkpoint: Path, device: str) -> dict:
 def measure_latency(cfg: Config, checkpoint: Path, device: str, seconds: float) -> Latency:
     """Times the network on validation images, one by one, at least once each of :data:`LATENCY_IMAGES`.
 
-    From the loaded image to the result: normalisation, network, and what follows it (NMS, pasting of masks).
+    From the loaded image to the result: normalisation, network, and what follows it (NMS, pasting of masks). Networks
+    run as they were trained, not prepared for inference, which would favour those of this package.
 
     Args:
         cfg: Config of the training.
@@ -133,7 +135,7 @@ def measure_latency(cfg: Config, checkpoint: Path, device: str, seconds: float) 
 
 
 def load_model(cfg: Config, checkpoint: Path, device: str) -> nn.Module:
-    """The trained model of a run, in eval mode, for all predictions and their latency.
+    """The trained model of a run, in eval mode.
 
     Args:
         cfg: Config of the training.

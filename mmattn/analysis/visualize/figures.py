@@ -8,13 +8,13 @@ import numpy as np
 from PIL import Image
 
 from mmattn.analysis.charts import COLORS, RULE, TEXT, new_figure, style
+from mmattn.analysis.extras import require
 
 from .attention import Reading
 from .cam import Explanation
 from .sizes import SIZES, StageBySize
 
 PANEL = 2.6  # inches
-HEAT = 'turbo'
 SIZE_COLORS = COLORS[:3]
 
 
@@ -42,7 +42,7 @@ def draw_cam(image: Image.Image, explanations: Sequence[Explanation]):
         for column in row:
             _draw_boxes(column, explanation.boxes)
             _frame(column, image)
-    _colour_bar(figure, axes, 'importance, from none (0) to the most in the image (1)', 0, 1)
+    _colour_bar(figure, axes, 'importance (1: the most)', 0, 1)
     return figure
 
 
@@ -74,7 +74,7 @@ def draw_maps(image: Image.Image, readings: Sequence[Reading], padded: tuple[int
         gate = '' if reading.gate is None else f', gate {reading.gate:.2f}'
         axis.set_title(f'{reading.name}: {reading.module}{gate}\n{low:.3f} to {high:.3f}, '
                        f'{weights.shape[1]} x {weights.shape[0]}', fontsize=8)
-    _colour_bar(figure, axes, "weight of a position: least to largest of each panel", 0, 1, ticks=('least', 'largest'))
+    _colour_bar(figure, axes, 'weight of a position in its panel', 0, 1, ticks=('least', 'largest'))
     return figure
 
 
@@ -195,19 +195,25 @@ def _panel_size(image: Image.Image) -> tuple[float, float]:
     return image.width * scale, image.height * scale
 
 
+def _heat_colors():
+    """Turbo without its ends, which are nearly black: from blue over green to red."""
+    matplotlib = require('matplotlib')
+    colors = matplotlib.colormaps['turbo'](np.linspace(0.08, 0.88, 256))
+    return require('matplotlib.colors').ListedColormap(colors, 'heat')
+
+
 def _backdrop(image: Image.Image) -> np.ndarray:
     """An image in greys from 0.35 to 1, (H, W): on black, of which a dark image has much, no colour is seen."""
     grey = np.asarray(image.convert('L'), float)
-    low, high = np.percentile(grey, (1, 99))
-    return 0.35 + 0.65 * np.clip((grey - low) / max(high - low, 32), 0, 1)
+    return 0.35 + 0.65 * np.clip(grey / max(np.percentile(grey, 99), 32), 0, 1)
 
 
 def _overlay(axis, backdrop: np.ndarray, heat: np.ndarray, size: tuple[int, int], low: float, high: float,
              opacity: float | np.ndarray) -> None:
     """Lays a heat map of any resolution, which covers `size` pixels, over an image that may cover less."""
     axis.imshow(backdrop, cmap='gray', vmin=0, vmax=1)
-    axis.imshow(heat, cmap=HEAT, alpha=opacity, vmin=low, vmax=max(high, low + 1e-6), interpolation='bilinear',
-                extent=(-0.5, size[0] - 0.5, size[1] - 0.5, -0.5))
+    axis.imshow(heat, cmap=_heat_colors(), alpha=opacity, vmin=low, vmax=max(high, low + 1e-6),
+                interpolation='bilinear', extent=(-0.5, size[0] - 0.5, size[1] - 0.5, -0.5))
 
 
 def _frame(axis, image: Image.Image) -> None:
@@ -225,7 +231,7 @@ def _draw_boxes(axis, boxes: np.ndarray) -> None:
 def _colour_bar(figure, axes, label: str, low: float, high: float, ticks: Sequence[str] = ()) -> None:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
-    bar = figure.colorbar(ScalarMappable(Normalize(low, high), HEAT), ax=list(axes.flat), pad=0.01, aspect=30)
+    bar = figure.colorbar(ScalarMappable(Normalize(low, high), _heat_colors()), ax=list(axes.flat), pad=0.01, aspect=30)
     bar.set_label(label, fontsize=9)
     if ticks:
         bar.set_ticks([low, high], labels=list(ticks), fontsize=8)
