@@ -115,7 +115,7 @@ def main():
         raise UserError(
             f"the last validation in '{args.work_dir}' gave no box or mask AP: nothing was "
             'detected, or the config has another evaluator than CocoMetric; train longer, or '
-            'mend val_evaluator')
+            'correct val_evaluator')
     stopped_at = planned_end(cfg, history)
     if args.max_images:
         preflight.check_packages(cfg)

@@ -352,8 +352,17 @@ def test_detections_are_explained_from_the_map_they_come_from(detector, images):
     assert sum(len(one.boxes) for one in together) == 5 and together[0].title.endswith(' found')
     [best] = explainer.explain(image, Choice(score_thr=1.0))
     assert best.title.endswith('(below 1)')
-    deep = Explainer(network, ['gradcam'], 'backbone').explain(image, Choice(limit=1, score_thr=0.0))
-    assert deep[0].heat['Grad-CAM'].any()  # through the frozen stage and the recomputed blocks, too
+
+
+@pytest.mark.parametrize('layer', ['backbone', 'backbone.layer1', 'backbone.layer2.1', 'backbone.layer3.0.conv2'])
+def test_any_module_explains_a_detection(detector, images, layer):
+    """A block of a stage with depth attention, too, and through frozen stages and checkpointed blocks."""
+    pytest.importorskip('pytorch_grad_cam')
+    from mmattn.analysis.visualize.cam import Choice, Explainer
+    network = load(detector)
+    image = network.open(images / 'a.png')
+    [best] = Explainer(network, ['gradcam', 'layercam'], layer).explain(image, Choice(limit=1, score_thr=0.0))
+    assert best.heat['Grad-CAM'].shape == (72, 96) and best.heat['LayerCAM'].max() > 0.5
 
 
 def test_a_class_with_no_detection_gives_nothing(detector, images):

@@ -46,7 +46,7 @@ class KeepGraph(TorchFunctionMode):
 
 
 class Network:
-    """The model of an mmdet or mmpretrain config, with trained weights, in eval mode; all its parameters get gradients.
+    """The model of an mmdet or mmpretrain config, with trained weights, in eval mode.
 
     Args:
         cfg: Config of the model, its modules registered.
@@ -64,12 +64,12 @@ class Network:
                             "'mmpretrain'")
         self.cfg = cfg
         self.is_detector = scope == 'mmdet'
-        trained = load_trained(cfg, checkpoint, device)
-        self.model = trained.model
-        self.classes = trained.classes or _classes_of(cfg)
-        self.device = torch.device(device)
-        # Gradients have to reach every activation, those of frozen stages and of checkpointed blocks too.
-        self.model.to(self.device).eval().requires_grad_(True)
+        settings = dict(cfg.model)
+        settings.setdefault('data_preprocessor', cfg.get('data_preprocessor'))
+        self.model = revert_sync_batchnorm(MODELS.build(settings))
+        self.classes = _load(self.model, checkpoint) or _classes_of(cfg)
+        self.model.to(device).eval()
+        # Gradients have to reach every activation, those inside of checkpointed blocks too.
         for module in self.model.modules():
             if getattr(module, 'with_cp', False):
                 module.with_cp = False
@@ -141,7 +141,7 @@ class Network:
             image: Image to detect in.
         """
         with torch.enable_grad(), KeepGraph():
-            return self.model(image.inputs, image.samples, mode='predict')[0].pred_instances
+            return self.model(_with_gradients(image.inputs), image.samples, mode='predict')[0].pred_instances
 
     def classify(self, image: InputImage) -> Tensor:
         """The logits of an image with gradients, (classes,).
@@ -150,7 +150,7 @@ class Network:
             image: Image to classify.
         """
         with torch.enable_grad():
-            logits = self.model(image.inputs, image.samples, mode='tensor')
+            logits = self.model(_with_gradients(image.inputs), image.samples, mode='tensor')
         if isinstance(logits, (tuple, list)):
             logits = logits[-1]
         return logits[0]
@@ -173,6 +173,19 @@ class Network:
         near = [other for other in modules if end and end in other][:5] or ['backbone', *(
             f'backbone.{child}' for child, _ in self.model.backbone.named_children())][:8]
         raise UserError(f'the model has no module {name!r}; some that it has: {", ".join(near)}')
+
+
+def _with_gradients(inputs: Tensor) -> Tensor:
+    """The same input, on whose account every activation has gradients, those of frozen stages too."""
+    return inputs.detach().clone().requires_grad_()
+
+
+def _load(model: nn.Module, checkpoint: str | Path) -> list[str] | None:
+    """Loads the weights; returns the classes that they were trained on, if the file says so."""
+    content = load_trained(model, checkpoint)
+    meta = content.get('meta', {})
+    meta = {key.lower(): value for key, value in {**meta, **meta.get('dataset_meta', {})}.items()}
+    return meta.get('classes')
 
 
 def _classes_of(cfg: Config) -> list[str] | None:
