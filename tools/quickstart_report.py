@@ -7,7 +7,7 @@ try:
     import torch
 
     from mmattn.analysis.runs.curves import draw_curves
-    from mmattn.analysis.runs.history import read_history
+    from mmattn.analysis.runs.history import duration, read_history
     from mmattn.analysis.runs.metrics import average_precisions, format_table
     from mmattn.analysis.runs.pictures import draw_example, draw_sheet, save_picture
     from mmattn.analysis.runs.predictions import Predictor
@@ -70,10 +70,9 @@ def describe_resources(history):
     if history.wall_time is None:
         return ('time and memory were not recorded; put dict(type=\'mmattn.ResourceHook\') into '
                 'the custom_hooks of the config')
-    minutes, seconds = divmod(round(history.wall_time), 60)
     device = 'process on CPU' if history.device == 'cpu' else history.device
-    memory = 'not recorded' if history.peak_memory is None else f'{history.peak_memory / 2 ** 30:.2f} GiB'
-    return f'training + evaluation: {minutes} min {seconds:02d} s, peak memory: {memory} ({device})'
+    return (f'training + evaluation: {duration(history.wall_time)}, '
+            f'peak memory: {history.peak_memory / 2 ** 30:.2f} GiB ({device})')
 
 
 def spread(count, total):

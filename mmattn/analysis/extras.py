@@ -21,5 +21,5 @@ def require(module: str) -> ModuleType:
     except ModuleNotFoundError as error:
         package = PACKAGES[module.partition('.')[0]]
         reason = '' if error.name == module else f' (it lacks {error.name})'
-        raise UserError(f"the pictures need the package {package}, which is not installed{reason}; install it "
+        raise UserError(f"charts and pictures need the package {package}, which is not installed{reason}; install it "
                         "with: pip install 'mmattn[viz]'") from error

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from mmattn.analysis.complexity.metafile import NOT_FOUND
 from mmattn.analysis.complexity.tables import counted_parameters
 from mmattn.analysis.page import NONE, Badge, Cell, Table, TableRow
-from mmattn.analysis.runs.history import History, counted_in
+from mmattn.analysis.runs.history import History, counted_in, duration
 from mmattn.analysis.runs.metrics import METRICS
 
 from .comparison import Comparison
@@ -181,11 +181,7 @@ def _printed(figure: str | None) -> str:
 
 
 def _time(history: History | None) -> Cell:
-    if history is None or history.wall_time is None:
-        return Cell()
-    minutes, seconds = divmod(round(history.wall_time), 60)
-    hours, minutes = divmod(minutes, 60)
-    return Cell(f'{hours} h {minutes:02d} min' if hours else f'{minutes} min {seconds:02d} s')
+    return Cell() if history is None or history.wall_time is None else Cell(duration(history.wall_time))
 
 
 def _device(history: History | None) -> Cell:

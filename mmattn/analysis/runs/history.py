@@ -53,6 +53,17 @@ def counted_in(validations: Sequence[Validation]) -> str:
     return 'epoch' if all(validation.epoch is not None for validation in validations) else 'iteration'
 
 
+def duration(seconds: float) -> str:
+    """A time in words, for instance '3 min 07 s' or '2 h 05 min'.
+
+    Args:
+        seconds: Time in seconds.
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f'{hours} h {minutes:02d} min' if hours else f'{minutes} min {rest:02d} s'
+
+
 def read_history(work_dir: str | Path) -> History:
     """Reads all parts of a training; a resumed one has a folder, named by time, for each part.
 
