@@ -46,7 +46,7 @@ setup(
     author='The mmattn authors',
     license='Apache-2.0',
     packages=find_packages(include=['mmattn', 'mmattn.*']),
-    package_data={'mmattn.analysis.page': ['template/*']},
+    package_data={'mmattn': ['py.typed'], 'mmattn.analysis.page': ['template/*']},
     python_requires='>=3.10',
     install_requires=['torch>=2.1', 'torchvision>=0.16', 'numpy', 'packaging', 'safetensors>=0.4'],
     extras_require={

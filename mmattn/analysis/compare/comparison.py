@@ -13,7 +13,7 @@ from mmattn.errors import UserError, kind_and_text
 from .intervals import Difference, differences_to
 from .metrics import evaluate
 from .predictions import cache_path, load_predictions, measure_latency, predict
-from .runs import Run, one_line
+from .runs import Run
 
 # Logs round AP to 0.1 points.
 ROUNDING = 0.051
@@ -76,7 +76,7 @@ def count_complexity(run: Run) -> None:
     try:
         run.complexity = measure(run.config_path, slots=False)
     except UserError as error:
-        run.notes.append(f'parameters and MACs could not be counted: {one_line(error)}')
+        run.notes.append(f'parameters and MACs could not be counted: {kind_and_text(error)}')
 
 
 def evaluate_predictions(run: Run, device: str | None) -> None:

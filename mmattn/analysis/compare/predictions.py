@@ -4,7 +4,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import pickle
 import tempfile
 import time
 from collections.abc import Iterable
@@ -14,17 +13,17 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.registry import METRICS, MODELS, init_default_scope
-from mmengine.runner import Runner, load_checkpoint
+from mmengine.registry import METRICS, init_default_scope
+from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from mmattn.engine import launch, preflight
 from mmattn.engine.progress import progress
 from mmattn.engine.quiet import silent
+from mmattn.engine.trained import load_trained
 from mmattn.errors import UserError
 from mmattn.files import atomic_path
-from mmattn.inference import prepare
 
 LATENCY_IMAGES, WARM_UP = 8, 2
 
@@ -98,7 +97,8 @@ def predict(cfg: Config, checkpoint: Path, device: str) -> dict:
     """
     path = cache_path(cfg, checkpoint)
     loader = validation_images(cfg)
-    batches = _run(prepare(load_model(cfg, checkpoint, device)), loader)
+    model = load_trained(cfg, checkpoint, device, prepared=True).model
+    batches = _run(model, loader)
     metric = _coco_metric(cfg)
     found = _detections(batches, loader.dataset, metric) if metric else _answers(batches)
     with atomic_path(path) as temporary:
@@ -122,7 +122,7 @@ def measure_latency(cfg: Config, checkpoint: Path, device: str, seconds: float) 
         UserError: Data or checkpoint are missing or damaged.
     """
     batches = list(itertools.islice(validation_images(cfg, one_by_one=True), LATENCY_IMAGES))
-    model = load_model(cfg, checkpoint, device)
+    model = load_trained(cfg, checkpoint, device).model
     for batch in batches[:WARM_UP]:
         _seconds(model, batch, device)
     times, start = [], time.perf_counter()
@@ -132,32 +132,6 @@ def measure_latency(cfg: Config, checkpoint: Path, device: str, seconds: float) 
             break
     low, median, high = np.percentile(times, [10, 50, 90])
     return Latency(float(median), float(low), float(high), len(times), _machine(device))
-
-
-def load_model(cfg: Config, checkpoint: Path, device: str) -> nn.Module:
-    """The trained model of a run, in eval mode.
-
-    Args:
-        cfg: Config of the training.
-        checkpoint: Path of the checkpoint.
-        device: Device of the model: 'cpu', 'cuda', 'cuda:1', …
-
-    Raises:
-        UserError: The library of the config is missing, or the checkpoint is damaged or of another network.
-    """
-    launch.register_modules(cfg)
-    init_default_scope(cfg.get('default_scope', 'mmengine'))
-    model = dict(cfg.model)
-    if cfg.get('data_preprocessor') is not None:  # where mmpretrain's configs have it
-        model.setdefault('data_preprocessor', cfg.data_preprocessor)
-    with silent():
-        network = MODELS.build(model)
-        try:
-            load_checkpoint(network, str(checkpoint), map_location='cpu', strict=True)
-        except (RuntimeError, EOFError, OSError, KeyError, pickle.UnpicklingError) as error:
-            raise UserError(f"the checkpoint '{checkpoint}' is damaged, or is not of the network of the config "
-                            f'({" ".join(str(error).split())[:100]})') from error
-    return network.to(device).eval()
 
 
 def validation_images(cfg: Config, one_by_one: bool = False) -> DataLoader:

@@ -6,14 +6,11 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
-from mmengine.model import revert_sync_batchnorm
-from mmengine.registry import init_default_scope
 from PIL import Image
 
 from mmattn.analysis.runs.pictures import Example, Instances
 from mmattn.engine.progress import progress
-from mmattn.inference import prepare
-from mmattn.weights.trained import load_trained
+from mmattn.engine.trained import load_trained
 
 
 class Predictor:
@@ -32,9 +29,6 @@ class Predictor:
         from mmdet.registry import DATASETS
         self.model = load_trained(cfg, checkpoint, device, prepared=True).model
         self.dataset = DATASETS.build(cfg.val_dataloader.dataset)
-        self.model = revert_sync_batchnorm(MODELS.build(cfg.model))
-        load_trained(self.model, checkpoint)
-        self.model = prepare(self.model.to(device))
         self.classes = self.dataset.metainfo['classes']
 
     def examples(self, indices: list[int], score_thr: float) -> Iterator[Example]:

@@ -64,11 +64,9 @@ class Network:
                             "'mmpretrain'")
         self.cfg = cfg
         self.is_detector = scope == 'mmdet'
-        settings = dict(cfg.model)
-        settings.setdefault('data_preprocessor', cfg.get('data_preprocessor'))
-        self.model = revert_sync_batchnorm(MODELS.build(settings))
-        self.classes = _load(self.model, checkpoint) or _classes_of(cfg)
-        self.model.to(device).eval()
+        trained = load_trained(cfg, checkpoint, device)
+        self.model = trained.model
+        self.classes = trained.classes or _classes_of(cfg)
         # Gradients have to reach every activation, those inside of checkpointed blocks too.
         for module in self.model.modules():
             if getattr(module, 'with_cp', False):
@@ -178,14 +176,6 @@ class Network:
 def _with_gradients(inputs: Tensor) -> Tensor:
     """The same input, on whose account every activation has gradients, those of frozen stages too."""
     return inputs.detach().clone().requires_grad_()
-
-
-def _load(model: nn.Module, checkpoint: str | Path) -> list[str] | None:
-    """Loads the weights; returns the classes that they were trained on, if the file says so."""
-    content = load_trained(model, checkpoint)
-    meta = content.get('meta', {})
-    meta = {key.lower(): value for key, value in {**meta, **meta.get('dataset_meta', {})}.items()}
-    return meta.get('classes')
 
 
 def _classes_of(cfg: Config) -> list[str] | None:
