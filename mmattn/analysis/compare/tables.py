@@ -147,7 +147,8 @@ def _cost_caption(comparison: Comparison) -> str:
         least, most = (f(latency.forwards for latency in latencies) for f in (min, max))
         number = f'{least}' if least == most else f'{least} to {most}'
         sentences.append(f'Latency: median of {number} single validation images, from the loaded image to the result '
-                         f'(in brackets the first and ninth decile), measured on {machines}.')
+                         f'(in brackets the first and ninth decile), measured on {machines}; the networks as they '
+                         'were trained, not prepared for inference.')
     sentences.append('Time and memory: of the training with its validations, as mmattn.ResourceHook recorded them; '
                      'memory of the GPU, or of the process on a CPU.')
     return ' '.join(sentences)
