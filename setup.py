@@ -18,8 +18,8 @@ OPENMMLAB = [
     'mmengine==0.10.7', 'mmcv-lite==2.1.0', 'mmdet==3.3.0', 'mmpretrain==1.2.0', 'numpy<2',
     'torch<2.6', 'torchvision<0.21'
 ]
-RUN = ['pycocotools', 'matplotlib', 'opencv-python-headless']
-VIZ = ['grad-cam>=1.5', 'matplotlib']
+RUN = ['pycocotools', 'matplotlib', 'opencv-python-headless', 'jinja2', 'rich']
+VIZ = ['grad-cam>=1.5', 'matplotlib', 'jinja2']
 TEST = ['pytest', 'pytest-xdist', 'ruff']
 
 
@@ -46,7 +46,7 @@ setup(
     author='The mmattn authors',
     license='Apache-2.0',
     packages=find_packages(include=['mmattn', 'mmattn.*']),
-    package_data={'mmattn': ['py.typed']},
+    package_data={'mmattn': ['py.typed'], 'mmattn.analysis.page': ['template/*']},
     python_requires='>=3.10',
     install_requires=['torch>=2.1', 'torchvision>=0.16', 'numpy', 'packaging', 'safetensors>=0.4'],
     extras_require={

@@ -7,8 +7,8 @@ try:
     import torch
 
     from mmattn.analysis.compare.comparison import compare
-    from mmattn.analysis.compare.run import find_run, read_runs
-    from mmattn.analysis.compare.write import check_outputs, write
+    from mmattn.analysis.compare.report import check_outputs, write
+    from mmattn.analysis.compare.runs import find_run, read_runs
     from mmattn.engine import launch
     from mmattn.engine.arguments import check_device, count, seconds
 except ModuleNotFoundError as missing:
@@ -20,10 +20,10 @@ ROOT = Path(__file__).resolve().parent.parent
 DESCRIPTION = """\
 Compares trainings of mmdet and mmpretrain configs from their work folders.
 
-AP (box and mask) or top-1 and top-5, parameters, FLOPs, time, memory, learning curves and the papers'
+AP (box and mask) or top-1 and top-5, parameters, MACs, time, memory, learning curves and the papers'
 figures come from logs and config. With --predict also precision and recall, and intervals of the
 differences to a baseline; with --latency also the time for one image. An unfinished or damaged run
-stands in the report as such."""
+is in the report as such."""
 EXAMPLES = """\
 Examples:
   # a page from what is in the work folders, in seconds

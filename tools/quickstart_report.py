@@ -6,10 +6,10 @@ from pathlib import Path
 try:
     import torch
 
-    from mmattn.analysis.runs.ap import average_precisions, format_table
     from mmattn.analysis.runs.curves import draw_curves
-    from mmattn.analysis.runs.history import read_history
-    from mmattn.analysis.runs.pictures import draw_example, draw_sheet, save_png
+    from mmattn.analysis.runs.history import duration, read_history
+    from mmattn.analysis.runs.metrics import average_precisions, format_table
+    from mmattn.analysis.runs.pictures import draw_example, draw_sheet, save_picture
     from mmattn.analysis.runs.predictions import Predictor
     from mmattn.analysis.runs.work_dir import find_checkpoint, find_config, planned_end
     from mmattn.engine import launch, preflight
@@ -70,10 +70,9 @@ def describe_resources(history):
     if history.wall_time is None:
         return ('time and memory were not recorded; put dict(type=\'mmattn.ResourceHook\') into '
                 'the custom_hooks of the config')
-    minutes, seconds = divmod(round(history.wall_time), 60)
     device = 'process on CPU' if history.device == 'cpu' else history.device
-    memory = 'not recorded' if history.peak_memory is None else f'{history.peak_memory / 2 ** 30:.2f} GiB'
-    return f'training + evaluation: {minutes} min {seconds:02d} s, peak memory: {memory} ({device})'
+    return (f'training + evaluation: {duration(history.wall_time)}, '
+            f'peak memory: {history.peak_memory / 2 ** 30:.2f} GiB ({device})')
 
 
 def spread(count, total):
@@ -92,13 +91,13 @@ def draw_pictures(cfg, checkpoint, args):
     print(f'drawing predictions of {checkpoint.name} on {len(indices)} of '
           f'{len(predictor.dataset)} validation images')
     for number, example in enumerate(predictor.examples(indices, args.score_thr)):
-        save_png(draw_example(example, args.score_thr),
+        save_picture(draw_example(example, args.score_thr),
                  args.work_dir / 'predictions' / f'{example.name}.png')
         if number in on_sheet:
             examples.append(example)
     for panel in (320, 256, 192, 128):  # until it is small enough for a README
         sheet = draw_sheet(examples, args.score_thr, panel)
-        if save_png(sheet, args.work_dir / 'predictions.png', colors=256) < SHEET_BYTES:
+        if save_picture(sheet, args.work_dir / 'predictions.png', colors=256) < SHEET_BYTES:
             break
 
 
@@ -115,7 +114,7 @@ def main():
         raise UserError(
             f"the last validation in '{args.work_dir}' gave no box or mask AP: nothing was "
             'detected, or the config has another evaluator than CocoMetric; train longer, or '
-            'mend val_evaluator')
+            'correct val_evaluator')
     stopped_at = planned_end(cfg, history)
     if args.max_images:
         preflight.check_packages(cfg)

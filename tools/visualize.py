@@ -5,13 +5,13 @@ from pathlib import Path
 
 try:
     import torch
-    from mmengine.utils import track_iter_progress
 
-    from mmattn.analysis.visualize.attention import KINDS, Recorder, find, inventory, pooling_shares
+    from mmattn.analysis.extras import require
+    from mmattn.analysis.visualize.attention import KINDS, inventory, pooling_shares
     from mmattn.analysis.visualize.cam import METHODS, TARGETS, Choice, Explainer
-    from mmattn.analysis.visualize.extras import require
     from mmattn.analysis.visualize.network import Network
-    from mmattn.analysis.visualize.report import Report
+    from mmattn.analysis.visualize.output import PictureFolder
+    from mmattn.analysis.visualize.show import choose_kinds, find_images, show_images
     from mmattn.analysis.visualize.sizes import compare_sizes, survey
     from mmattn.engine import launch, preflight
     from mmattn.engine.arguments import check_device, positive, score
@@ -47,7 +47,6 @@ Examples:
   # depth attention by object size alone, of 500 validation images
   python tools/visualize.py CONFIG CHECKPOINT --dataset 500 --only depth --out out
 """
-SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp'}
 
 
 def parse_args():
@@ -86,62 +85,13 @@ def parse_args():
     return args
 
 
-def find_images(paths, limit):
-    """Files, and the images in folders, in order of their names; under names that differ."""
-    files = []
-    for path in paths:
-        if path.is_dir():
-            inside = sorted(file for file in path.rglob('*') if file.suffix.lower() in SUFFIXES)
-            if not inside:
-                raise UserError(f"no image ({', '.join(sorted(SUFFIXES))}) in the folder '{path}'")
-            files += inside[:limit]
-        elif path.is_file():
-            files.append(path)
-        else:
-            raise UserError(f"no image or folder '{path}'")
-    names = {}
-    for file in files:
-        name, number = file.stem, 2
-        while name in names:
-            name, number = f'{file.stem}-{number}', number + 1
-        names[name] = file
-    return names
-
-
-def choose_kinds(network, args):
-    """The kinds of attention to show, all that the model has unless told otherwise."""
-    has = find(network.model)
-    for kind in args.only or ():
-        if kind != 'gradcam' and kind not in has:
-            raise UserError(f'--only {kind}: the model has no module for it ({KINDS[kind]}); '
-                            f'it has: {inventory(network.model)}')
-    if args.dataset is not None and 'depth' not in has:
-        raise UserError(f'--dataset is about depth attention (SDA), which the model lacks; it has: '
-                        f'{inventory(network.model)}')
-    return [kind for kind in has if args.only is None or kind in args.only]
-
-
-def show_images(network, report, names, kinds, args):
-    explainer = choice = None
-    if args.only is None or 'gradcam' in args.only:
-        methods = args.method or ['gradcam', 'gradcam++'] + ['hirescam'] * network.is_detector
-        explainer = Explainer(network, methods, args.layer)
-        classes = [network.class_index(name) for name in args.classes] if args.classes else None
-        choice = Choice(args.target, args.top, args.score_thr, classes)
-    for name, file in track_iter_progress(list(names.items())):
-        prepared = network.open(file)
-        readings = read_attention(network, prepared, kinds)
-        explanations = explainer.explain(prepared, choice) if explainer else []
-        report.add_image(name, prepared, explanations, readings, args.target if network.is_detector else None,
-                         ['Nothing was detected.'] if explainer and not explanations else [])
-
-
-def read_attention(network, prepared, kinds):
-    if not kinds:
-        return {}
-    with Recorder(network.model, kinds) as recorder:
-        network.run_backbone(prepared)
-    return recorder.take()
+def make_explainer(network, args):
+    """Grad-CAM and the outputs that it explains, unless --only leaves it out."""
+    if args.only is not None and 'gradcam' not in args.only:
+        return None, Choice()
+    methods = args.method or ['gradcam', 'gradcam++'] + ['hirescam'] * network.is_detector
+    classes = [network.class_index(name) for name in args.classes] if args.classes else None
+    return Explainer(network, methods, args.layer), Choice(args.target, args.top, args.score_thr, classes)
 
 
 def main():
@@ -150,30 +100,30 @@ def main():
     check_device(args.device)
     cfg = launch.load_config(args.config, args.cfg_options)
     preflight.check_packages(cfg)
-    names = find_images(args.images, args.max_images)
+    images = find_images(args.images, args.max_images)
     if not Path(args.checkpoint).is_file():
         raise UserError(f"no checkpoint at '{args.checkpoint}'; name another, or train one with tools/train.py")
     require('matplotlib')
-    if names and (args.only is None or 'gradcam' in args.only):
+    if images and (args.only is None or 'gradcam' in args.only):
         require('pytorch_grad_cam')
     if args.dataset is not None:
         preflight.check_data(cfg, ('val', ))
     launch.register_modules(cfg)
     network = Network(cfg, args.checkpoint, args.device)
-    kinds = choose_kinds(network, args)
-    report = Report(args.out, f'What {Path(args.config).stem} looks at', [
+    kinds = choose_kinds(network, args.only, args.dataset is not None)
+    output = PictureFolder(args.out, f'What {Path(args.config).stem} looks at', [
         f'Config {args.config}, checkpoint {args.checkpoint}.', f'Attention: {inventory(network.model)}.'])
 
     if args.dataset is not None:
         print('depth attention over the validation set')
         found = survey(network, args.dataset or None)
-        report.add_sizes(found, compare_sizes(found))
+        output.add_sizes(found, compare_sizes(found))
     if 'pooling' in kinds:
-        report.add_pooling(pooling_shares(network.model))
-    if names:
-        print(f'pictures of {len(names)} images')
-        show_images(network, report, names, kinds, args)
-    print(f'written to {args.out}; open {report.write_page()}')
+        output.add_pooling(pooling_shares(network.model))
+    if images:
+        print(f'pictures of {len(images)} images')
+        show_images(network, output, images, kinds, *make_explainer(network, args))
+    print(f'written to {args.out}; open {output.write_page()}')
 
 
 if __name__ == '__main__':

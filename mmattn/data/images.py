@@ -1,12 +1,12 @@
 """Sizes of image files, and whether the files decode; many at a time."""
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 from PIL import Image
-from rich.console import Console
-from rich.progress import track
+
+from mmattn.engine.progress import progress
 
 # Aerial images are larger than Pillow expects, and here they are the user's own.
 Image.MAX_IMAGE_PIXELS = None
@@ -67,8 +67,3 @@ def read_size(path: Path, decode: bool = False) -> tuple[int, int]:
     except Exception as error:  # each of Pillow's decoders has its own exceptions for damage
         raise OSError(f'{error}') from error
     return (height, width) if transposed else (width, height)
-
-
-def progress(items: Iterable, label: str, total: int) -> Iterable:
-    """Passes the items on and shows on stderr how many have gone by."""
-    return track(items, label, total, console=Console(stderr=True))

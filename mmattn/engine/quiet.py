@@ -1,7 +1,8 @@
-"""Building without mmengine's several log lines for each initialised parameter."""
+"""Building without mmengine's several log lines for each initialised parameter, and without prints."""
+import io
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 
 
 @contextmanager
@@ -13,3 +14,10 @@ def quiet() -> Iterator[None]:
         yield
     finally:
         logging.disable(before)
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """As :func:`quiet`, and drops what is printed to stdout, as pycocotools and the mm libraries do."""
+    with quiet(), redirect_stdout(io.StringIO()):
+        yield

@@ -5,9 +5,11 @@ import importlib.util
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -15,19 +17,22 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmattn.analysis.compare.bootstrap import difference, resample
-from mmattn.analysis.compare.charts import Chart, Line, thinned, ticks
-from mmattn.analysis.compare.comparison import Comparison, compare, evaluate_predictions, find_differences, time_network
-from mmattn.analysis.compare.evaluation import Answers
-from mmattn.analysis.compare.latency import Latency
-from mmattn.analysis.compare.metrics import in_percent
-from mmattn.analysis.compare.page import make_page
-from mmattn.analysis.compare.predictions import cache_path, load_predictions
-from mmattn.analysis.compare.published import find_published
-from mmattn.analysis.compare.run import DAMAGED, FINISHED, NO_RESULT, UNFINISHED, find_run, read_run, read_runs
-from mmattn.analysis.compare.text import make_csv, make_markdown
-from mmattn.analysis.compare.write import check_outputs
+from mmattn.analysis.charts import series_style
+from mmattn.analysis.compare.comparison import (
+    Comparison,
+    compare,
+    evaluate_predictions,
+    find_differences,
+    find_published,
+    time_network,
+)
+from mmattn.analysis.compare.intervals import difference, resample
+from mmattn.analysis.compare.metrics import Answers, CocoEvaluation
+from mmattn.analysis.compare.predictions import Latency, cache_path, load_predictions
+from mmattn.analysis.compare.report import check_outputs, make_csv, make_markdown, make_page, thinned
+from mmattn.analysis.compare.runs import DAMAGED, FINISHED, NO_RESULT, UNFINISHED, find_run, read_run, read_runs
 from mmattn.analysis.complexity import read_metafiles
+from mmattn.analysis.runs.metrics import in_percent
 from mmattn.engine import launch
 from mmattn.errors import UserError
 
@@ -167,7 +172,6 @@ def copied(path, truth, found, counts):
 
 def test_precisions_are_those_of_pycocotools_also_of_a_resample(tmp_path):
     pytest.importorskip('pycocotools')
-    from mmattn.analysis.compare.coco import CocoEvaluation
     path, images = tmp_path / 'truth.json', list(range(1, 13))
     truth, found = random_coco(path, images, np.random.default_rng(0))
     evaluation = CocoEvaluation(str(path), [dict(d) for d in found], 'bbox', images, [1, 2])
@@ -185,7 +189,6 @@ def test_precisions_are_those_of_pycocotools_also_of_a_resample(tmp_path):
 
 def test_the_smaller_limit_of_detections_holds_for_ap_alone(tmp_path):
     pytest.importorskip('pycocotools')
-    from mmattn.analysis.compare.coco import CocoEvaluation
     path, images = tmp_path / 'truth.json', [1, 2, 3]
     _, found = random_coco(path, images, np.random.default_rng(1))
     every, one = (CocoEvaluation(str(path), [dict(d) for d in found], 'bbox', images, [1, 2], limits).precisions()
@@ -195,7 +198,6 @@ def test_the_smaller_limit_of_detections_holds_for_ap_alone(tmp_path):
 
 def test_nothing_detected(tmp_path):
     pytest.importorskip('pycocotools')
-    from mmattn.analysis.compare.coco import CocoEvaluation
     path = tmp_path / 'truth.json'
     random_coco(path, [1, 2], np.random.default_rng(0))
     assert CocoEvaluation(str(path), [], 'bbox', [1, 2], [1, 2]).precisions()['AP'] == 0
@@ -258,26 +260,45 @@ def test_published_figures_are_found_by_the_name_of_the_config():
     rows = read_metafiles(ROOT)
     direct = find_published(Path('mask-rcnn_sda-resnet86_fpn_1x_coco.py'), rows, ROOT)
     assert direct and direct[0].figures.parameters == '45.75' and 'mask AP 36.5' in direct[0].accuracy
-    assert find_published(Path('mask_rcnn_sda.py'), rows, ROOT) == direct  # its front door
+    assert find_published(Path('mask_rcnn_sda.py'), rows, ROOT) == direct  # its alias config
     assert find_published(Path('my_own.py'), rows, ROOT) == []
 
 
 # Charts.
-
-def test_ticks_are_round_and_reach_the_end():
-    assert ticks(1) == [0, 0.2, 0.4, 0.6, 0.8, 1.0]
-    assert ticks(8) == [0, 2, 4, 6, 8] and ticks(43.7) == [0, 10, 20, 30, 40]
-
 
 def test_long_losses_are_thinned_by_means():
     x, y = thinned(range(1000), [1.0, 3.0] * 500)
     assert len(x) == 160 and np.allclose(y, 2, atol=0.2) and (np.diff(x) > 0).all() and x[-1] > 990
 
 
-def test_a_chart_leaves_out_what_is_not_finite():
-    svg = Chart('loss', 'x', 'y', [Line(0, 'a<b', np.array([1, 2, 3]), np.array([1, np.nan, np.inf]), dots=True)]).svg()
-    assert 'nan' not in svg and 'inf' not in svg and svg.count('<circle') == 1 and 'a&lt;b' in svg
-    assert '<polyline' in Chart('empty', 'x', 'y', [Line(0, 'a', np.array([]), np.array([]))]).svg()
+def elements(page, tag):
+    """Attributes of the elements of a tag in a page."""
+    found = []
+    parser = HTMLParser()
+    parser.handle_starttag = lambda name, attributes: found.append(dict(attributes)) if name == tag else None
+    parser.handle_startendtag = parser.handle_starttag
+    parser.feed(page)
+    return found
+
+
+def test_charts_leave_out_what_is_not_finite_and_keep_their_ids_apart(tmp_path):
+    pytest.importorskip('matplotlib')
+    records = [{**ap_record(epoch, 0.2 * epoch), 'coco/bbox_mAP': value} for epoch, value in
+               enumerate((0.2, float('nan'), 0.4), start=1)]
+    runs = read_runs([f'a<b={write_run(tmp_path / "first", records)}', str(write_run(tmp_path / 'second', records))])
+    page = make_page(compare(runs))
+    ids = [attributes['id'] for tag in ('path', 'clippath', 'g') for attributes in elements(page, tag)
+           if 'id' in attributes]
+    assert len(elements(page, 'svg')) == 3 and ids and len(set(ids)) == len(ids)
+    assert all(f'id="{reference}"' in page for reference in re.findall(r'(?:url\(|href=")#([^")]+)', page))
+    assert page.count('a&lt;b: 20.0 at 1') == 2 and 'a&lt;b: 40.0 at 3' in page  # once for boxes, once for masks
+    assert not re.search(r'\b(nan|inf)\b', ''.join(attributes.get('d', '') for attributes in elements(page, 'path')))
+    assert not elements(page[page.index('<svg'):], 'style') and 'Training loss: a&lt;b, second' in page
+
+
+def test_series_with_the_same_color_have_other_strokes():
+    looks = [series_style(number) for number in range(24)]
+    assert len({(look['color'], str(look['linestyle'])) for look in looks}) == 24
 
 
 # The page, Markdown and CSV.
@@ -291,8 +312,10 @@ def test_reports_of_unfinished_and_damaged_runs(three):
 
     for inside in ('epoch 1 of 2', 'damaged in line 3', '−5.0', '12.3', 'a machine', 'viewport', '&lt;script&gt;x'):
         assert inside in page
-    for outside in (evil, '<script', '<link', ' src=', ' href=', '@import', 'url('):
+    assert page.count('<script') == 1 and '</script>\n</body>' in page
+    for outside in (evil, '<link', '<a ', ' src=', '@import'):
         assert outside not in page
+    assert all(target.startswith('#') for target in re.findall(r'(?:url\(|href=")([^")]+)', page))
     good, short, broken = csv.DictReader(io.StringIO(table))
     assert (good['box AP (%)'], short['mask AP difference'], short['state']) == ('30.0', '-5.0', 'unfinished')
     assert broken['state'] == 'no result' and not any(
@@ -423,33 +446,45 @@ def test_errors_of_the_tool_are_one_line(three, monkeypatch, capsys, args, messa
 def test_extras_are_needed_only_where_they_are_used(tmp_path):
     program = '''
 import sys
+import mmattn.errors
 sys.modules['matplotlib'] = sys.modules['pycocotools'] = sys.modules['mmdet'] = sys.modules['mmpretrain'] = None
-import mmattn.analysis.compare.write
-from mmattn.analysis.compare.coco import CocoEvaluation
+from pathlib import Path
+from mmattn.analysis.compare.metrics import CocoEvaluation
+from mmattn.analysis.compare.report import check_outputs
+check_outputs([Path('report.md')])
 try:
     CocoEvaluation('truth.json', [], 'bbox', [1], [1])
-except mmattn.engine.preflight.UserError as error:
+except mmattn.errors.UserError as error:
+    print(error)
+try:
+    check_outputs([Path('report.html')])
+except mmattn.errors.UserError as error:
     print(error)
 '''
     done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True, cwd=tmp_path,
                           env={**os.environ, 'PYTHONPATH': str(ROOT)})
-    assert 'pip install pycocotools' in done.stdout, done.stderr
+    assert 'pip install pycocotools' in done.stdout and "'mmattn[viz]'" in done.stdout, done.stderr
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason='needs chromium: apt-get install chromium')
 def test_the_page_in_a_browser_as_wide_as_a_phone(three, tmp_path):
-    """Laid out at 390 pixels nothing but the tables' own frames scrolls sideways, and a switch hides a run's lines."""
+    """Only the tables' frames scroll sideways, a switch hides a run's lines, and a click or key enlarges a chart."""
     runs = read_runs([f'a run with quite a long name={three[0]}', *map(str, three[1:])])
     (tmp_path / 'report.html').write_text(make_page(compare(runs, runs[0])), encoding='utf-8')
     (tmp_path / 'frame.html').write_text('''<body><iframe id="f" src="report.html" width="390" height="800"></iframe>
 <script>onload = () => {
   const page = document.getElementById('f').contentDocument, all = s => [...page.querySelectorAll(s)];
-  const seen = () => all('svg .run-0').filter(e => e.getClientRects().length).length;
+  const seen = () => all('figure svg .series-0').filter(e => e.getClientRects().length).length;
+  const dialog = page.querySelector('dialog'), enlarged = () => dialog.querySelector('.frame svg')?.ariaLabel;
+  const press = key => dialog.dispatchEvent(new page.defaultView.KeyboardEvent('keydown', {key}));
   const before = seen(); page.getElementById('show-0').click();
+  const charts = all('figure svg').map(e => e.getBoundingClientRect().width), after = seen(), opened = [dialog.open];
+  all('.enlarge')[0].click(); opened.push(dialog.open, enlarged());
+  press('ArrowLeft'); opened.push(enlarged());
+  dialog.querySelector('button').click(); opened.push(dialog.open);
   document.body.innerHTML = JSON.stringify({
-    width: page.documentElement.scrollWidth, before, after: seen(), rows: all('tbody tr').length,
+    width: page.documentElement.scrollWidth, before, after, charts, opened, rows: all('tbody tr').length,
     scrolling: all('.scroll').filter(e => e.scrollWidth > e.clientWidth).length,
-    charts: all('svg').map(e => e.getBoundingClientRect().width),
     letters: Math.min(...all('p, td, th, li').map(e => parseFloat(page.defaultView.getComputedStyle(e).fontSize)))});
 }</script>''')
     done = subprocess.run(
@@ -460,3 +495,5 @@ def test_the_page_in_a_browser_as_wide_as_a_phone(three, tmp_path):
     assert found['width'] <= 390 and found['scrolling'] >= 1 and found['letters'] >= 12
     assert len(found['charts']) == 3 and all(300 < width < 390 for width in found['charts'])
     assert found['before'] == 3 and found['after'] == 0 and found['rows'] == 3 + 3 + 2 + 3
+    assert found['opened'][:2] == [False, True] and found['opened'][4] is False
+    assert found['opened'][2].startswith('Training loss:') and found['opened'][3].startswith('mask AP')

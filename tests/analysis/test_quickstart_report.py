@@ -16,9 +16,9 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from PIL import Image
 
-from mmattn.analysis.runs.ap import average_precisions, format_table
 from mmattn.analysis.runs.curves import smooth
 from mmattn.analysis.runs.history import read_history
+from mmattn.analysis.runs.metrics import average_precisions, format_table
 from mmattn.analysis.runs.pictures import (
     Example,
     Instances,
@@ -27,7 +27,7 @@ from mmattn.analysis.runs.pictures import (
     draw_panels,
     draw_sheet,
     match,
-    save_png,
+    save_picture,
 )
 from mmattn.analysis.runs.predictions import decode_mask
 from mmattn.engine import launch
@@ -298,9 +298,9 @@ def test_the_first_of_overlapping_masks_is_on_top():
 def test_sheet_and_png(tmp_path):
     sheet = draw_sheet([example(names=['cat', 'dog'])] * 3, 0.5, panel=100)
     assert sheet.width > 300 and sheet.height > 200
-    small = save_png(sheet, tmp_path / 'a' / 'small.png', colors=16)
+    small = save_picture(sheet, tmp_path / 'a' / 'small.png', colors=16)
     assert small == (tmp_path / 'a' / 'small.png').stat().st_size
-    assert small < save_png(sheet, tmp_path / 'large.png')
+    assert small < save_picture(sheet, tmp_path / 'large.png')
     assert [path.name for path in (tmp_path / 'a').iterdir()] == ['small.png']
 
 

@@ -14,9 +14,11 @@ import torch
 from PIL import Image
 from torch import nn
 
-from mmattn.analysis.visualize import attention, extras, figures
+from mmattn.analysis import extras
+from mmattn.analysis.charts import save_png
+from mmattn.analysis.page import Cell, Page, Picture, Section, Table, TableRow, write_page
+from mmattn.analysis.visualize import attention, figures
 from mmattn.analysis.visualize.attention import Recorder, find, inventory, pooling_shares, short_name
-from mmattn.analysis.visualize.page import Picture, Section, write_page
 from mmattn.analysis.visualize.sizes import Survey, compare_sizes, count_sizes
 from mmattn.engine import launch
 from mmattn.errors import UserError
@@ -163,7 +165,7 @@ def test_a_missing_extra_is_named(monkeypatch):
 
 def test_importing_needs_no_extras():
     code = ("import sys; sys.modules['matplotlib'] = None; sys.modules['pytorch_grad_cam'] = None\n"
-            'import mmattn.models, mmattn.analysis.visualize.attention, mmattn.analysis.visualize.page')
+            'import mmattn.models, mmattn.analysis.visualize.attention, mmattn.analysis.visualize.output')
     subprocess.run([sys.executable, '-c', code], check=True, cwd=ROOT, timeout=120)
 
 
@@ -279,7 +281,7 @@ def run_tool(monkeypatch, *args):
 
 
 def fails(monkeypatch, capsys, *args):
-    """The one line of an error that the user can mend."""
+    """The one line of an error that the user can correct."""
     with pytest.raises(SystemExit) as stop:
         run_tool(monkeypatch, *args)
     assert stop.value.code == 2
@@ -294,45 +296,73 @@ def test_heat_maps_are_those_of_the_package(classifier, images):
 
     from mmattn.analysis.visualize.cam import METHODS, Choice, Explainer
     network = load(classifier)
-    prepared = network.open(images / 'a.png')
-    assert prepared.image.size == prepared.padded_size == (64, 64)
-    found = Explainer(network, list(METHODS)).explain(prepared, Choice(classes=[2]))
+    image = network.open(images / 'a.png')
+    assert image.image.size == image.padded_size == (64, 64)
+    found = Explainer(network, list(METHODS)).explain(image, Choice(classes=[2]))
     [explanation] = found
     assert explanation.title.startswith('cat ')
     for title, name in METHODS.values():
         with getattr(cam, name)(network.model, [network.model.backbone.layer2]) as reference:
-            expected = reference(prepared.inputs, [ClassifierOutputTarget(2)])[0]
+            expected = reference(image.inputs, [ClassifierOutputTarget(2)])[0]
         np.testing.assert_allclose(explanation.heat[title], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize('brightness', [0, 25, 255])
+def test_heat_is_seen_on_dark_and_bright_images(tmp_path, brightness):
+    pytest.importorskip('pytorch_grad_cam')
+    from mmattn.analysis.visualize.cam import Explanation
+    heat = np.zeros((60, 60), np.float32)
+    heat[20:40, 20:40] = 0.9
+    image = Image.new('RGB', (60, 60), (brightness,) * 3)
+    reading = attention.Reading('layer1.0', 'EMA', torch.from_numpy(heat)[None], ['group 1'])
+    for figure in (figures.draw_cam(image, [Explanation('', np.empty((0, 4)), {'Grad-CAM': heat})]),
+                   figures.draw_maps(image, [reading], image.size)):
+        save_png(figure, tmp_path / 'picture.png')
+        panel = figure.axes[1 if len(figure.axes) > 2 else 0].get_window_extent()
+        with Image.open(tmp_path / 'picture.png') as picture:
+            scale = picture.width / figure.bbox.width
+            red, green, blue = picture.convert('RGB').getpixel(
+                (int(scale * (panel.x0 + panel.x1) / 2), picture.height - int(scale * (panel.y0 + panel.y1) / 2)))
+        assert red > 120 and red - blue > 60, (red, green, blue)
 
 
 def test_the_image_shown_is_what_the_network_sees(classifier, images):
     network = load(classifier)
-    prepared = network.open(images / 'a.png')
-    seen = prepared.inputs[0].permute(1, 2, 0).numpy() * 60 + 128
-    np.testing.assert_allclose(seen, np.asarray(prepared.image), atol=1e-3)
+    image = network.open(images / 'a.png')
+    seen = image.inputs[0].permute(1, 2, 0).numpy() * 60 + 128
+    np.testing.assert_allclose(seen, np.asarray(image.image), atol=1e-3)
 
 
 def test_detections_are_explained_from_the_map_they_come_from(detector, images):
     pytest.importorskip('pytorch_grad_cam')
     from mmattn.analysis.visualize.cam import Choice, Explainer
     network = load(detector)
-    prepared = network.open(images / 'a.png')
-    assert prepared.image.size == (96, 72) and prepared.padded_size == (96, 96)
+    image = network.open(images / 'a.png')
+    assert image.image.size == (96, 72) and image.padded_size == (96, 96)
     explainer = Explainer(network, ['gradcam', 'hirescam'])
-    scores = explainer.explain(prepared, Choice(limit=2, score_thr=0.0))
-    boxes = explainer.explain(prepared, Choice('box', limit=2, score_thr=0.0))
+    scores = explainer.explain(image, Choice(limit=2, score_thr=0.0))
+    boxes = explainer.explain(image, Choice('box', limit=2, score_thr=0.0))
     assert [one.title for one in scores] == [one.title for one in boxes] and len(scores) == 2
     for one, other in zip(scores, boxes):
         assert one.boxes.shape == (1, 4) and one.boxes.max() <= 96.5
         assert one.heat['Grad-CAM'].shape == (72, 96)
         assert one.heat['Grad-CAM'].min() >= 0 and one.heat['HiResCAM'].max() <= 1
         assert not np.allclose(one.heat['HiResCAM'], other.heat['HiResCAM'])
-    together = explainer.explain(prepared, Choice('class', score_thr=0.0))
+    together = explainer.explain(image, Choice('class', score_thr=0.0))
     assert sum(len(one.boxes) for one in together) == 5 and together[0].title.endswith(' found')
-    [best] = explainer.explain(prepared, Choice(score_thr=1.0))
+    [best] = explainer.explain(image, Choice(score_thr=1.0))
     assert best.title.endswith('(below 1)')
-    deep = Explainer(network, ['gradcam'], 'backbone').explain(prepared, Choice(limit=1, score_thr=0.0))
-    assert deep[0].heat['Grad-CAM'].any()  # through the frozen stage and the recomputed blocks, too
+
+
+@pytest.mark.parametrize('layer', ['backbone', 'backbone.layer1', 'backbone.layer2.1', 'backbone.layer3.0.conv2'])
+def test_any_module_explains_a_detection(detector, images, layer):
+    """A block of a stage with depth attention, too, and through frozen stages and checkpointed blocks."""
+    pytest.importorskip('pytorch_grad_cam')
+    from mmattn.analysis.visualize.cam import Choice, Explainer
+    network = load(detector)
+    image = network.open(images / 'a.png')
+    [best] = Explainer(network, ['gradcam', 'layercam'], layer).explain(image, Choice(limit=1, score_thr=0.0))
+    assert best.heat['Grad-CAM'].shape == (72, 96) and best.heat['LayerCAM'].max() > 0.5
 
 
 def test_a_class_with_no_detection_gives_nothing(detector, images):
@@ -359,7 +389,7 @@ def test_tool_on_a_classifier(monkeypatch, tmp_path, classifier, images, capsys)
         assert readings['branches'][0]['labels'] == ['9 x 9', '7 x 7', '5 x 5', '3 x 3']
         assert sum(readings['branches'][0]['mean']) == pytest.approx(1, abs=1e-3)
     assert json.loads((tmp_path / 'pooling.json').read_text()) == {'layer2.0': pytest.approx(0.5)}
-    assert 'src="pooling.png"' in page and 'http' not in page
+    assert 'src="pooling.png"' in page and '://' not in page
     assert not list(tmp_path.glob('.*'))
 
 
@@ -426,39 +456,44 @@ def test_a_model_without_depth_attention_has_no_sizes(monkeypatch, tmp_path, cap
 
 # The page in a browser.
 
-PROBE = """<script>
-window.addEventListener('load', () => {
-  const images = [...document.images];
-  document.body.dataset.shown = images.filter((image) => image.complete && image.naturalWidth > 0).length;
-  document.body.dataset.overflow = document.documentElement.scrollWidth > window.innerWidth;
-  document.body.dataset.requests = performance.getEntriesByType('resource').map((entry) => entry.name)
+PROBE = """<body><iframe id="page" src="index.html" width="{width}" height="900"></iframe><script>
+onload = () => {{
+  const view = document.getElementById('page').contentWindow, page = view.document;
+  page.querySelectorAll('.enlarge')[1].dispatchEvent(new view.MouseEvent('click', {{bubbles: true, cancelable: true}}));
+  const dialog = page.querySelector('dialog'), large = dialog.querySelector('img');
+  document.body.dataset.enlarged = dialog.open && large.clientWidth > 1.2 * page.images[1].clientWidth;
+  document.body.dataset.shown = [...page.images].filter((image) => image.complete && image.naturalWidth > 0).length;
+  document.body.dataset.overflow = page.documentElement.scrollWidth > view.innerWidth;
+  document.body.dataset.requests = view.performance.getEntriesByType('resource').map((entry) => entry.name)
     .filter((name) => !name.startsWith('file:') && !name.startsWith('data:')).length;
-});
+}};
 </script></body>"""
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason='no chromium on PATH: apt-get install chromium')
 @pytest.mark.parametrize('width', [1400, 500])
 def test_the_page_in_a_browser(tmp_path, width):
-    """Every picture appears, nothing comes from elsewhere, and nothing sticks out at the side."""
+    """Every picture appears and is enlarged on a click, nothing comes from elsewhere or sticks out at the side."""
     names = ['one', 'b#1 & "two"', 'ümläut']
     sections = []
     for name in names:
         figure = figures.draw_pooling({f'layer1.{i}': i / 3 for i in range(3)})
-        figures.save(figure, tmp_path / f'{name}.png')
+        save_png(figure, tmp_path / f'{name}.png')
         with Image.open(tmp_path / f'{name}.png') as picture:
-            sections.append(Section(name, [Picture(f'{name}.png', name, 'A <caption> & more.', picture.size)] * 2,
-                                    header=['a'] * 9, rows=[['a longer cell than usual'] * 9], files=[f'{name}.json']))
-    write_page(tmp_path / 'index.html', 'Title <&>', ['x' * 300], sections)
-    page = (tmp_path / 'index.html').read_text('utf-8')
-    (tmp_path / 'probe.html').write_text(page.replace('</body>', PROBE), 'utf-8')
+            pictures = (Picture(name, 'A <caption> & more.', file=f'{name}.png', size=picture.size),) * 2
+        table = Table('', '', ('a',) * 9, (TableRow('row', (Cell('a longer cell than usual'),) * 8),))
+        sections.append(Section(name, pictures=pictures, table=table, files=(f'{name}.json',)))
+    write_page(Page('Title <&>', 'a test', tuple(sections), ('x' * 300,), contents=True), tmp_path / 'index.html')
+    assert '<title>Title &lt;&amp;&gt;</title>' in (tmp_path / 'index.html').read_text('utf-8')
+    (tmp_path / 'probe.html').write_text(PROBE.format(width=width), 'utf-8')
     environment = {**os.environ, 'HOME': str(tmp_path)}
     result = subprocess.run(
         [CHROMIUM, '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage',
-         f'--user-data-dir={tmp_path / "profile"}', f'--window-size={width},900', '--virtual-time-budget=3000',
+         '--allow-file-access-from-files', f'--user-data-dir={tmp_path / "profile"}',
+         f'--window-size={width + 50},1000', '--virtual-time-budget=3000',
          '--dump-dom', (tmp_path / 'probe.html').as_uri()],
         capture_output=True, text=True, timeout=90, env=environment)
-    assert 'data-shown="6"' in result.stdout, result.stdout[-500:] + result.stderr[-500:]
+    assert 'data-shown="7"' in result.stdout, result.stdout[-500:] + result.stderr[-500:]  # the enlarged one, too
+    assert 'data-enlarged="true"' in result.stdout
     assert 'data-overflow="false"' in result.stdout
     assert 'data-requests="0"' in result.stdout
-    assert '<title>Title &lt;&amp;&gt;</title>' in result.stdout

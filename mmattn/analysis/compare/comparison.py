@@ -1,6 +1,7 @@
-"""The runs of a comparison, with all that can be found out about them and between them."""
+"""Comparison of runs: what their work folders and, on request, their checkpoints say, and how the runs differ."""
 from __future__ import annotations
 
+import ast
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,12 +10,10 @@ from pathlib import Path
 from mmattn.analysis.complexity import Row, measure, read_metafiles
 from mmattn.errors import UserError, kind_and_text
 
-from .bootstrap import Difference, difference, resample
-from .evaluation import evaluate
-from .latency import measure_latency
-from .predictions import cache_path, load_predictions, predict
-from .published import find_published
-from .run import Run
+from .intervals import Difference, differences_to
+from .metrics import evaluate
+from .predictions import cache_path, load_predictions, measure_latency, predict
+from .runs import Run
 
 # Logs round AP to 0.1 points.
 ROUNDING = 0.051
@@ -25,12 +24,12 @@ class Comparison:
     """Runs side by side.
 
     Args:
-        runs: in the order in which they were named.
-        baseline: that all others are compared with, or None.
-        differences: to the baseline, by run and metric.
-        published: what papers print of the networks, by run.
-        resamples: of the images for each interval; 0 if there are no intervals.
-        notes: what concerns no single run.
+        runs: The runs, in the order in which they were named.
+        baseline: Run that all others are compared with, or None.
+        differences: Differences to the baseline, by name of the run and metric.
+        published: What papers print of the networks, by name of the run.
+        resamples: Number of draws of the images for each interval; 0 if there are no intervals.
+        notes: What is missing and why, where it concerns no single run.
     """
 
     runs: list[Run]
@@ -41,18 +40,52 @@ class Comparison:
     notes: list[str] = field(default_factory=list)
 
 
+def compare(runs: Sequence[Run], baseline: Run | None = None, root: Path | None = None, device: str = 'cpu',
+            predict_anew: bool = False, latency: float = 0, resamples: int = 1000) -> Comparison:
+    """Compares runs.
+
+    What cannot be found out about a run is left out, with a note in the run that says why.
+
+    Args:
+        runs: Runs, as of :func:`mmattn.analysis.compare.runs.read_runs`.
+        baseline: One of the runs, which the others are compared with; None: no differences.
+        root: Root of the repository, for the figures that papers print; None: without those.
+        device: Device to predict and to measure on: 'cpu', 'cuda', 'cuda:1', …
+        predict_anew: Whether to predict where no predictions were kept.
+        latency: Seconds to measure each network for; 0: no latency.
+        resamples: Number of draws of the images for the intervals; 0: no intervals.
+    """
+    comparison = Comparison(list(runs), baseline)
+    for run in runs:
+        say(f'{run.name}: {run.state}' + (f' ({run.reached})' if run.reached else ''))
+        count_complexity(run)
+        evaluate_predictions(run, device if predict_anew else None)
+        if latency:
+            time_network(run, device, latency)
+    if baseline is not None:
+        find_differences(comparison, resamples)
+    if root is not None:
+        add_published(comparison, root)
+    return comparison
+
+
 def count_complexity(run: Run) -> None:
-    """Parameters and multiply-adds of the run's network."""
+    """Counts parameters and MACs of a run's network, into `run.complexity`."""
     if run.cfg is None:
         return
     try:
         run.complexity = measure(run.config_path, slots=False)
     except UserError as error:
-        run.notes.append(f'parameters and FLOPs could not be counted: {kind_and_text(error)}')
+        run.notes.append(f'parameters and MACs could not be counted: {kind_and_text(error)}')
 
 
 def evaluate_predictions(run: Run, device: str | None) -> None:
-    """Evaluates the run's predictions: those that were kept, or new ones if there is a device to predict on."""
+    """Evaluates the predictions of a run, into `run.evaluation`.
+
+    Args:
+        run: Run whose predictions are evaluated, those that were kept if there are any.
+        device: Device to predict on where none were kept; None: not to predict.
+    """
     if run.cfg is None or run.history is None:
         return
     try:
@@ -76,7 +109,13 @@ def evaluate_predictions(run: Run, device: str | None) -> None:
 
 
 def time_network(run: Run, device: str, seconds: float) -> None:
-    """Latency of the run's network on this machine."""
+    """Measures the latency of a run's network on this machine, into `run.latency`.
+
+    Args:
+        run: Run whose network is measured.
+        device: Device to measure on.
+        seconds: How long to measure, in seconds.
+    """
     if run.cfg is None:
         return
     try:
@@ -88,25 +127,24 @@ def time_network(run: Run, device: str, seconds: float) -> None:
 
 
 def find_differences(comparison: Comparison, resamples: int) -> None:
-    """Differences to the baseline, with intervals where both runs have predictions on the same images."""
+    """Differences to the baseline, with intervals where both runs have predictions on the same images.
+
+    Args:
+        comparison: Comparison with a baseline; gets the differences.
+        resamples: Number of draws of the images for each interval; 0: no intervals.
+    """
     baseline = comparison.baseline
     others = [run for run in comparison.runs if run is not baseline]
     pairs = [run for run in others if baseline.evaluation and _paired(run, baseline)] if resamples else []
-    drawn, whole = {}, {}
+    paired = {}
     if pairs:
         comparison.resamples = resamples
-        say(f'drawing the {baseline.evaluation.count} images anew {resamples} times')
-        drawn = resample({run.name: run.evaluation for run in [baseline, *pairs]}, resamples)
-        whole = {run.name: run.evaluation.metrics() for run in [baseline, *pairs]}
+        paired = differences_to(baseline.evaluation, {run.name: run.evaluation for run in pairs}, resamples)
     for run in others:
-        found = {}
-        for metric in (name for name in run.metrics if name in baseline.metrics):
-            if all(metric in drawn.get(name, ()) for name in (run.name, baseline.name)):
-                found[metric] = difference(whole[run.name][metric] - whole[baseline.name][metric],
-                                           drawn[run.name][metric], drawn[baseline.name][metric])
-            else:
-                found[metric] = Difference(run.metrics[metric] - baseline.metrics[metric])
-        comparison.differences[run.name] = found
+        found = paired.get(run.name, {})
+        comparison.differences[run.name] = {
+            metric: found.get(metric) or Difference(run.metrics[metric] - baseline.metrics[metric])
+            for metric in run.metrics if metric in baseline.metrics}
 
 
 def _paired(run: Run, baseline: Run) -> bool:
@@ -119,7 +157,12 @@ def _paired(run: Run, baseline: Run) -> bool:
 
 
 def add_published(comparison: Comparison, root: Path) -> None:
-    """What the papers print of the runs' networks, from the metafiles below `root`."""
+    """Finds what papers print of the runs' networks.
+
+    Args:
+        comparison: Comparison that gets the rows.
+        root: Root of the repository, whose metafiles are read.
+    """
     try:
         rows = read_metafiles(root)
     except UserError as error:
@@ -131,32 +174,33 @@ def add_published(comparison: Comparison, root: Path) -> None:
             comparison.published[run.name] = found
 
 
-def compare(runs: Sequence[Run], baseline: Run | None = None, root: Path | None = None, device: str = 'cpu',
-            predict_anew: bool = False, latency: float = 0, resamples: int = 1000) -> Comparison:
-    """Finds out about runs what their work folders, and if asked for their checkpoints, tell.
+def find_published(config: Path, rows: Sequence[Row], root: Path) -> list[Row]:
+    """The rows of metafiles with figures or accuracies for a config of the same name.
 
     Args:
-        runs: of :func:`mmattn.analysis.compare.run.read_runs`.
-        baseline: one of them, that the others are compared with.
-        root: of the repository, for the papers' figures.
-        device: where to predict and to measure.
-        predict_anew: predict where no predictions were kept.
-        latency: seconds to measure each network for; 0: not at all.
-        resamples: of the images, for intervals; 0: none.
+        config: Path of the config that the training left in its work folder.
+        rows: Rows of the metafiles.
+        root: Root of the repository, where ``configs/<name>.py`` may be an alias config, which only names another.
     """
-    comparison = Comparison(list(runs), baseline)
-    for run in runs:
-        say(f'{run.name}: {run.state}' + (f' ({run.reached})' if run.reached else ''))
-        count_complexity(run)
-        evaluate_predictions(run, device if predict_anew else None)
-        if latency:
-            time_network(run, device, latency)
-    if baseline is not None:
-        find_differences(comparison, resamples)
-    if root is not None:
-        add_published(comparison, root)
-    return comparison
+    targets = {config.stem}
+    alias = root / 'configs' / config.name
+    if alias.is_file():
+        targets.add(_only_base(alias))
+    return [row for row in rows if row.config and row.config.stem in targets and (row.figures or row.accuracy)]
+
+
+def _only_base(path: Path) -> str | None:
+    """The stem of the file that a config consists of, if it is one assignment to ``_base_`` and no more."""
+    statements = [node for node in ast.parse(path.read_text('utf-8')).body
+                  if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))]
+    if len(statements) != 1 or not isinstance(statements[0], ast.Assign):
+        return None
+    [statement] = statements
+    is_base = isinstance(statement.targets[0], ast.Name) and statement.targets[0].id == '_base_'
+    value = statement.value
+    return Path(value.value).stem if is_base and isinstance(value, ast.Constant) else None
 
 
 def say(text: str) -> None:
+    """Prints a line about the progress to stderr."""
     print(text, file=sys.stderr, flush=True)

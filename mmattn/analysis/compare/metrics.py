@@ -1,22 +1,274 @@
-"""The metrics that are compared, in percent, by one name in all tables: 'box AP50', 'mask AP', 'top-1', …"""
-from collections.abc import Mapping
+"""Metrics of a training's predictions on its validation images: of all images, and of any resample of them.
 
-from mmattn.analysis.runs.ap import COLUMNS, average_precisions
+For COCO's average precisions, pycocotools matches predictions with objects once. What depends on the choice of images,
+the precision at each recall, is then computed here from these matches with a weight for each image, how often it was
+drawn, so that a resample needs no matching. With each image once it is what pycocotools itself computes.
+"""
+from __future__ import annotations
 
-TOP = {'top-1': 'top1', 'top-5': 'top5'}
-DETECTION = tuple(f'{kind} {column}' for kind in ('box', 'mask') for column in COLUMNS)
-METRICS = (*DETECTION, *TOP)
-# Those whose curves over the training are drawn.
-LEARNED = ('box AP', 'mask AP', 'top-1')
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from mmattn.analysis.runs.metrics import ROWS, TOP
+from mmattn.engine.quiet import silent
+from mmattn.errors import UserError
+
+# Thresholds of IoU of the precision-recall curves.
+IOUS = (0.5, 0.75)
+# Of each average precision: area, largest number of detections (as mmdet takes them), threshold of IoU (None: mean).
+RULES = {
+    'AP': ('all', 'first', None), 'AP50': ('all', 'last', 0.5), 'AP75': ('all', 'last', 0.75),
+    'AP_S': ('small', 'last', None), 'AP_M': ('medium', 'last', None), 'AP_L': ('large', 'last', None),
+}
 
 
-def in_percent(logged: Mapping[str, float]) -> dict[str, float]:
-    """The metrics of a validation, of an mmdet or mmpretrain log, in percent.
+class Evaluation(Protocol):
+    """Predictions of a training, evaluated.
 
-    Only those that have a value: a size class without objects, or a validation in which nothing was detected, has none.
+    Attributes:
+        images: Identity of the validation images and their order; two evaluations with the same can be paired.
+        count: Number of the validation images.
     """
-    found = {f'{kind} {column}': round(100 * value, 6) for kind, values in average_precisions(logged).items()
-             for column, value in values.items() if value is not None}
-    # The accuracies are in percent already; NaN is not equal to itself.
-    found.update({name: logged[key] for name, key in TOP.items() if key in logged and logged[key] == logged[key]})
-    return found
+
+    images: tuple
+    count: int
+
+    def metrics(self, weights: np.ndarray | None = None) -> dict[str, float]:
+        """Metrics in percent by their names in `mmattn.analysis.runs.metrics`; NaN where one is undefined.
+
+        Args:
+            weights: How often each image counts, (images,); None: each once.
+        """
+
+    def curves(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Recall and precision, both from 0 to 1 and (recalls,), by title; none for a classifier."""
+
+
+class Detections:
+    """Evaluation of a detector.
+
+    Args:
+        predictions: Predictions of a detector, as :func:`mmattn.analysis.compare.predictions.predict` returns them.
+
+    Raises:
+        UserError: pycocotools is not installed, or the annotations do not belong to the predictions.
+    """
+
+    def __init__(self, predictions: Mapping) -> None:
+        self.images = ('detector', *sorted(predictions['images']), 'of', *sorted(predictions['categories']))
+        self.count = len(predictions['images'])
+        self._kinds = {
+            kind: CocoEvaluation(
+                predictions['annotations'], predictions['results'][key], key, predictions['images'],
+                predictions['categories'], predictions['max_detections'])
+            for kind, key in ROWS.items() if key in predictions['results']}
+
+    def metrics(self, weights: np.ndarray | None = None) -> dict[str, float]:
+        return {f'{kind} {column}': value for kind, evaluation in self._kinds.items()
+                for column, value in evaluation.precisions(weights).items()}
+
+    def curves(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        found = {f'{kind}, IoU ≥ {iou:.2f}': evaluation.curve(iou)
+                 for kind, evaluation in self._kinds.items() for iou in IOUS}
+        return {title: curve for title, curve in found.items() if curve is not None}
+
+
+@dataclass
+class Answers:
+    """Evaluation of a classifier.
+
+    Args:
+        labels: True class of each image.
+        ranks: Number of other classes that were rated at least as high as the true one, for each image, (images,).
+        classes: Number of classes.
+    """
+
+    labels: tuple[int, ...]
+    ranks: np.ndarray
+    classes: int
+
+    @property
+    def images(self) -> tuple:
+        return 'classifier', *self.labels
+
+    @property
+    def count(self) -> int:
+        return len(self.labels)
+
+    def metrics(self, weights: np.ndarray | None = None) -> dict[str, float]:
+        tops = {name: int(name.removeprefix('top-')) for name in TOP}
+        return {name: 100 * float(np.average(self.ranks < k, weights=weights))
+                for name, k in tops.items() if k < self.classes}
+
+    def curves(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        return {}
+
+
+def evaluate(predictions: Mapping) -> Evaluation:
+    """Evaluates predictions.
+
+    Args:
+        predictions: Predictions, as :func:`mmattn.analysis.compare.predictions.predict` returns them.
+
+    Raises:
+        UserError: pycocotools is not installed, or the annotations do not belong to the predictions.
+    """
+    if predictions['kind'] == 'detector':
+        return Detections(predictions)
+    return Answers(tuple(predictions['labels']), np.array(predictions['ranks']), predictions['classes'])
+
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The detections of one category in all images, best first, down to the last that found an object.
+
+    Args:
+        image: Index of each detection's image, (D,).
+        hits: Positions of the detections that found an object, ascending, for each of T thresholds of IoU.
+        counted: 1 for detections that are right or wrong, 0 for those that are neither, such as detections of another
+            size; (T, D), or (1, D) where all thresholds are alike.
+        objects: Number of objects to find in each image, (I,).
+    """
+
+    image: np.ndarray
+    hits: tuple[np.ndarray, ...]
+    counted: np.ndarray
+    objects: np.ndarray
+
+    def precision(self, weights: np.ndarray, recalls: np.ndarray) -> np.ndarray | None:
+        """The best precision at each recall or a higher one, (T, R); None if there are no objects.
+
+        Args:
+            weights: How often each image counts, (I,).
+            recalls: Recalls from 0 to 1, (R,).
+        """
+        objects = float(self.objects @ weights)
+        if objects == 0:
+            return None
+        weight = weights[self.image]
+        counted = np.cumsum(weight * self.counted, axis=1)
+        curve = np.zeros((len(self.hits), len(recalls)))
+        for row, hits in enumerate(self.hits):
+            # Recall rises at hits only, so that no precision elsewhere is the best at its recall.
+            found = np.cumsum(weight[hits])
+            precision = found / (counted[row % len(counted), hits] + np.spacing(1))
+            best = np.maximum.accumulate(precision[::-1])[::-1]
+            index = np.searchsorted(found / objects, recalls, side='left')
+            reached = index < len(hits)
+            curve[row, reached] = best[index[reached]]
+        return curve
+
+
+class CocoEvaluation:
+    """Predictions of one kind, matched with the annotated objects.
+
+    Args:
+        annotations: Path of the COCO annotations.
+        results: Predictions in COCO's format: image_id, category_id, score, bbox or segmentation.
+        kind: Kind of the predictions, 'bbox' or 'segm'.
+        images: Ids of the images, in the order of the weights.
+        categories: Ids of the categories.
+        max_detections: Limits of the number of detections in an image, ascending, as CocoMetric's ``proposal_nums``.
+
+    Raises:
+        UserError: pycocotools is not installed, or annotations and results do not belong together.
+    """
+
+    def __init__(self, annotations: str, results: list[dict], kind: str, images: Sequence[int],
+                 categories: Sequence[int], max_detections: Sequence[int] = (100, 300, 1000)) -> None:
+        evaluator = _evaluate(annotations, results, kind, images, categories, max_detections)
+        params = evaluator.params
+        self.ious, self.recalls = np.array(params.iouThrs), np.array(params.recThrs)
+        self.images = len(images)
+        self._limits = dict(first=max_detections[0], last=max_detections[-1])
+        areas, length = params.areaRngLbl, len(images)
+        self._records = {
+            (area, k): evaluator.evalImgs[(k * len(areas) + a) * length:(k * len(areas) + a + 1) * length]
+            for k in range(len(categories)) for a, area in enumerate(areas)}
+        self._categories = range(len(categories))
+        # Where no image has more detections than the first limit, both limits give the same rankings.
+        if max((len(r['dtScores']) for rs in self._records.values() for r in rs if r), default=0) <= max_detections[0]:
+            self._limits['first'] = self._limits['last']
+        self._rankings = {key: [_rank(self._records[key[0], k], key[1], len(self.ious)) for k in self._categories]
+                          for key in {(area, self._limits[limit]) for area, limit, _ in RULES.values()}}
+        del self._records
+
+    def precisions(self, weights: np.ndarray | None = None) -> dict[str, float]:
+        """COCO's six average precisions, in percent; NaN where there are no objects.
+
+        Args:
+            weights: How often each image counts, (images,); None: each once.
+        """
+        weights = np.ones(self.images) if weights is None else weights
+        curves = {key: self._curve(key, weights) for key in self._rankings}
+        found = {}
+        for name, (area, limit, iou) in RULES.items():
+            curve = curves[area, self._limits[limit]]
+            curve = curve if iou is None or curve is None else curve[self._row(iou)]
+            found[name] = float('nan') if curve is None else 100 * float(curve.mean())
+        return found
+
+    def curve(self, iou: float) -> tuple[np.ndarray, np.ndarray] | None:
+        """Recall and precision, (recalls,) each, averaged over the categories that have objects; None without objects.
+
+        Args:
+            iou: Threshold of IoU from 0.5 to 0.95.
+        """
+        curve = self._curve(('all', self._limits['last']), np.ones(self.images))
+        return None if curve is None else (self.recalls, curve[self._row(iou)])
+
+    def _curve(self, key: tuple[str, int], weights: np.ndarray) -> np.ndarray | None:
+        curves = [ranking.precision(weights, self.recalls) for ranking in self._rankings[key]]
+        curves = [curve for curve in curves if curve is not None]
+        return np.mean(curves, axis=0) if curves else None
+
+    def _row(self, iou: float) -> int:
+        return int(np.abs(self.ious - iou).argmin())
+
+
+def _rank(records: Sequence[dict | None], limit: int, thresholds: int) -> Ranking:
+    hit, counted, image, scores = [np.zeros((thresholds, 0), bool)], [np.zeros((thresholds, 0), bool)], [], []
+    objects = np.zeros(len(records))
+    for i, record in enumerate(records):
+        if record is None:  # neither objects nor detections
+            continue
+        ignored = np.asarray(record['dtIgnore'])[:, :limit].astype(bool)
+        hit.append((np.asarray(record['dtMatches'])[:, :limit] != 0) & ~ignored)
+        counted.append(~ignored)
+        scores += record['dtScores'][:limit]
+        image += [i] * ignored.shape[1]
+        objects[i] = np.count_nonzero(np.asarray(record['gtIgnore']) == 0)
+    order = np.argsort(-np.array(scores), kind='mergesort')  # stable, as in pycocotools
+    hit, counted = np.concatenate(hit, axis=1)[:, order], np.concatenate(counted, axis=1)[:, order]
+    length = max(np.flatnonzero(hit.any(axis=0)), default=-1) + 1
+    counted = counted[:, :length]
+    return Ranking(np.array(image, int)[order][:length], tuple(np.flatnonzero(row) for row in hit),
+                   (counted[:1] if (counted == counted[0]).all() else counted).astype(float), objects)
+
+
+def _evaluate(annotations: str, results: list[dict], kind: str, images: Sequence[int], categories: Sequence[int],
+              max_detections: Sequence[int]):
+    try:
+        from pycocotools.coco import COCO
+        from pycocotools.cocoeval import COCOeval
+    except ModuleNotFoundError as error:
+        raise UserError('curves and intervals of detectors need pycocotools: pip install pycocotools') from error
+    with silent():
+        truth = COCO(annotations)
+        if not set(images) <= set(truth.imgs):
+            raise UserError(f"'{annotations}' lacks images that the predictions are of; predict anew")
+        found = truth.loadRes(results) if results else COCO()
+        evaluator = COCOeval(truth, found, kind)
+        # In this order: COCOeval keeps the order of what it is given, loadRes that of the file.
+        evaluator.params.imgIds, evaluator.params.catIds = sorted(images), sorted(categories)
+        evaluator.params.maxDets = list(max_detections)
+        if not results:
+            found.dataset = dict(images=truth.dataset['images'], categories=truth.dataset['categories'],
+                                 annotations=[])
+            found.createIndex()
+        evaluator.evaluate()
+    return evaluator

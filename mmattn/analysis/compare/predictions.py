@@ -1,27 +1,59 @@
-"""Predictions of a training's last checkpoint on its validation images, kept in its work folder."""
+"""Predictions of a training's last checkpoint on its validation images, kept in its work folder; and their latency."""
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
-import sys
 import tempfile
+import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.registry import METRICS
-from mmengine.utils import track_iter_progress
+from mmengine.registry import METRICS, init_default_scope
+from mmengine.runner import Runner
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
 
+from mmattn.engine import launch, preflight
+from mmattn.engine.progress import progress
+from mmattn.engine.quiet import silent
 from mmattn.engine.trained import load_trained
 from mmattn.errors import UserError
 from mmattn.files import atomic_path
 
-from .model import silent, validation_images
+LATENCY_IMAGES, WARM_UP = 8, 2
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Time of a network for single images, from the loaded image to the result.
+
+    Args:
+        median: Median time in seconds.
+        low: First decile of the times in seconds.
+        high: Ninth decile of the times in seconds.
+        forwards: Number of images that were timed.
+        machine: Device that was measured on, with its number of threads and the version of torch.
+    """
+
+    median: float
+    low: float
+    high: float
+    forwards: int
+    machine: str
 
 
 def cache_path(cfg: Config, checkpoint: Path) -> Path:
-    """Where the predictions of this checkpoint are kept, by a hash of all that they depend on but the images."""
+    """Where the predictions of a checkpoint are kept, by a hash of all that they depend on but the images.
+
+    Args:
+        cfg: Config of the training.
+        checkpoint: Path of the checkpoint.
+    """
     digest = hashlib.sha256()
     with checkpoint.open('rb') as file:
         while block := file.read(1 << 20):
@@ -35,7 +67,11 @@ def cache_path(cfg: Config, checkpoint: Path) -> Path:
 
 
 def load_predictions(path: Path) -> dict | None:
-    """The predictions kept in `path`, or None if there are none or they are damaged."""
+    """The predictions that were kept in a file, or None if there are none or they are damaged.
+
+    Args:
+        path: Path of the file, as of :func:`cache_path`.
+    """
     try:
         content = json.loads(path.read_text('utf-8'))
         return content if content.get('kind') in ('detector', 'classifier') else None
@@ -44,7 +80,12 @@ def load_predictions(path: Path) -> dict | None:
 
 
 def predict(cfg: Config, checkpoint: Path, device: str) -> dict:
-    """Predicts on all validation images, with a progress bar, and keeps what comes out beside the checkpoint.
+    """Predicts on all validation images, with a progress bar, and keeps the predictions beside the checkpoint.
+
+    Args:
+        cfg: Config of the training.
+        checkpoint: Path of the checkpoint.
+        device: Device to predict on: 'cpu', 'cuda', 'cuda:1', …
 
     Returns:
         For a detector: kind 'detector'; annotations, path of the COCO file; images and categories, ids; results,
@@ -52,7 +93,7 @@ def predict(cfg: Config, checkpoint: Path, device: str) -> dict:
         true class of each image; ranks, how many other classes it rated at least as high; classes, their number.
 
     Raises:
-        UserError: if data or library are missing, the checkpoint is damaged, or the task is another.
+        UserError: Data or library are missing, the checkpoint is damaged, or the task is another.
     """
     path = cache_path(cfg, checkpoint)
     loader = validation_images(cfg)
@@ -65,11 +106,61 @@ def predict(cfg: Config, checkpoint: Path, device: str) -> dict:
     return found
 
 
-def _run(model: torch.nn.Module, loader: torch.utils.data.DataLoader) -> Iterable[tuple[object, list]]:
-    for batch in track_iter_progress((iter(loader), len(loader)), file=sys.stderr):
+def measure_latency(cfg: Config, checkpoint: Path, device: str, seconds: float) -> Latency:
+    """Times the network on validation images, one by one, at least once each of :data:`LATENCY_IMAGES`.
+
+    From the loaded image to the result: normalisation, network, and what follows it (NMS, pasting of masks). Networks
+    run as they were trained, not prepared for inference, which would favour those of this package.
+
+    Args:
+        cfg: Config of the training.
+        checkpoint: Path of the checkpoint.
+        device: Device to measure on: 'cpu', 'cuda', 'cuda:1', …
+        seconds: How long to measure, in seconds.
+
+    Raises:
+        UserError: Data or checkpoint are missing or damaged.
+    """
+    batches = list(itertools.islice(validation_images(cfg, one_by_one=True), LATENCY_IMAGES))
+    model = load_trained(cfg, checkpoint, device).model
+    for batch in batches[:WARM_UP]:
+        _seconds(model, batch, device)
+    times, start = [], time.perf_counter()
+    for batch in itertools.cycle(batches):
+        times.append(_seconds(model, batch, device))
+        if len(times) >= len(batches) and time.perf_counter() - start >= seconds:
+            break
+    low, median, high = np.percentile(times, [10, 50, 90])
+    return Latency(float(median), float(low), float(high), len(times), _machine(device))
+
+
+def validation_images(cfg: Config, one_by_one: bool = False) -> DataLoader:
+    """The config's own loader of its validation images.
+
+    Args:
+        cfg: Config of the training.
+        one_by_one: Whether to load batches of one image, in this process, rather than as the config says.
+
+    Raises:
+        UserError: The data are missing.
+    """
+    preflight.check_data(cfg, ('val',))
+    launch.register_modules(cfg)
+    init_default_scope(cfg.get('default_scope', 'mmengine'))
+    if cfg.get('val_dataloader') is None:
+        raise UserError('the config has no val_dataloader, so there are no validation images')
+    loader = dict(cfg.val_dataloader)
+    if one_by_one:
+        loader.update(batch_size=1, num_workers=0, persistent_workers=False)
+        loader.pop('batch_sampler', None)
+    with silent():
+        return Runner.build_dataloader(loader, seed=0)
+
+
+def _run(model: nn.Module, loader: DataLoader) -> Iterable[tuple[object, list]]:
+    for batch in progress(loader, 'predicting'):
         with torch.no_grad():
             yield batch, model.val_step(batch)
-    print(file=sys.stderr)
 
 
 def _coco_metric(cfg: Config) -> dict:
@@ -80,7 +171,7 @@ def _coco_metric(cfg: Config) -> dict:
     return {}
 
 
-def _detections(batches: Iterable, dataset: torch.utils.data.Dataset, settings: dict) -> dict:
+def _detections(batches: Iterable, dataset: Dataset, settings: dict) -> dict:
     kinds = settings.get('metric', 'bbox')
     kinds = [kind for kind in ([kinds] if isinstance(kinds, str) else kinds) if kind in ('bbox', 'segm')]
     if not settings.get('ann_file'):
@@ -116,3 +207,19 @@ def _answers(batches: Iterable) -> dict:
             # Equal scores and NaN count against it.
             ranks.append(classes - 1 - int((scores < scores[label]).sum()))
     return dict(kind='classifier', labels=labels, ranks=ranks, classes=classes)
+
+
+def _seconds(model: nn.Module, batch: object, device: str) -> float:
+    with torch.no_grad():
+        start = time.perf_counter()
+        model.test_step(batch)
+        if device.startswith('cuda'):
+            torch.cuda.synchronize(device)
+        return time.perf_counter() - start
+
+
+def _machine(device: str) -> str:
+    from mmattn.analysis.benchmark.machine import describe_machine  # its package draws, and matplotlib is an extra
+    found, threads = describe_machine(device), torch.get_num_threads()
+    name = found['gpu'] or f'{found["cpu"]}, {threads} thread{"s" * (threads > 1)}'
+    return f'{name}, torch {torch.__version__}'

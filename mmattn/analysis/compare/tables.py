@@ -1,83 +1,59 @@
-"""The tables of a comparison, as text in cells, for every format to lay out."""
+"""Tables of a comparison, their numbers as text, for every format to lay out."""
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 from mmattn.analysis.complexity.metafile import NOT_FOUND
 from mmattn.analysis.complexity.tables import counted_parameters
-from mmattn.analysis.runs.history import History
+from mmattn.analysis.page import NONE, Badge, Cell, Table, TableRow
+from mmattn.analysis.runs.history import History, counted_in, duration
+from mmattn.analysis.runs.metrics import METRICS
 
-from .bootstrap import LEVEL, Difference
 from .comparison import Comparison
-from .latency import Latency
-from .metrics import METRICS
-from .run import FINISHED, Run
-
-NONE = '–'
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What stands in a table.
-
-    Args:
-        text: itself.
-        strong: marks the best of a column, or a difference whose interval excludes zero.
-        detail: said less loudly after or below it.
-    """
-
-    text: str = NONE
-    strong: bool = False
-    detail: str = ''
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table whose first column names a run.
-
-    Args:
-        title: heading.
-        caption: how to read it, '' if there is nothing to say.
-        columns: names of the columns after the first.
-        rows: run and as many cells as columns.
-        words: whether the cells are words rather than numbers.
-    """
-
-    title: str
-    caption: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Run, tuple[Cell, ...]], ...]
-    words: bool = False
+from .intervals import LEVEL, Difference
+from .predictions import Latency
+from .runs import FINISHED, UNFINISHED, Run
 
 
 def accuracy_tables(comparison: Comparison) -> list[Table]:
-    """What runs there are, and how good they are; tables with nothing to show are left out."""
+    """Tables of the runs, their accuracy, and the differences to the baseline; those with nothing to show are left out.
+
+    Args:
+        comparison: Comparison to show.
+    """
     tables = _runs(comparison), _accuracy(comparison), _differences(comparison)
     return [table for table in tables if table is not None]
 
 
 def cost_tables(comparison: Comparison) -> list[Table]:
-    """What they cost, and what papers print; tables with nothing to show are left out."""
+    """Tables of the cost of the runs, and of what papers print; those with nothing to show are left out.
+
+    Args:
+        comparison: Comparison to show.
+    """
     return [table for table in (_cost(comparison), _published(comparison)) if table is not None]
 
 
 def all_notes(comparison: Comparison) -> list[str]:
-    """What is missing and why."""
+    """What is missing in a comparison and why, a sentence each.
+
+    Args:
+        comparison: Comparison to show.
+    """
     return [*comparison.notes, *(f'{run.name}: {note}' for run in comparison.runs for note in run.notes)]
 
 
-def state(run: Run) -> str:
-    return run.state + (f': {run.reached}' if run.reached else '')
-
-
 def present(comparison: Comparison) -> list[str]:
-    """The metrics that at least one run has."""
+    """Names of the metrics that at least one run has.
+
+    Args:
+        comparison: Comparison to show.
+    """
     return [metric for metric in METRICS if any(metric in run.metrics for run in comparison.runs)]
 
 
 def _runs(comparison: Comparison) -> Table:
-    rows = []
+    cells = []
     for run in comparison.runs:
         last = run.history.validations[-1] if run.history else None
         reached = NONE if last is None else f'{last.iteration:,}' if last.epoch is None else f'{last.epoch}'
@@ -85,11 +61,18 @@ def _runs(comparison: Comparison) -> Table:
         if run.cfg is not None:
             model = run.cfg.get('model') or {}
             network = ' · '.join(filter(None, (model.get('type'), (model.get('backbone') or {}).get('type'))))
-        rows.append((run, (Cell(state(run)), Cell(reached), Cell(network or NONE),
-                           Cell(run.config_path.name if run.config_path else NONE))))
-    counted = [run.history.validations[-1].epoch is None for run in comparison.runs if run.history]
-    unit = 'last iteration' if counted and all(counted) else 'last epoch' if not any(counted) else 'epoch or iteration'
-    return Table('Runs', '', ('state', unit, 'network', 'config'), tuple(rows), words=True)
+        cells.append([run.state + (f': {run.reached}' if run.reached else ''), reached, network or NONE,
+                      run.config_path.name if run.config_path else NONE])
+    counts = {counted_in(run.history.validations[-1:]) for run in comparison.runs if run.history} or {'epoch'}
+    unit = f'last {counts.pop()}' if len(counts) == 1 else 'epoch or iteration'
+    return Table('Runs', '', ('run', 'state', unit, 'network', 'config'), tuple(
+        _row(comparison, run, map(Cell, texts)) for run, texts in zip(comparison.runs, cells, strict=True)), words=True)
+
+
+def _row(comparison: Comparison, run: Run, cells: Iterable[Cell]) -> TableRow:
+    badges = [] if run.state == FINISHED else [Badge(run.state, 'warning' if run.state == UNFINISHED else 'error')]
+    badges += [Badge('baseline')] if run is comparison.baseline else []
+    return TableRow(run.name, tuple(cells), comparison.runs.index(run), tuple(badges))
 
 
 def _accuracy(comparison: Comparison) -> Table | None:
@@ -98,13 +81,13 @@ def _accuracy(comparison: Comparison) -> Table | None:
         return None
     best = {metric: _best([run.metrics.get(metric) for run in comparison.runs if run.state == FINISHED])
             for metric in metrics}
-    rows = [(run, tuple(_percent(run.metrics.get(metric), run.state == FINISHED and best[metric] is not None
-                                 and run.metrics.get(metric) == best[metric]) for metric in metrics))
-            for run in comparison.runs]
+    rows = [_row(comparison, run, (
+        _percent(run.metrics.get(metric), run.state == FINISHED and best[metric] is not None
+                 and run.metrics.get(metric) == best[metric]) for metric in metrics)) for run in comparison.runs]
     caption = 'Last validation, in percent; bold: the best of the finished runs.'
     if any(run.metrics and run.state != FINISHED for run in comparison.runs):
-        caption += ' The others stand as far as they came.'
-    return Table('Accuracy', caption, tuple(metrics), tuple(rows))
+        caption += ' The others are shown as far as they came.'
+    return Table('Accuracy', caption, ('run', *metrics), tuple(rows))
 
 
 def _differences(comparison: Comparison) -> Table | None:
@@ -112,7 +95,7 @@ def _differences(comparison: Comparison) -> Table | None:
     metrics = [metric for metric in METRICS if any(metric in found for found in comparison.differences.values())]
     if baseline is None or not metrics:
         return None
-    rows = [(run, tuple(_difference(comparison.differences[run.name].get(metric)) for metric in metrics))
+    rows = [_row(comparison, run, (_difference(comparison.differences[run.name].get(metric)) for metric in metrics))
             for run in comparison.runs if run is not baseline]
     if comparison.resamples:
         caption = ('In points of percent, from the predictions where both runs have them. In brackets the '
@@ -122,7 +105,7 @@ def _differences(comparison: Comparison) -> Table | None:
     else:
         caption = ('In points of percent, without intervals: those need predictions of both runs on the same images '
                    '(--predict).')
-    return Table(f'Difference to {baseline.name}', caption, tuple(metrics), tuple(rows))
+    return Table(f'Difference to {baseline.name}', caption, ('run', *metrics), tuple(rows))
 
 
 def _cost(comparison: Comparison) -> Table:
@@ -130,14 +113,15 @@ def _cost(comparison: Comparison) -> Table:
     columns: dict[str, list[Cell]] = {
         'parameters, M': [_size(run.complexity and run.complexity.parameters / 1e6) for run in runs],
         'trainable, M': [_size(run.complexity and run.complexity.trainable / 1e6) for run in runs],
-        'FLOPs, G': [_size(run.complexity and run.complexity.multiply_adds / 1e9) for run in runs]}
+        'MACs, G': [_size(run.complexity and run.complexity.multiply_adds / 1e9) for run in runs]}
     if any(run.latency for run in runs):
         columns['latency, ms'] = [_latency(run.latency) for run in runs]
     columns['memory, GiB'] = [_size(_history(run, 'peak_memory', 2 ** -30)) for run in runs]
     columns['training time'] = [_time(run.history) for run in runs]
     columns['trained on'] = [_device(run.history) for run in runs]
     rows = zip(runs, zip(*columns.values(), strict=True), strict=True)
-    return Table('Cost', _cost_caption(comparison), tuple(columns), tuple((run, tuple(row)) for run, row in rows))
+    return Table('Cost', _cost_caption(comparison), ('run', *columns),
+                 tuple(_row(comparison, run, cells) for run, cells in rows))
 
 
 def _size(value: float | None) -> Cell:
@@ -156,14 +140,15 @@ def _cost_caption(comparison: Comparison) -> str:
     shapes = sorted({run.complexity.shape for run in comparison.runs if run.complexity})
     if shapes:
         sizes = ' and '.join(f'{height} × {width}' for height, width in shapes)
-        sentences.append(f'FLOPs: multiply-adds for one image of {sizes} pixels.')
+        sentences.append(f'MACs (papers call them FLOPs): for one image of {sizes} pixels.')
     latencies = [run.latency for run in comparison.runs if run.latency]
     if latencies:
         machines = '; '.join(sorted({latency.machine for latency in latencies}))
         least, most = (f(latency.forwards for latency in latencies) for f in (min, max))
         number = f'{least}' if least == most else f'{least} to {most}'
         sentences.append(f'Latency: median of {number} single validation images, from the loaded image to the result '
-                         f'(in brackets the first and ninth decile), measured on {machines}.')
+                         f'(in brackets the first and ninth decile), measured on {machines}; the networks as they '
+                         'were trained, not prepared for inference.')
     sentences.append('Time and memory: of the training with its validations, as mmattn.ResourceHook recorded them; '
                      'memory of the GPU, or of the process on a CPU.')
     return ' '.join(sentences)
@@ -177,7 +162,7 @@ def _published(comparison: Comparison) -> Table | None:
             counted = size and counted_parameters(size, figures)
             measured = ', '.join(f'{name} {run.metrics[name]:.1f}' for name in ('box AP', 'mask AP', 'top-1', 'top-5')
                                  if name in run.metrics)
-            rows.append((run, (
+            rows.append(_row(comparison, run, (
                 Cell(row.name), _size(counted and counted / 1e6),
                 Cell(_printed(figures and figures.parameters)),
                 _size(size and size.multiply_adds / 1e9), Cell(_printed(figures and figures.flops)),
@@ -187,8 +172,8 @@ def _published(comparison: Comparison) -> Table | None:
         return None
     return Table(
         'Beside the papers', 'The rows of the papers whose config has the name of the run\'s. Their networks were '
-        'trained on the data set that stands with the accuracy.',
-        ('network', 'parameters, M', 'published', 'FLOPs, G', 'published', 'accuracy', 'published', 'source'),
+        'trained on the data set that is named with the accuracy.',
+        ('run', 'network', 'parameters, M', 'published', 'MACs, G', 'published', 'accuracy', 'published', 'source'),
         tuple(rows), words=True)
 
 
@@ -197,11 +182,7 @@ def _printed(figure: str | None) -> str:
 
 
 def _time(history: History | None) -> Cell:
-    if history is None or history.wall_time is None:
-        return Cell()
-    minutes, seconds = divmod(round(history.wall_time), 60)
-    hours, minutes = divmod(minutes, 60)
-    return Cell(f'{hours} h {minutes:02d} min' if hours else f'{minutes} min {seconds:02d} s')
+    return Cell() if history is None or history.wall_time is None else Cell(duration(history.wall_time))
 
 
 def _device(history: History | None) -> Cell:
@@ -215,7 +196,7 @@ def _history(run: Run, name: str, factor: float = 1) -> float | None:
 
 
 def _best(values: Sequence[float | None]) -> float | None:
-    """What to mark; nothing if there is nothing to choose from."""
+    """The value to mark; None if there is nothing to choose from."""
     values = [value for value in values if value is not None]
     return max(values) if len(set(values)) > 1 else None
 

@@ -1,33 +1,37 @@
 """Loss and AP of a training over time, as a picture."""
 from pathlib import Path
 
-import matplotlib
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
-from mmattn.analysis.runs.ap import average_precisions
-from mmattn.analysis.runs.history import History
-from mmattn.files import atomic_path
+from mmattn.analysis.charts import COLORS, TEXT, new_figure, save_png, style
+from mmattn.analysis.runs.history import History, counted_in
+from mmattn.analysis.runs.metrics import average_precisions
 
-COLORS = {'box': 'tab:blue', 'mask': 'tab:orange'}
+ROW_COLORS = {'box': COLORS[0], 'mask': COLORS[1]}
 
 
+@style()
 def draw_curves(history: History, path: str | Path) -> None:
-    """Writes a picture of the loss over iterations beside box and mask AP over epochs."""
-    # A figure of its own rather than pyplot's, whose state and backend belong to the caller.
-    with matplotlib.rc_context({'font.size': 12}):
-        figure = Figure(figsize=(12, 4.5), layout='constrained')
-        canvas = FigureCanvasAgg(figure)
-        loss, precision = figure.subplots(1, 2)
-        _draw_loss(loss, history)
-        _draw_precision(precision, history)
-        with atomic_path(path) as temporary:
-            canvas.print_png(temporary, metadata={'Software': None})
+    """Writes a PNG picture of the loss over iterations beside box and mask AP over epochs.
+
+    Args:
+        history: Losses and validations of the training.
+        path: Path of the picture.
+    """
+    figure = new_figure(10, 3.75)
+    loss, precision = figure.subplots(1, 2)
+    _draw_loss(loss, history)
+    _draw_precision(precision, history)
+    save_png(figure, path, dpi=120)
 
 
 def smooth(values: list[float], weight: float = 0.6) -> np.ndarray:
-    """Exponential moving average in which the first values weigh no more than the others."""
+    """The exponential moving average of values, in which the first ones do not count more than the others.
+
+    Args:
+        values: Values to smooth.
+        weight: Weight of the past values, from 0 to 1.
+    """
     average, norm, smoothed = 0.0, 0.0, []
     for value in values:
         average = weight * average + (1 - weight) * value
@@ -37,31 +41,27 @@ def smooth(values: list[float], weight: float = 0.6) -> np.ndarray:
 
 
 def _draw_loss(axes, history: History) -> None:
-    axes.plot(history.iterations, history.losses, color='tab:gray', alpha=0.5, linewidth=1,
+    axes.plot(history.iterations, history.losses, color=TEXT, alpha=0.5, linewidth=1,
               marker='.', markersize=4, label='as logged')
-    axes.plot(history.iterations, smooth(history.losses), color='tab:red', linewidth=2,
-              label='smoothed')
+    axes.plot(history.iterations, smooth(history.losses), color=COLORS[1], label='smoothed')
     axes.set(title='Training loss', xlabel='iteration', ylabel='total loss', xlim=(0, None),
              ylim=(0, None))
     axes.legend()
-    axes.grid(alpha=0.3)
+    axes.grid(axis='y')
 
 
 def _draw_precision(axes, history: History) -> None:
-    by_epoch = all(validation.epoch is not None for validation in history.validations)
+    unit = counted_in(history.validations)
     tables = [average_precisions(validation.metrics) for validation in history.validations]
-    for row, color in COLORS.items():
-        for column, style in (('AP50', '--'), ('AP', '-')):
-            points = [(validation.epoch if by_epoch else validation.iteration, table[row][column])
+    for row, color in ROW_COLORS.items():
+        for column, stroke in (('AP50', '--'), ('AP', '-')):
+            points = [(getattr(validation, unit), table[row][column])
                       for validation, table in zip(history.validations, tables, strict=True)
                       if row in table and table[row][column] is not None]
             if points:
-                axes.plot(*zip(*points, strict=True), style, color=color, marker='o',
-                          markersize=4, label=f'{row} {column}')
-    axes.set(title='COCO AP on the validation images',
-             xlabel='epoch' if by_epoch else 'iteration', ylabel='AP', xlim=(0, None),
-             ylim=(0, None))
+                axes.plot(*zip(*points, strict=True), stroke, color=color, marker='o', label=f'{row} {column}')
+    axes.set(title='COCO AP on the validation images', xlabel=unit, ylabel='AP', xlim=(0, None), ylim=(0, None))
     axes.xaxis.get_major_locator().set_params(integer=True)
     if axes.get_legend_handles_labels()[0]:
         axes.legend()
-    axes.grid(alpha=0.3)
+    axes.grid(axis='y')

@@ -1,6 +1,7 @@
 """The history of a training, read from the work folder of mmengine's Runner."""
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,9 +15,9 @@ class Validation:
     """One validation and when it took place.
 
     Args:
-        iteration: The last logged iteration before it.
-        epoch: The epoch it followed, or None if training was counted in iterations.
-        metrics: Names without prefix ('bbox_mAP_50') and values as they were logged.
+        iteration: Last logged iteration before the validation.
+        epoch: Epoch that the validation followed, or None if the training was counted in iterations.
+        metrics: Logged values by name without prefix ('bbox_mAP_50').
     """
     iteration: int
     epoch: int | None
@@ -28,12 +29,12 @@ class History:
     """What was logged on the way to the present state of a work folder.
 
     Args:
-        iterations: Those that were logged, ascending.
+        iterations: Logged iterations, ascending.
         losses: Total loss at these iterations.
-        validations: In order.
+        validations: Validations, in order.
         wall_time: Seconds of training and evaluation, or None if a part was not recorded.
-        peak_memory: Bytes, or None if a part was not recorded.
-        device: The last one trained on, or None if not recorded.
+        peak_memory: Peak memory in bytes, or None if a part was not recorded.
+        device: Last device trained on, or None if not recorded.
     """
     iterations: list[int] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
@@ -43,16 +44,38 @@ class History:
     device: str | None = None
 
 
+def counted_in(validations: Sequence[Validation]) -> str:
+    """What the position of these validations is counted in, 'epoch' or 'iteration'.
+
+    Args:
+        validations: Validations of one or several trainings.
+    """
+    return 'epoch' if all(validation.epoch is not None for validation in validations) else 'iteration'
+
+
+def duration(seconds: float) -> str:
+    """A time in words, for instance '3 min 07 s' or '2 h 05 min'.
+
+    Args:
+        seconds: Time in seconds.
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f'{hours} h {minutes:02d} min' if hours else f'{minutes} min {rest:02d} s'
+
+
 def read_history(work_dir: str | Path) -> History:
-    """Reads all parts of a training: a resumed one has one folder, named by time, for each.
+    """Reads all parts of a training; a resumed one has a folder, named by time, for each part.
 
     What an interrupted part did after the checkpoint that the next one resumed from is left out
     of the curves, but not of the wall time. A training started afresh in the same folder replaces
     those before it.
 
+    Args:
+        work_dir: Work folder of the training.
+
     Raises:
-        UserError: If there is no such folder, no training or no validation in it, or a damaged
-            log.
+        UserError: There is no such folder, no training or no validation in it, or a damaged log.
     """
     work_dir = Path(work_dir)
     if not work_dir.is_dir():

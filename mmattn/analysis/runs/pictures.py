@@ -28,9 +28,9 @@ class Instances:
     """Objects in an image.
 
     Args:
-        boxes: (N, 4), x1 y1 x2 y2 in pixels.
-        masks: (N, H, W), boolean, or None.
-        names: N texts to write at the boxes, or None.
+        boxes: Boxes of the objects, (N, 4), x1 y1 x2 y2 in pixels.
+        masks: Boolean masks of the objects, (N, H, W), or None.
+        names: Texts to write at the boxes, one for each object, or None.
     """
     boxes: torch.Tensor
     masks: torch.Tensor | None = None
@@ -45,10 +45,10 @@ class Example:
     """An image with its ground truth and its predictions, best first.
 
     Args:
-        name: What to call it.
-        image: RGB.
-        truth: The annotated objects.
-        predictions: Those to be shown.
+        name: Name of the image.
+        image: RGB image.
+        truth: Annotated objects.
+        predictions: Predicted objects to draw.
     """
     name: str
     image: Image.Image
@@ -57,48 +57,39 @@ class Example:
 
 
 def draw_example(example: Example, score_thr: float) -> Image.Image:
-    """'ground truth' | 'prediction', enlarged (or reduced) to :data:`PANEL` pixels each."""
+    """A picture of an example: ground truth | prediction, enlarged (or reduced) to :data:`PANEL` pixels each.
+
+    Args:
+        example: Image with ground truth and predictions.
+        score_thr: Least score of the predictions, for the title.
+    """
     titles = (f'ground truth: {len(example.truth)}',
               f'prediction: {len(example.predictions)} (score ≥ {score_thr:g})')
-    panels = draw_panels(example, PANEL)
-    width, height = panels[0].size
-    head, foot = 38, 30
-    page = Image.new('RGB', (2 * width + 3 * MARGIN, height + head + foot), 'white')
-    pen = ImageDraw.Draw(page)
-    for column, (title, panel) in enumerate(zip(titles, panels, strict=True)):
-        left = MARGIN + column * (width + MARGIN)
-        page.paste(panel, (left, head))
-        _write(pen, title, left + width / 2, head / 2, 20, width)
-    _write(pen, CAPTION, page.width / 2, head + height + foot / 2, 14, page.width)
-    return page
+    return _lay_out([draw_panels(example, PANEL)], titles, font=20)
 
 
 def draw_sheet(examples: Sequence[Example], score_thr: float, panel: int = 320) -> Image.Image:
-    """A contact sheet: a column for each example, ground truth above prediction."""
-    head, foot, side = 30, 28, 36
-    page = Image.new('RGB', (
-        side + len(examples) * (panel + MARGIN), head + 2 * (panel + MARGIN) + foot), 'white')
-    pen = ImageDraw.Draw(page)
-    for column, example in enumerate(examples):
-        left = side + column * (panel + MARGIN)
-        _write(pen, example.name, left + panel / 2, head / 2, 14, panel)
-        for row, picture in enumerate(draw_panels(example, panel)):
-            top = head + row * (panel + MARGIN)
-            page.paste(picture, (left + (panel - picture.width) // 2,
-                                 top + (panel - picture.height) // 2))
-    for row, title in enumerate(('ground truth', f'prediction (score ≥ {score_thr:g})')):
-        strip = Image.new('RGB', (panel, side), 'white')
-        _write(ImageDraw.Draw(strip), title, panel / 2, side / 2, 18, panel)
-        page.paste(strip.rotate(90, expand=True), (0, head + row * (panel + MARGIN)))
-    _write(pen, CAPTION, page.width / 2, page.height - foot / 2, 14, page.width)
-    return page
+    """A contact sheet: a column for each example, ground truth above prediction.
+
+    Args:
+        examples: Images with ground truth and predictions.
+        score_thr: Least score of the predictions, for the title.
+        panel: Longer side of each image in pixels.
+    """
+    rows = zip(*(draw_panels(example, panel) for example in examples), strict=True)
+    return _lay_out(list(rows), [example.name for example in examples],
+                    ('ground truth', f'prediction (score ≥ {score_thr:g})'))
 
 
 def draw_panels(example: Example, size: int) -> tuple[Image.Image, Image.Image]:
-    """Ground truth and prediction, `size` pixels on the longer side.
+    """Ground truth and prediction of an example as two pictures.
 
-    Each annotated object has its colour, and a prediction that of the object it found. Of the
-    masks alone the outlines are opaque, so that the image stays visible.
+    Each annotated object has its colour, and a prediction that of the object it found. Of the masks only the outlines
+    are opaque, so that the image stays visible.
+
+    Args:
+        example: Image with ground truth and predictions.
+        size: Longer side of each picture in pixels.
     """
     colors = distinct_colors(len(example.truth))
     partners = match(example.predictions.boxes, example.truth.boxes)
@@ -109,12 +100,12 @@ def draw_panels(example: Example, size: int) -> tuple[Image.Image, Image.Image]:
 
 def match(predictions: torch.Tensor, truth: torch.Tensor, threshold: float = 0.5
           ) -> list[int | None]:
-    """The annotated box that each predicted one, best first, takes; as in COCO, each only once.
+    """The index of the annotated box that each predicted one takes, or None; as in COCO, each is taken only once.
 
     Args:
-        predictions: (N, 4) boxes.
-        truth: (M, 4) boxes.
-        threshold: Least IoU.
+        predictions: Predicted boxes, best first, (N, 4).
+        truth: Annotated boxes, (M, 4).
+        threshold: Least IoU of a match.
     """
     if not len(truth):
         return [None] * len(predictions)
@@ -131,20 +122,53 @@ def match(predictions: torch.Tensor, truth: torch.Tensor, threshold: float = 0.5
 
 
 def distinct_colors(count: int) -> list[tuple[int, int, int]]:
-    """Saturated colours; steps of the golden ratio keep the hues of neighbours apart."""
+    """Saturated RGB colours from 0 to 255; steps of the golden ratio keep the hues of neighbours apart.
+
+    Args:
+        count: Number of colours.
+    """
     golden = (math.sqrt(5) - 1) / 2
     colors = (colorsys.hsv_to_rgb(index * golden % 1, 0.6 + 0.4 * (index % 2), 1)
               for index in range(count))
     return [tuple(round(255 * channel) for channel in color) for color in colors]
 
 
-def save_png(picture: Image.Image, path: str | Path, colors: int | None = None) -> int:
-    """Writes a PNG atomically, on request reduced to a number of colours, and returns its size."""
+def save_picture(picture: Image.Image, path: str | Path, colors: int | None = None) -> int:
+    """Writes a picture as a PNG file, which appears only when it is complete, and returns its size in bytes.
+
+    Args:
+        picture: Picture to write.
+        path: Path of the file.
+        colors: Number of colours that the picture is reduced to; None: all.
+    """
     if colors is not None:
         picture = picture.quantize(colors, dither=Image.Dither.NONE)
     with atomic_path(path) as temporary:
         picture.save(temporary, optimize=True)
     return Path(path).stat().st_size
+
+
+def _lay_out(rows: Sequence[Sequence[Image.Image]], columns: Sequence[str], names: Sequence[str] = (), font: int = 14
+             ) -> Image.Image:
+    """Panels in rows and columns, under the titles of the columns and beside the names of the rows."""
+    panel_width, panel_height = (max(getattr(panel, side) for row in rows for panel in row)
+                                 for side in ('width', 'height'))
+    head, foot, left = 2 * font, 30, 36 if names else MARGIN
+    page = Image.new('RGB', (left + len(columns) * (panel_width + MARGIN),
+                             head + len(rows) * (panel_height + MARGIN) + foot), 'white')
+    pen = ImageDraw.Draw(page)
+    for column, title in enumerate(columns):
+        x = left + column * (panel_width + MARGIN)
+        _write(pen, title, x + panel_width / 2, head / 2, font, panel_width)
+        for row, panels in enumerate(rows):
+            panel, y = panels[column], head + row * (panel_height + MARGIN)
+            page.paste(panel, (x + (panel_width - panel.width) // 2, y + (panel_height - panel.height) // 2))
+    for row, name in enumerate(names):
+        strip = Image.new('RGB', (panel_height, left), 'white')
+        _write(ImageDraw.Draw(strip), name, panel_height / 2, left / 2, 18, panel_height)
+        page.paste(strip.rotate(90, expand=True), (0, head + row * (panel_height + MARGIN)))
+    _write(pen, CAPTION, page.width / 2, page.height - foot / 2, 14, page.width)
+    return page
 
 
 def _draw(image: Image.Image, instances: Instances, colors: list[tuple[int, int, int]], size: int
@@ -167,8 +191,8 @@ def _paint_masks(canvas: torch.Tensor, masks: torch.Tensor, colors: list[tuple[i
                  ) -> torch.Tensor:
     """Tints the objects of a (3, H, W) picture and draws their outlines opaquely.
 
-    Where masks overlap, the first is on top (torchvision's draw_segmentation_masks blackens such
-    places).
+    Where masks overlap, the first is on top; torchvision's draw_segmentation_masks blackens such places, and draws no
+    outlines.
     """
     owner = torch.zeros(masks.shape[1:], dtype=torch.long)  # 1 + index of the object, 0 for none
     for index in reversed(range(len(masks))):

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
-from mmengine.utils import track_iter_progress
 from PIL import Image
 
 from mmattn.analysis.runs.pictures import Example, Instances
+from mmattn.engine.progress import progress
 from mmattn.engine.trained import load_trained
 
 
@@ -17,12 +17,12 @@ class Predictor:
     """A detector and its validation images.
 
     Args:
-        cfg: An mmdet config, its modules registered.
+        cfg: Config of mmdet, its modules registered.
         checkpoint: Path of the weights.
-        device: 'cpu', 'cuda', 'cuda:1', …
+        device: Device to predict on: 'cpu', 'cuda', 'cuda:1', …
 
     Raises:
-        UserError: If the checkpoint cannot be read, or belongs to another model.
+        UserError: The checkpoint cannot be read, or belongs to another model.
     """
 
     def __init__(self, cfg: Config, checkpoint: str | Path, device: str) -> None:
@@ -35,10 +35,10 @@ class Predictor:
         """Predicts on the images of these indices, with a progress bar.
 
         Args:
-            indices: Of the data set.
-            score_thr: The least score of the predictions to keep.
+            indices: Indices of the images in the data set.
+            score_thr: Least score of the predictions to keep.
         """
-        for index in track_iter_progress(indices):
+        for index in progress(indices, 'predicting'):
             yield self._example(index, score_thr)
 
     def _example(self, index: int, score_thr: float) -> Example:
@@ -74,7 +74,13 @@ class Predictor:
 
 
 def decode_mask(segmentation: list | dict, height: int, width: int) -> np.ndarray:
-    """The (height, width) boolean mask of a COCO segmentation: polygons, or RLE of either kind."""
+    """The boolean mask of a COCO segmentation, (height, width).
+
+    Args:
+        segmentation: Polygons, or RLE, compressed or not.
+        height: Height of the image in pixels.
+        width: Width of the image in pixels.
+    """
     from pycocotools import mask as coco_mask
     if isinstance(segmentation, list):
         segmentation = coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))

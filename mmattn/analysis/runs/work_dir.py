@@ -1,4 +1,4 @@
-"""What a training left in its work folder: config, checkpoint, and how far it came."""
+"""Work folder of a training: config, last checkpoint, and how far the training came."""
 from pathlib import Path
 
 from mmengine.config import Config
@@ -9,10 +9,13 @@ from mmattn.errors import UserError
 
 
 def find_config(work_dir: Path) -> tuple[Config, Path]:
-    """The config that the training left, and its path; after several trainings the latest.
+    """The config that a training left, and its path; after several trainings the latest.
+
+    Args:
+        work_dir: Work folder of the training.
 
     Raises:
-        UserError: If there is none, or it cannot be read.
+        UserError: There is none, or it cannot be read.
     """
     configs = sorted(work_dir.glob('*.py'), key=lambda path: path.stat().st_mtime)
     if not configs:
@@ -21,10 +24,13 @@ def find_config(work_dir: Path) -> tuple[Config, Path]:
 
 
 def find_checkpoint(work_dir: Path) -> Path:
-    """What last_checkpoint names; beside it, if the work folder was moved.
+    """The path of the checkpoint that last_checkpoint names; beside it, if the work folder was moved.
+
+    Args:
+        work_dir: Work folder of the training.
 
     Raises:
-        UserError: If there is none.
+        UserError: There is none.
     """
     note = work_dir / 'last_checkpoint'
     if not note.is_file():
@@ -37,7 +43,12 @@ def find_checkpoint(work_dir: Path) -> Path:
 
 
 def planned_end(cfg: Config, history: History) -> str | None:
-    """What the training was to reach, as text, if it did not get there; else None."""
+    """How far an unfinished training came, for instance 'epoch 3 of 8'; None if it reached its end.
+
+    Args:
+        cfg: Config of the training.
+        history: Its losses and validations.
+    """
     last = history.validations[-1]
     epochs, iterations = ((cfg.get('train_cfg') or {}).get(key) for key in ('max_epochs', 'max_iters'))
     if epochs is not None and last.epoch is not None:

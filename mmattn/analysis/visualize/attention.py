@@ -1,10 +1,10 @@
-"""Reads the weights of attention modules while a network runs.
+"""Weights of attention modules, recorded while a network runs.
 
 Modules are recognised by what they offer, so that those of others are read too:
 
-* 'depth': ``depth_weights(maps)``, (N, depth, C, 1, 1), for the list of maps that the module is called with (SDA);
-* 'branches': ``branch_names``, and a child :class:`BranchGate` that weighs these branches (PSA, MSPA);
-* 'maps': ``attention_map(x)``, (N, K, H, W), for the map that the module is called with (EMA, CBAM);
+* 'depth': ``depth_weights(sums)``, (N, depth, C, 1, 1), for the residual sums that the module is called with (SDA);
+* 'branches': ``branch_names``, and a child :class:`BranchGate` that re-weights these branches (PSA, MSPA);
+* 'maps': ``attention_map(x)``, (N, K, H, W), for the feature map that the module is called with (EMA, CBAM);
 * 'pooling': ``pooling_shares()``, (2,), of maximum and minimum, whatever the image (SPEM).
 """
 from __future__ import annotations
@@ -31,14 +31,14 @@ _SLOTS = ('depth_attn', 'attn', 'conv2')
 
 @dataclass
 class Reading:
-    """What one module did for one image.
+    """The weights of one module for one image.
 
     Args:
-        name: of the module, short.
-        module: its class.
-        weights: 'depth': (depth, C); 'branches': (branches, c); 'maps': (K, H, W).
-        labels: of the first axis.
-        gate: the learned factor of an identity start, None without one.
+        name: Short name of the module, for instance 'layer1.0'.
+        module: Name of the module's class.
+        weights: Weights of the blocks, (depth, C); of the branches, (branches, c); or of the positions, (K, H, W).
+        labels: Labels of the first axis of the weights.
+        gate: Learned factor of an identity start, None without one.
     """
     name: str
     module: str
@@ -48,25 +48,33 @@ class Reading:
 
 
 def find(model: nn.Module) -> dict[str, dict[str, nn.Module]]:
-    """The modules of each kind, by full name in order of the network; kinds without any are left out."""
+    """The modules of each kind of attention, by full name in order of the network; kinds without any are left out.
+
+    Args:
+        model: Network to look through.
+    """
     found = {kind: {name: module for name, module in model.named_modules() if _offers(module, mark)}
              for kind, mark in _MARKS.items()}
     return {kind: modules for kind, modules in found.items() if modules}
 
 
 def inventory(model: nn.Module) -> str:
-    """Which attention the model has, as text."""
+    """The attention modules of a network in words: how many of which class.
+
+    Args:
+        model: Network to look through.
+    """
     count = Counter(type(module).__name__ for module in model.modules() if isinstance(module, Attention)
                     or any(_offers(module, mark) for mark in _MARKS.values()))
     return ', '.join(f'{number} x {name}' for name, number in count.items()) or 'no attention of mmattn'
 
 
 class Recorder:
-    """While in this context, keeps the weights of the modules of the last image that ran.
+    """Context manager that records the weights of attention modules for the last image that ran.
 
     Args:
-        model: the network.
-        kinds: those to read, of those that :func:`find` finds.
+        model: Network that runs inside the context.
+        kinds: Kinds of attention to record, of those that :func:`find` finds.
     """
 
     def __init__(self, model: nn.Module, kinds: list[str]) -> None:
@@ -90,7 +98,7 @@ class Recorder:
         self._handles = []
 
     def take(self) -> dict[str, list[Reading]]:
-        """What was read since the last call, in order of the network."""
+        """The weights that were recorded since the last call, by kind and in order of the network."""
         readings, self.readings = self.readings, {}
         return {kind: [readings[kind][name] for name in self.modules[kind] if name in readings[kind]]
                 for kind in readings}
@@ -122,13 +130,21 @@ class Recorder:
 
 
 def pooling_shares(model: nn.Module) -> dict[str, float]:
-    """SPEM's share of the maximum, p0**2 / (p0**2 + p1**2), by short name of the module."""
+    """SPEM's share of the maximum, p0**2 / (p0**2 + p1**2), by short name of the module.
+
+    Args:
+        model: Network to look through.
+    """
     return {short_name(name): float(module.pooling_shares()[0].detach())
             for name, module in find(model).get('pooling', {}).items()}
 
 
 def short_name(name: str) -> str:
-    """'layer1.0' for 'backbone.layer1.0.attn'."""
+    """The name of a module without backbone and slot: 'layer1.0' for 'backbone.layer1.0.attn'.
+
+    Args:
+        name: Full name of the module.
+    """
     parts = name.removeprefix('backbone.').split('.')
     return '.'.join(parts[:-1] if len(parts) > 1 and parts[-1] in _SLOTS else parts)
 

@@ -1,8 +1,9 @@
 """Grad-CAM for classifiers and detectors.
 
 The methods are those of the package grad-cam: Grad-CAM (arXiv:1610.02391), Grad-CAM++ (arXiv:1710.11063), HiResCAM
-(arXiv:2011.08891), LayerCAM (IEEE TIP 2021). It gets maps and gradients from here, as its own forward would run the
-network anew for each detection and each method, and cannot tell which of several maps a detection does not depend on.
+(arXiv:2011.08891), LayerCAM (IEEE TIP 2021). It gets activations and gradients from here, as its own forward would run
+the network anew for each detection and each method, and cannot tell which of several feature maps a detection does not
+depend on.
 """
 from __future__ import annotations
 
@@ -12,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmattn.analysis.extras import require
 from mmattn.errors import UserError
 
-from .extras import require
-from .network import Network, Prepared
+from .network import InputImage, Network
 
 METHODS = {
     'gradcam': ('Grad-CAM', 'GradCAM'),
@@ -31,10 +32,11 @@ class Explanation:
     """Where in the image one output of the network comes from.
 
     Args:
-        title: the output: class and score.
-        boxes: of the detections it is about, (N, 4), x1 y1 x2 y2 in pixels of the network's input; empty for a
+        title: Class and score of the output.
+        boxes: Boxes of the explained detections, (N, 4), x1 y1 x2 y2 in pixels of the network's input; empty for a
             classifier.
-        heat: for each method, importance from 0 to 1 of the pixels of the network's input without padding, (H, W).
+        heat: Importance of the pixels of the network's input without padding, (H, W), from 0 to 1, by name of the
+            method.
     """
     title: str
     boxes: np.ndarray
@@ -46,11 +48,11 @@ class Choice:
     """Which outputs to explain.
 
     Args:
-        target: of a detector, 'score': each detection's class score; 'box': each detection's width + height; 'class':
-            the sum of the scores of all detections of a class.
-        limit: at most so many outputs, those with the highest scores.
-        score_thr: least score of a detection. Where none reaches it, the best one is explained.
-        classes: labels to confine it to; None: all.
+        target: Output of a detector to explain: 'score', each detection's class score; 'box', each detection's width +
+            height; 'class', the sum of the scores of all detections of a class.
+        limit: Largest number of outputs; those with the highest scores are explained.
+        score_thr: Least score of a detection. Where none reaches it, the best one is explained.
+        classes: Labels of the classes to explain; None: all classes.
     """
     target: str = 'score'
     limit: int = 3
@@ -59,19 +61,19 @@ class Choice:
 
 
 class Explainer:
-    """Explains outputs of a network from the maps of one of its modules.
+    """Explains outputs of a network from the feature maps of one of its modules.
 
-    A module may return several maps, as a neck or a backbone does. Then those count on which the output depends: the
-    score of a box in an FPN detector, for example, depends on one level. If there are several, their heat maps,
-    each from 0 to 1, are averaged.
+    A module may return several feature maps, as a neck or a backbone does. Then those count on which the output
+    depends: the score of a box in an FPN detector, for example, depends on one level. If there are several, their heat
+    maps, each from 0 to 1, are averaged.
 
     Args:
-        network: what to explain.
-        methods: keys of :data:`METHODS`.
-        layer: name of the module; None: a detector's neck, or else the backbone (its last map).
+        network: Network to explain.
+        methods: Methods, keys of :data:`METHODS`.
+        layer: Name of the module; None: a detector's neck, or else the backbone (its last feature map).
 
     Raises:
-        UserError: the package grad-cam is not installed, or there is no such module.
+        UserError: The package grad-cam is not installed, or there is no such module.
     """
 
     def __init__(self, network: Network, methods: list[str], layer: str | None = None) -> None:
@@ -80,69 +82,73 @@ class Explainer:
         self.layer, self.module = network.layer(layer)
         self.last_only = layer is None and not network.is_detector
         self.cams = {METHODS[name][0]: getattr(package, METHODS[name][1])(network.model, []) for name in methods}
-        self.maps: list[Tensor] = []
+        self.features: list[Tensor] = []
 
-    def explain(self, prepared: Prepared, choice: Choice) -> list[Explanation]:
+    def explain(self, image: InputImage, choice: Choice) -> list[Explanation]:
         """Explains the chosen outputs for an image.
 
+        Args:
+            image: Image as the network sees it.
+            choice: Which outputs to explain.
+
         Raises:
-            UserError: the module yields no (N, C, H, W) map, or no output depends on it.
+            UserError: The module returns no (N, C, H, W) feature map, or no output depends on it.
         """
-        self.maps = []
+        self.features = []
         handle = self.module.register_forward_hook(self._keep)
         try:
-            outputs = (self._detections if self.network.is_detector else self._classes)(prepared, choice)
+            outputs = (self._detections if self.network.is_detector else self._classes)(image, choice)
         finally:
             handle.remove()
-        if not self.maps:
-            raise UserError(f'the module {self.layer!r} returned no (N, C, H, W) map with gradients; name another with '
-                            '--layer, for instance backbone')
-        maps = self.maps[-1:] if self.last_only else self.maps
+        if not self.features:
+            raise UserError(f'the module {self.layer!r} returned no (N, C, H, W) feature map with gradients; name '
+                            'another with --layer, for instance backbone')
+        features = self.features[-1:] if self.last_only else self.features
         try:
-            return [Explanation(title, boxes, self._heat(value, maps, prepared))
+            return [Explanation(title, boxes, self._heat(value, features, image))
                     for title, boxes, value in outputs]
         finally:
-            self.maps = []
+            self.features = []
 
     def _keep(self, module, inputs, output) -> None:
         outputs = output if isinstance(output, (tuple, list)) else [output]
-        self.maps += [x for x in outputs if isinstance(x, Tensor) and x.dim() == 4 and x.requires_grad]
+        self.features += [x for x in outputs if isinstance(x, Tensor) and x.dim() == 4 and x.requires_grad]
 
-    def _heat(self, value: Tensor, maps: list[Tensor], prepared: Prepared) -> dict[str, np.ndarray]:
-        image = require('pytorch_grad_cam.utils.image')
-        grads = [None] * len(maps)
+    def _heat(self, value: Tensor, features: list[Tensor], image: InputImage) -> dict[str, np.ndarray]:
+        package = require('pytorch_grad_cam.utils.image')
+        grads = [None] * len(features)
         if value.requires_grad:
-            grads = torch.autograd.grad(value, maps, retain_graph=True, allow_unused=True)
+            grads = torch.autograd.grad(value, features, retain_graph=True, allow_unused=True)
         used = [(x.detach().float().cpu().numpy(), g.float().cpu().numpy())
-                for x, g in zip(maps, grads, strict=True) if g is not None and g.any()]
+                for x, g in zip(features, grads, strict=True) if g is not None and g.any()]
         if not used:
-            raise UserError(f'no output depends on the maps of {self.layer!r}; name another module with --layer, for '
-                            'instance backbone')
-        width, height = prepared.image.size
+            raise UserError(f'no output depends on the feature maps of {self.layer!r}; name another module with '
+                            '--layer, for instance backbone')
+        width, height = image.image.size
         heat = {}
         for name, cam in self.cams.items():
             layers = [np.maximum(cam.get_cam_image(None, None, None, x, g, False), 0) for x, g in used]
             # the padding goes before the importance is scaled: no picture shows it
-            layers = [image.scale_cam_image(x, prepared.padded_size)[:, :height, :width] for x in layers]
-            heat[name] = cam.aggregate_multi_layers([image.scale_cam_image(x)[:, None] for x in layers])[0]
+            layers = [package.scale_cam_image(x, image.padded_size)[:, :height, :width] for x in layers]
+            heat[name] = cam.aggregate_multi_layers([package.scale_cam_image(x)[:, None] for x in layers])[0]
         return heat
 
-    def _classes(self, prepared: Prepared, choice: Choice) -> list[tuple[str, np.ndarray, Tensor]]:
-        logits = self.network.classify(prepared)
+    def _classes(self, image: InputImage, choice: Choice) -> list[tuple[str, np.ndarray, Tensor]]:
+        logits = self.network.classify(image)
         shares = logits.detach().softmax(0)
         labels = choice.classes or shares.argsort(descending=True)[:choice.limit].tolist()
         return [(f'{self.network.class_name(label)} {shares[label]:.2f}', np.empty((0, 4)), logits[label])
                 for label in labels]
 
-    def _detections(self, prepared: Prepared, choice: Choice) -> list[tuple[str, np.ndarray, Tensor]]:
-        found = self.network.detect(prepared)
+    def _detections(self, image: InputImage, choice: Choice) -> list[tuple[str, np.ndarray, Tensor]]:
+        found = self.network.detect(image)
         if choice.classes is not None:
             found = found[torch.isin(found.labels, torch.tensor(choice.classes, device=found.labels.device))]
         order = found.scores.detach().argsort(descending=True)
         good = order[found.scores.detach()[order] >= choice.score_thr]
         note = '' if len(good) else f' (below {choice.score_thr:g})'
         order = good if len(good) else order[:1]
-        scale = np.tile(prepared.samples[0].metainfo.get('scale_factor', (1, 1)), 2)[:4]
+        scale = np.tile(image.samples[0].metainfo.get('scale_factor', (1, 1)), 2)[:4]
         boxes = found.bboxes.detach().cpu().numpy() * scale
         scores, labels = found.scores, found.labels.tolist()
         if choice.target == 'class':

@@ -1,91 +1,90 @@
-"""The pictures: heat maps over images, and charts of attention weights."""
+"""Pictures of one network: heat maps over images, and charts of attention weights."""
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from mmattn.files import atomic_path
+from mmattn.analysis.charts import COLORS, RULE, TEXT, new_figure, style
+from mmattn.analysis.extras import require
 
 from .attention import Reading
 from .cam import Explanation
-from .extras import require
 from .sizes import SIZES, StageBySize
 
 PANEL = 2.6  # inches
-HEAT = 'turbo'
-SIZE_COLORS = ('tab:blue', 'tab:orange', 'tab:green')
+SIZE_COLORS = COLORS[:3]
 
 
-def new_figure(width: float, height: float):
-    """A figure of its own rather than pyplot's, whose state and backend belong to the caller."""
-    require('matplotlib')
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    figure = Figure(figsize=(width, height), layout='constrained')
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def save(figure, path: Path) -> None:
-    """Writes a PNG atomically."""
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=110, metadata={'Software': None})
-
-
+@style()
 def draw_cam(image: Image.Image, explanations: Sequence[Explanation]):
-    """A row for each explained output: the image with its boxes, then the heat map of each method."""
+    """A figure with a row for each explained output: the image with its boxes, then the heat map of each method.
+
+    Args:
+        image: RGB image as the network sees it.
+        explanations: Explained outputs, at least one.
+    """
     methods = list(explanations[0].heat)
     width, height = _panel_size(image)
     figure = new_figure((len(methods) + 1) * (width + 0.1) + 0.8, len(explanations) * (height + 0.35))
     axes = figure.subplots(len(explanations), len(methods) + 1, squeeze=False)
-    grey = image.convert('L')
+    backdrop = _backdrop(image)
     for row, explanation in zip(axes, explanations, strict=True):
         row[0].imshow(image)
         row[0].set_title(explanation.title, fontsize=10)
         for column, method in zip(row[1:], methods, strict=True):
             heat = explanation.heat[method]
             # little colour where there is little to show, so that the image stays visible
-            _overlay(column, grey, heat, image.size, 0, 1, np.clip(1.5 * heat, 0, 0.7))
+            _overlay(column, backdrop, heat, image.size, 0, 1, np.clip(1.5 * heat, 0, 0.7))
             column.set_title(method if heat.any() else f'{method}: nothing speaks for it', fontsize=10)
         for column in row:
             _draw_boxes(column, explanation.boxes)
             _frame(column, image)
-    _colour_bar(figure, axes, 'importance, from none (0) to the most in the image (1)', 0, 1)
+    _colour_bar(figure, axes, 'importance (1: the most)', 0, 1)
     return figure
 
 
+@style()
 def draw_maps(image: Image.Image, readings: Sequence[Reading], padded: tuple[int, int]):
-    """A panel for each module: its mean weight over groups at each position, over the image.
+    """A figure with a panel for each module: its weight at each position, averaged over groups, over the image.
 
     Each panel has the whole colour scale for itself, as the weights of different blocks differ more than those of
     different positions; its range is in its title.
+
+    Args:
+        image: RGB image as the network sees it.
+        readings: Weights of the positions, (K, H, W) each.
+        padded: Width and height of the network's input with padding, in pixels, which the weights cover.
     """
     columns = min(len(readings), 4 if len(readings) <= 8 else 6)
     rows = math.ceil(len(readings) / columns)
     width, height = _panel_size(image)
     figure = new_figure(columns * (width + 0.1) + 0.8, rows * (height + 0.5))
     axes = figure.subplots(rows, columns, squeeze=False)
-    grey = image.convert('L')
+    backdrop = _backdrop(image)
     for axis in axes.flat[len(readings):]:
         axis.axis('off')
     for axis, reading in zip(axes.flat, readings):
         weights = reading.weights.mean(0).numpy()
         low, high = float(weights.min()), float(weights.max())
-        _overlay(axis, grey, weights, padded, low, high, 0.55)
+        _overlay(axis, backdrop, weights, padded, low, high, 0.55)
         _frame(axis, image)
         gate = '' if reading.gate is None else f', gate {reading.gate:.2f}'
         axis.set_title(f'{reading.name}: {reading.module}{gate}\n{low:.3f} to {high:.3f}, '
                        f'{weights.shape[1]} x {weights.shape[0]}', fontsize=8)
-    _colour_bar(figure, axes, "weight of a position: least to largest of each panel", 0, 1, ticks=('least', 'largest'))
+    _colour_bar(figure, axes, 'weight of a position in its panel', 0, 1, ticks=('least', 'largest'))
     return figure
 
 
+@style()
 def draw_depth(readings: Sequence[Reading]):
-    """A column for each stage: the mean weight of each block, and below, each channel's."""
+    """A figure with a column for each stage: the mean weight of each block, and below, each channel's.
+
+    Args:
+        readings: Weights of the blocks of each stage, (depth, C) each.
+    """
     figure = new_figure(3.2 * len(readings) + 0.8, 5.6)
     axes = figure.subplots(2, len(readings), squeeze=False, height_ratios=(2, 3))
     top = max(float(reading.weights.mean(1).max()) for reading in readings)
@@ -93,13 +92,14 @@ def draw_depth(readings: Sequence[Reading]):
         weights = reading.weights.numpy()
         depth = len(weights)
         blocks = np.arange(1, depth + 1)
-        bars.bar(blocks, weights.mean(1), color='tab:blue')
-        bars.axhline(1 / depth, color='black', linestyle='--', linewidth=1)  # all alike
+        bars.bar(blocks, weights.mean(1), color=COLORS[0])
+        bars.axhline(1 / depth, color=TEXT, linestyle='--', linewidth=1)  # all alike
         gate = '' if reading.gate is None else f', gate {reading.gate:.2f}'
         bars.set(title=f'{reading.name}{gate}', xticks=_ticks(depth), ylim=(0, 1.12 * max(top, 1 / depth)))
         if depth <= 8:
             for block, weight in zip(blocks, weights.mean(1), strict=True):
-                bars.text(block, 0.01 * top, f'{weight:.2f}', ha='center', va='bottom', fontsize=10, color='white')
+                bars.text(block, 0.01 * top, f'{weight:.2f}', ha='center', va='bottom', color='white',
+                          fontsize=min(10, 44 / depth))
         order = (weights * blocks[:, None]).sum(0).argsort()
         picture = channels.imshow(weights[:, order], aspect='auto', cmap='viridis', vmin=0, vmax=1,
                                   extent=(0, weights.shape[1], depth + 0.5, 0.5), interpolation='nearest')
@@ -111,8 +111,13 @@ def draw_depth(readings: Sequence[Reading]):
     return figure
 
 
+@style()
 def draw_branches(readings: Sequence[Reading]):
-    """Mean weight of each branch in every block, with the range of most channels."""
+    """A figure of the mean weight of each branch in every block, with the range of most channels.
+
+    Args:
+        readings: Weights of the branches of each block, (branches, c) each.
+    """
     groups = list(dict.fromkeys((reading.module, tuple(reading.labels)) for reading in readings))
     figure = new_figure(max(7.0, 0.42 * len(readings) + 2.5), 3.6 * len(groups))
     axes = figure.subplots(len(groups), 1, squeeze=False)[:, 0]
@@ -124,31 +129,37 @@ def draw_branches(readings: Sequence[Reading]):
             low, high = (np.array([np.quantile(w, q) for w in weights]) for q in (0.1, 0.9))
             line, = axis.plot(x, [w.mean() for w in weights], marker='o', label=label)
             axis.fill_between(x, low, high, color=line.get_color(), alpha=0.12, linewidth=0)
-        axis.axhline(1 / len(labels), color='black', linestyle='--', linewidth=1, label='all alike')
+        axis.axhline(1 / len(labels), color=TEXT, linestyle='--', linewidth=1, label='all alike')
         _block_axis(axis, [member.name for member in members])
         axis.set(title=f'{module}: weight of each branch (line: mean; band: 80 % of the channels)', ylabel='weight')
         axis.legend(loc='center left', bbox_to_anchor=(1.0, 0.5))
     return figure
 
 
+@style()
 def draw_pooling(shares: dict[str, float]):
-    """SPEM's share of the maximum over the depth of the network."""
+    """A figure of SPEM's share of the maximum over the depth of the network.
+
+    Args:
+        shares: Share from 0 to 1 by name of the block.
+    """
     figure = new_figure(max(7.0, 0.2 * len(shares) + 2), 3.6)
     axis = figure.subplots()
-    axis.plot(range(len(shares)), list(shares.values()), marker='o', color='tab:red')
-    axis.axhline(0.5, color='black', linestyle='--', linewidth=1)
+    axis.plot(range(len(shares)), list(shares.values()), marker='o', color=COLORS[1])
+    axis.axhline(0.5, color=TEXT, linestyle='--', linewidth=1)
     _block_axis(axis, list(shares))
-    axis.set(title='SPEM: share of the maximum in the pooled value (the minimum has the rest; dashed: half and half)',
+    axis.set(title='SPEM: share of the maximum in the pooled value',
              ylabel=r'$p_0^2\,/\,(p_0^2 + p_1^2)$', ylim=(-0.03, 1.03))
     return figure
 
 
+@style()
 def draw_sizes(stages: Sequence[StageBySize], objects: Sequence[int]):
-    """A column for each stage: weights by object size, and below, the mean depth with its interval.
+    """A figure with a column for each stage: weights by object size, and below, the mean depth with its interval.
 
     Args:
-        stages: the stages.
-        objects: number of small, medium and large ones.
+        stages: Weights of the stages by object size.
+        objects: Number of small, medium and large objects.
     """
     figure = new_figure(3.4 * len(stages) + 0.8, 5.6)
     labels = [f'{size} ({count})' for size, count in zip(SIZES, objects, strict=True)]
@@ -164,14 +175,14 @@ def draw_sizes(stages: Sequence[StageBySize], objects: Sequence[int]):
             points.errorbar([stage.mean_depth[i]], [i], xerr=[[max(0, stage.mean_depth[i] - low)],
                                                               [max(0, high - stage.mean_depth[i])]],
                             fmt='o', color=SIZE_COLORS[i], capsize=4)
-        bars.axhline(1 / depth, color='black', linestyle='--', linewidth=1)
+        bars.axhline(1 / depth, color=TEXT, linestyle='--', linewidth=1)
         bars.set(title=stage.name, xlabel='block', xticks=_ticks(depth))
         points.set(xlabel='mean depth (0 first, 1 last block)', yticks=range(3), ylim=(2.5, -0.5),
                    yticklabels=labels if column == 0 else ['', '', ''])
         points.set_title(f'claim: {stage.verdict}', fontsize=10)
         points.locator_params(axis='x', nbins=3)
         points.margins(x=0.15)
-        points.grid(axis='x', alpha=0.3)
+        points.grid(axis='x')
         if column == 0:
             bars.set_ylabel('mean weight')
     figure.legend(*axes[0, 0].get_legend_handles_labels(), title='weights averaged over the objects that are',
@@ -184,16 +195,30 @@ def _panel_size(image: Image.Image) -> tuple[float, float]:
     return image.width * scale, image.height * scale
 
 
-def _overlay(axis, grey: Image.Image, heat: np.ndarray, size: tuple[int, int], low: float, high: float,
+def _heat_colors():
+    """Turbo without its ends, which are nearly black: from blue over green to red."""
+    matplotlib = require('matplotlib')
+    colors = matplotlib.colormaps['turbo'](np.linspace(0.08, 0.88, 256))
+    return require('matplotlib.colors').ListedColormap(colors, 'heat')
+
+
+def _backdrop(image: Image.Image) -> np.ndarray:
+    """An image in greys from 0.35 to 1, (H, W): on black, of which a dark image has much, no colour is seen."""
+    grey = np.asarray(image.convert('L'), float)
+    return 0.35 + 0.65 * np.clip(grey / max(np.percentile(grey, 99), 32), 0, 1)
+
+
+def _overlay(axis, backdrop: np.ndarray, heat: np.ndarray, size: tuple[int, int], low: float, high: float,
              opacity: float | np.ndarray) -> None:
-    """Lays a map of any resolution, which covers `size` pixels, over an image that may cover less."""
-    axis.imshow(grey, cmap='gray', vmin=0, vmax=255)
-    axis.imshow(heat, cmap=HEAT, alpha=opacity, vmin=low, vmax=max(high, low + 1e-6), interpolation='bilinear',
-                extent=(-0.5, size[0] - 0.5, size[1] - 0.5, -0.5))
+    """Lays a heat map of any resolution, which covers `size` pixels, over an image that may cover less."""
+    axis.imshow(backdrop, cmap='gray', vmin=0, vmax=1)
+    axis.imshow(heat, cmap=_heat_colors(), alpha=opacity, vmin=low, vmax=max(high, low + 1e-6),
+                interpolation='bilinear', extent=(-0.5, size[0] - 0.5, size[1] - 0.5, -0.5))
 
 
 def _frame(axis, image: Image.Image) -> None:
     axis.set(xlim=(-0.5, image.width - 0.5), ylim=(image.height - 0.5, -0.5), xticks=[], yticks=[])
+    axis.spines[:].set_visible(False)
 
 
 def _draw_boxes(axis, boxes: np.ndarray) -> None:
@@ -206,7 +231,7 @@ def _draw_boxes(axis, boxes: np.ndarray) -> None:
 def _colour_bar(figure, axes, label: str, low: float, high: float, ticks: Sequence[str] = ()) -> None:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
-    bar = figure.colorbar(ScalarMappable(Normalize(low, high), HEAT), ax=list(axes.flat), pad=0.01, aspect=30)
+    bar = figure.colorbar(ScalarMappable(Normalize(low, high), _heat_colors()), ax=list(axes.flat), pad=0.01, aspect=30)
     bar.set_label(label, fontsize=9)
     if ticks:
         bar.set_ticks([low, high], labels=list(ticks), fontsize=8)
@@ -218,8 +243,8 @@ def _block_axis(axis, names: list[str]) -> None:
     axis.set_xticks(range(0, len(names), step), names[::step], rotation=60, ha='right', fontsize=8)
     for i, (one, other) in enumerate(zip(names, names[1:])):
         if one.partition('.')[0] != other.partition('.')[0]:
-            axis.axvline(i + 0.5, color='lightgray', linewidth=1)
-    axis.grid(axis='y', alpha=0.3)
+            axis.axvline(i + 0.5, color=RULE, linewidth=1)
+    axis.grid(axis='y')
 
 
 def _ticks(depth: int) -> range:

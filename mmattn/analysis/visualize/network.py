@@ -1,4 +1,4 @@
-"""A trained classifier or detector, and images made ready for it."""
+"""A trained classifier or detector whose insides are looked at, and images as it sees them."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from mmattn.errors import UserError, one_line
 
 
 @dataclass
-class Prepared:
+class InputImage:
     """An image as the network sees it.
 
     Args:
-        image: RGB, after resizing and cropping.
-        inputs: normalised and padded at the right and at the bottom, (1, 3, H, W).
-        samples: the library's data samples, one.
+        image: RGB image after resizing and cropping.
+        inputs: The same normalised and padded at the right and at the bottom, (1, 3, H, W).
+        samples: The library's data sample of the image, a list of one.
     """
     image: Image.Image
     inputs: Tensor
@@ -49,12 +49,12 @@ class Network:
     """The model of an mmdet or mmpretrain config, with trained weights, in eval mode.
 
     Args:
-        cfg: the config, its modules registered.
-        checkpoint: path of the weights.
-        device: 'cpu', 'cuda', 'cuda:1', ...
+        cfg: Config of the model, its modules registered.
+        checkpoint: Path of the weights.
+        device: Device of the model: 'cpu', 'cuda', 'cuda:1', …
 
     Raises:
-        UserError: the config is of another library, or the checkpoint cannot be read or belongs to another model.
+        UserError: The config is of another library, or the checkpoint cannot be read or belongs to another model.
     """
 
     def __init__(self, cfg: Config, checkpoint: str | Path, device: str) -> None:
@@ -67,9 +67,7 @@ class Network:
         trained = load_trained(cfg, checkpoint, device)
         self.model = trained.model
         self.classes = trained.classes or _classes_of(cfg)
-        self.device = torch.device(device)
-        # Gradients have to reach every map, those of frozen stages and of recomputed blocks too.
-        self.model.requires_grad_(True)
+        # Gradients have to reach every activation, those inside of checkpointed blocks too.
         for module in self.model.modules():
             if getattr(module, 'with_cp', False):
                 module.with_cp = False
@@ -77,10 +75,18 @@ class Network:
         self.pipeline = Compose([step for step in steps if 'Annotations' not in str(step['type'])])
 
     def class_name(self, label: int) -> str:
+        """The name of a class.
+
+        Args:
+            label: Label of the class, from 0 on.
+        """
         return self.classes[label] if self.classes and label < len(self.classes) else f'class {label}'
 
     def class_index(self, name: str) -> int:
         """The label of a class.
+
+        Args:
+            name: Name of the class; or the label as text, where the names are not known.
 
         Raises:
             UserError: There is no such class.
@@ -93,43 +99,65 @@ class Network:
         raise UserError(f'{name!r} is no class of the checkpoint; its classes are: {known}'
                         f'{", ..." if self.classes and len(self.classes) > 10 else ""}')
 
-    def open(self, path: Path) -> Prepared:
+    def open(self, path: Path) -> InputImage:
         """Reads an image file through the pipeline of the config's test data.
 
+        Args:
+            path: Path of the image.
+
         Raises:
-            UserError: It cannot be read.
+            UserError: The image cannot be read.
         """
         try:
-            return self.prepare(self.pipeline(dict(img_path=str(path), img_id=0)))
+            return self.to_input(self.pipeline(dict(img_path=str(path), img_id=0)))
         except (AssertionError, OSError) as error:
             raise UserError(f"'{path}' cannot be read as an image ({one_line(error)}); leave it out") from error
 
-    def prepare(self, data: dict) -> Prepared:
-        """What a pipeline of the library gave, as a batch of one."""
+    def to_input(self, data: dict) -> InputImage:
+        """An image from a pipeline or data set, normalised and padded as a batch of one.
+
+        Args:
+            data: What the library's pipeline returns: inputs, (3, H, W) in BGR, and data_samples.
+        """
         pixels = data['inputs'][[2, 1, 0]].permute(1, 2, 0).to(torch.uint8).numpy()  # mm's images are BGR
         batch = self.model.data_preprocessor(pseudo_collate([data]), False)
-        return Prepared(Image.fromarray(pixels), batch['inputs'], batch['data_samples'])
+        return InputImage(Image.fromarray(pixels), batch['inputs'], batch['data_samples'])
 
     @torch.no_grad()
-    def run_backbone(self, prepared: Prepared) -> None:
-        """Runs backbone and neck, for what hooks on them record."""
-        self.model.extract_feat(prepared.inputs)
+    def run_backbone(self, image: InputImage) -> None:
+        """Runs backbone and neck, for what hooks on them record.
 
-    def detect(self, prepared: Prepared):
-        """mmdet's instances of the image, scores and boxes with gradients."""
+        Args:
+            image: Image to run them on.
+        """
+        self.model.extract_feat(image.inputs)
+
+    def detect(self, image: InputImage):
+        """The detections in an image as mmdet's InstanceData, with gradients of scores and boxes.
+
+        Args:
+            image: Image to detect in.
+        """
         with torch.enable_grad(), KeepGraph():
-            return self.model(prepared.inputs, prepared.samples, mode='predict')[0].pred_instances
+            return self.model(_with_gradients(image.inputs), image.samples, mode='predict')[0].pred_instances
 
-    def classify(self, prepared: Prepared) -> Tensor:
-        """Logits with gradients, (classes,)."""
+    def classify(self, image: InputImage) -> Tensor:
+        """The logits of an image with gradients, (classes,).
+
+        Args:
+            image: Image to classify.
+        """
         with torch.enable_grad():
-            logits = self.model(prepared.inputs, prepared.samples, mode='tensor')
+            logits = self.model(_with_gradients(image.inputs), image.samples, mode='tensor')
         if isinstance(logits, (tuple, list)):
             logits = logits[-1]
         return logits[0]
 
     def layer(self, name: str | None) -> tuple[str, nn.Module]:
-        """A module by its name; by default a detector's neck, or else the backbone.
+        """A module and its name.
+
+        Args:
+            name: Name of the module; None: a detector's neck, or else the backbone.
 
         Raises:
             UserError: There is no such module.
@@ -143,6 +171,11 @@ class Network:
         near = [other for other in modules if end and end in other][:5] or ['backbone', *(
             f'backbone.{child}' for child, _ in self.model.backbone.named_children())][:8]
         raise UserError(f'the model has no module {name!r}; some that it has: {", ".join(near)}')
+
+
+def _with_gradients(inputs: Tensor) -> Tensor:
+    """The same input, on whose account every activation has gradients, those of frozen stages too."""
+    return inputs.detach().clone().requires_grad_()
 
 
 def _classes_of(cfg: Config) -> list[str] | None:

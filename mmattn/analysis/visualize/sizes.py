@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config
 from mmengine.registry import DATASETS
-from mmengine.utils import track_iter_progress
 
+from mmattn.engine.progress import progress
 from mmattn.errors import UserError
 
 from .attention import Recorder
@@ -36,9 +36,9 @@ class Survey:
     """Depth weights of the images of a data set.
 
     Args:
-        images: their names.
-        objects: of each image, the number of small, medium and large ones, (images, 3).
-        weights: of each stage, each block's weight, averaged over channels, (images, depth).
+        images: Names of the images.
+        objects: Number of small, medium and large objects in each image, (images, 3).
+        weights: Weight of each block, averaged over channels, (images, depth), by name of the stage.
     """
     images: list[str] = field(default_factory=list)
     objects: np.ndarray = field(default_factory=lambda: np.zeros((0, 3), int))
@@ -53,15 +53,15 @@ class StageBySize:
     where it is on the last.
 
     Args:
-        name: of the stage.
-        weights: mean weight of each block, (3, depth), a row for each of :data:`SIZES`.
-        mean_depth: (3,).
-        interval: of the mean depth, 95 %, (3, 2), by drawing images anew with replacement.
-        compared: the smallest and the largest size with objects, or None if there is but one.
-        images: the number of images with either of these, whichever are fewer.
-        difference: mean depth of the first of these less that of the second; negative: smaller objects pull shallower
-            blocks.
-        difference_interval: its 95 % interval.
+        name: Name of the stage.
+        weights: Mean weight of each block, (3, depth), a row for each of :data:`SIZES`.
+        mean_depth: Mean depth of the weights for each size, (3,).
+        interval: Its 95 % interval by drawing images anew with replacement, (3, 2).
+        compared: The smallest and the largest size with objects, or None if there is but one.
+        images: Number of images with either of the compared sizes, whichever are fewer.
+        difference: Mean depth of the first compared size less that of the second; negative: smaller objects pull
+            shallower blocks.
+        difference_interval: The 95 % interval of the difference.
     """
     name: str
     weights: np.ndarray
@@ -89,11 +89,11 @@ def survey(network: Network, limit: int | None = None) -> Survey:
     """Runs the images of the config's validation set, with a progress bar.
 
     Args:
-        network: one with depth attention.
-        limit: how many images, evenly spread; None: all.
+        network: Network with depth attention.
+        limit: Number of images, evenly spread over the data set; None: all.
 
     Raises:
-        UserError: the data set is empty.
+        UserError: The data set is empty.
     """
     dataset = build_dataset(network.cfg)
     total = len(dataset)
@@ -102,8 +102,8 @@ def survey(network: Network, limit: int | None = None) -> Survey:
     chosen = range(total) if limit is None or limit >= total else np.linspace(0, total - 1, limit).round().astype(int)
     found, objects, weights = Survey(), [], {}
     with Recorder(network.model, ['depth']) as recorder:
-        for index in track_iter_progress([int(i) for i in chosen]):
-            network.run_backbone(network.prepare(dataset[index]))
+        for index in progress([int(i) for i in chosen], 'depth attention'):
+            network.run_backbone(network.to_input(dataset[index]))
             for reading in recorder.take().get('depth', []):
                 weights.setdefault(reading.name, []).append(reading.weights.mean(1).numpy())
             info = dataset.get_data_info(index)
@@ -115,10 +115,13 @@ def survey(network: Network, limit: int | None = None) -> Survey:
 
 
 def build_dataset(cfg: Config):
-    """The validation set of the config.
+    """The validation set of a config.
+
+    Args:
+        cfg: Config with a val_dataloader.
 
     Raises:
-        UserError: it has none.
+        UserError: The config has none.
     """
     loader = cfg.get('val_dataloader')
     if loader is None:
@@ -127,14 +130,23 @@ def build_dataset(cfg: Config):
 
 
 def count_sizes(info: dict) -> tuple[int, int, int]:
-    """Number of small, medium and large objects; crowds and ignored ones do not count."""
+    """Number of small, medium and large objects in an image; crowds and ignored ones do not count.
+
+    Args:
+        info: What mmdet's data sets know of the image: instances, height and width.
+    """
     areas = np.array(list(_areas(info)))
     small, large = int((areas < SMALL).sum()), int((areas >= LARGE).sum())
     return small, len(areas) - small - large, large
 
 
 def compare_sizes(found: Survey, resamples: int = RESAMPLES) -> list[StageBySize]:
-    """The weights by size, and how sure their differences are."""
+    """The weights of each stage by object size, with intervals.
+
+    Args:
+        found: Depth weights of the images of a data set.
+        resamples: Number of draws of the images for the intervals.
+    """
     count = len(found.images)
     once = np.ones((1, count))
     draws = np.random.default_rng(0).multinomial(count, once[0] / count, resamples)  # how often each image is drawn
@@ -162,9 +174,9 @@ def _mean_by_size(values: np.ndarray, objects: np.ndarray, draws: np.ndarray) ->
     """Means over the objects of each size, (R, 3).
 
     Args:
-        values: of the images, (images,).
-        objects: (images, 3).
-        draws: how often each image counts, (R, images).
+        values: Values of the images, (images,).
+        objects: Number of objects of each size in each image, (images, 3).
+        draws: How often each image counts, (R, images).
     """
     with np.errstate(invalid='ignore'):  # 0 / 0 for a size without objects
         return draws @ (values[:, None] * objects) / (draws @ objects)

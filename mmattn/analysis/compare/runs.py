@@ -1,4 +1,4 @@
-"""One training as the comparison sees it, however much of it is there."""
+"""Runs: trainings as a comparison reads them from their work folders, complete, unfinished or damaged."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -9,33 +9,33 @@ from mmengine.config import Config
 
 from mmattn.analysis.complexity import Complexity
 from mmattn.analysis.runs.history import History, read_history
+from mmattn.analysis.runs.metrics import in_percent
 from mmattn.analysis.runs.work_dir import find_checkpoint, find_config, planned_end
 from mmattn.errors import UserError, kind_and_text
 
-from .evaluation import Evaluation
-from .latency import Latency
-from .metrics import in_percent
+from .metrics import Evaluation
+from .predictions import Latency
 
 FINISHED, UNFINISHED, DAMAGED, NO_RESULT = 'finished', 'unfinished', 'damaged', 'no result'
 
 
 @dataclass
 class Run:
-    """A training and what was found out about it; what could not be is None or empty, and said in `notes`.
+    """A training and what was found out about it; what could not be is None or empty, and explained in `notes`.
 
     Args:
-        name: by which it is called.
-        work_dir: the ``--work-dir`` of the training.
+        name: Name of the run in all tables and charts.
+        work_dir: Work folder of the training, its ``--work-dir``.
         state: 'finished', 'unfinished', 'damaged', or 'no result' where there is no usable log of a validation.
-        reached: what that means, for instance 'epoch 3 of 8', or what is damaged.
-        history: its logs.
-        cfg: its config.
-        config_path: path of the config.
-        metrics: of the last validation, in percent.
-        complexity: size of its network.
-        evaluation: its predictions on the validation images, evaluated.
-        latency: of its network on this machine.
-        notes: what is missing and why, a sentence each.
+        reached: How far an unfinished run came, for instance 'epoch 3 of 8', or what is damaged.
+        history: Losses and validations of the training.
+        cfg: Config of the training.
+        config_path: Path of the config in the work folder.
+        metrics: Metrics of the last validation in percent, by their names in `mmattn.analysis.runs.metrics`.
+        complexity: Parameters and MACs of the network.
+        evaluation: Evaluation of the predictions on the validation images.
+        latency: Time of the network for one image on this machine.
+        notes: What is missing and why, a sentence each.
     """
 
     name: str
@@ -53,12 +53,17 @@ class Run:
 
     @property
     def checkpoint(self) -> Path:
-        """The last one. Raises UserError if there is none."""
+        """Path of the last checkpoint. Raises UserError if there is none."""
         return find_checkpoint(self.work_dir)
 
 
 def read_run(name: str, work_dir: Path) -> Run:
-    """Reads config and logs of a training. A damaged or unfinished one comes back as such."""
+    """Reads config and logs of a training; one that is damaged or unfinished is returned with this state.
+
+    Args:
+        name: Name of the run.
+        work_dir: Work folder of the training.
+    """
     run = Run(name, work_dir)
     try:
         run.history = read_history(work_dir)
@@ -87,10 +92,13 @@ def read_run(name: str, work_dir: Path) -> Run:
 
 
 def read_runs(arguments: Sequence[str]) -> list[Run]:
-    """The runs that a command line names, each a folder or NAME=FOLDER.
+    """The runs that a command line names.
+
+    Args:
+        arguments: Work folders, or NAME=FOLDER. Without a name, the last parts of the path that differ are the name.
 
     Raises:
-        UserError: two have one name, or one folder is named twice.
+        UserError: Two runs have one name, or one folder is named twice.
     """
     named = [_split(argument) for argument in arguments]
     short = _short_names([path for _, path in named])
@@ -103,10 +111,14 @@ def read_runs(arguments: Sequence[str]) -> list[Run]:
 
 
 def find_run(runs: Sequence[Run], wanted: str) -> Run:
-    """The run of this name or folder.
+    """The run of a name or folder.
+
+    Args:
+        runs: Runs to choose from.
+        wanted: Name or work folder of the run.
 
     Raises:
-        UserError: there is none.
+        UserError: There is no such run.
     """
     for run in runs:
         if wanted == run.name or Path(wanted).resolve() == run.work_dir.resolve():

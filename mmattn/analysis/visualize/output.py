@@ -1,4 +1,4 @@
-"""Puts pictures, raw numbers and page into a folder."""
+"""Output of `visualize`: a folder with pictures, the numbers behind them, and a page that shows them."""
 from __future__ import annotations
 
 import csv
@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from mmattn.analysis.charts import save_png
+from mmattn.analysis.page import Cell, Page, Picture, Section, Table, TableRow, write_page
 from mmattn.files import atomic_path, write_json
 
 from . import figures
 from .attention import Reading
 from .cam import Explanation
-from .network import Prepared
-from .page import Picture, Section, write_page
+from .network import InputImage
 from .sizes import LARGE, MIN_IMAGES, SIZES, SMALL, StageBySize, Survey
 
 CAM_CAPTIONS = {
@@ -23,17 +24,18 @@ CAM_CAPTIONS = {
     'class': 'What speaks for all detections of a class together (boxed).',
     None: 'What speaks for each class; beside its name its probability.',
 }
-CAM_LIMIT = (' Grad-CAM and Grad-CAM++ weigh whole channels, so what looks like the object lights up elsewhere in the '
-             'image too, whether it matters to this detection or not; HiResCAM weighs each position by itself.')
+CAM_LIMIT = (' Grad-CAM and Grad-CAM++ have one weight for a whole channel, so what looks like the object lights up '
+             'elsewhere in the image too, whether it matters to this detection or not; HiResCAM has one for each '
+             'position.')
 
 
-class Report:
-    """The output folder.
+class PictureFolder:
+    """A folder that gets pictures, numbers and a page.
 
     Args:
-        folder: where to write; made if need be.
-        title: of the page.
-        facts: lines below its title.
+        folder: Path of the folder, which is created if need be.
+        title: Title of the page.
+        facts: Lines below the title.
     """
 
     def __init__(self, folder: Path, title: str, facts: Sequence[str]) -> None:
@@ -42,59 +44,72 @@ class Report:
         self.sections: list[Section] = []
 
     def write_page(self) -> Path:
+        """Writes ``index.html`` with all that was added, and returns its path."""
         path = self.folder / 'index.html'
-        write_page(path, self.title, self.facts, self.sections)
+        write_page(Page(self.title, 'tools/visualize.py', tuple(self.sections), tuple(self.facts),
+                        contents=len(self.sections) > 1), path)
         return path
 
-    def add_image(self, name: str, prepared: Prepared, explanations: Sequence[Explanation],
+    def add_image(self, name: str, image: InputImage, explanations: Sequence[Explanation],
                   readings: dict[str, list[Reading]], target: str | None, notes: Sequence[str] = ()) -> None:
-        """The pictures of one image.
+        """Adds the pictures of one image.
 
         Args:
-            name: of its files and its section.
-            prepared: the image.
-            explanations: Grad-CAM, maybe none.
-            readings: of its attention modules, by kind.
-            target: what was explained, None for a classifier.
-            notes: to stand above the pictures.
+            name: Name of the image, of which those of its files are made, and title of its section.
+            image: Image as the network sees it.
+            explanations: Outputs that Grad-CAM explains, maybe none.
+            readings: Weights of the attention modules, by kind.
+            target: Kind of output that was explained, a key of :data:`CAM_CAPTIONS`; None for a classifier.
+            notes: Paragraphs above the pictures.
         """
-        section = Section(name, text=list(notes))
+        pictures, files = [], []
         if explanations:
             local = {'HiResCAM', 'LayerCAM'} >= set(explanations[0].heat)
-            section.pictures.append(self._save(
-                figures.draw_cam(prepared.image, explanations), f'{name}_cam.png', 'Class activation maps',
+            pictures.append(self._save(
+                figures.draw_cam(image.image, explanations), f'{name}_cam.png', 'Class activation maps',
                 CAM_CAPTIONS[target] + ('' if target is None or local else CAM_LIMIT)))
         if 'depth' in readings:
-            section.pictures.append(self._save(
+            pictures.append(self._save(
                 figures.draw_depth(readings['depth']), f'{name}_depth.png', 'Depth attention (SDA)',
                 "How much of each stage's output comes from each of its blocks: averaged over the channels (dashed: "
                 'all alike), and for each channel, which sum to 1 over the blocks.'))
         if 'branches' in readings:
-            section.pictures.append(self._save(
+            pictures.append(self._save(
                 figures.draw_branches(readings['branches']), f'{name}_branches.png', 'Branch attention',
                 'The weights of the parallel branches of every block, which sum to 1 (dashed: all alike).'))
         if 'maps' in readings:
-            section.pictures.append(self._save(
-                figures.draw_maps(prepared.image, readings['maps'], prepared.padded_size), f'{name}_maps.png',
+            pictures.append(self._save(
+                figures.draw_maps(image.image, readings['maps'], image.padded_size), f'{name}_maps.png',
                 'Spatial attention', 'The weight of each position in every block, averaged over groups of channels. '
-                "Each panel has its own colours from least to largest, as its title says, with the map's size."))
+                'Each panel has its own colours from least to largest; its title has their range and the size of the '
+                'attention map.'))
         if readings:
             file = f'{name}.json'
             write_json({kind: [_as_dict(kind, reading) for reading in of_kind] for kind, of_kind in readings.items()},
                        self.folder / file)
-            section.files.append(file)
-        self.sections.append(section)
+            files.append(file)
+        self.sections.append(Section(name, tuple(notes), pictures=tuple(pictures), files=tuple(files)))
 
     def add_pooling(self, shares: dict[str, float]) -> None:
-        """SPEM's pooling, which is the same for all images."""
+        """Adds SPEM's pooling, which is the same for all images.
+
+        Args:
+            shares: Share of the maximum from 0 to 1, by name of the block.
+        """
         write_json(shares, self.folder / 'pooling.json')
         picture = self._save(
             figures.draw_pooling(shares), 'pooling.png', "SPEM's pooling",
-            'How each block mixes the maximum and the minimum of a channel, from the first block to the last.')
-        self.sections.append(Section('Pooling by depth', [picture], files=['pooling.json']))
+            'How each block mixes the maximum and the minimum of a channel, from the first block to the last: the '
+            'minimum has the rest of the share (dashed: half and half).')
+        self.sections.append(Section('Pooling by depth', pictures=(picture,), files=('pooling.json',)))
 
     def add_sizes(self, found: Survey, stages: Sequence[StageBySize]) -> None:
-        """Depth attention by object size over a data set."""
+        """Adds depth attention by object size over a data set.
+
+        Args:
+            found: Depth weights of the images of the data set.
+            stages: The same for each stage, by object size.
+        """
         header = ['image', *(f'{size} objects' for size in SIZES)]
         columns = [(name, block) for name, weights in found.weights.items() for block in range(weights.shape[1])]
         self._write_csv('depth_by_image.csv', [*header, *(f'{name} block {block + 1}' for name, block in columns)], (
@@ -113,28 +128,30 @@ class Report:
                 sizes={size: dict(weights=stage.weights[i].tolist(), mean_depth=float(stage.mean_depth[i]),
                                   interval=stage.interval[i].tolist()) for i, size in enumerate(SIZES)})
                 for stage in stages]), self.folder / 'depth_by_size.json')
-        section = Section('Depth attention over the data set', text=_explain_sizes(found),
-                          files=['depth_by_size.json', 'depth_by_size.csv', 'depth_by_image.csv'])
+        pictures = []
         if found.objects.any():
-            section.pictures.append(self._save(
+            pictures.append(self._save(
                 figures.draw_sizes(stages, found.objects.sum(0).tolist()), 'depth_by_size.png',
                 'Weight of the blocks, by object size',
                 'Above: mean weight of each block (dashed: all alike). Below: the mean depth of the weights, 0 if all '
                 'is on the first block and 1 if on the last, with its 95 % interval.'))
-            section.header = [
-                'stage', *(f'mean depth, {size}' for size in SIZES), 'difference (95 % interval)', 'claim']
-            section.rows = [_size_row(stage) for stage in stages]
+            columns = ('stage', *(f'mean depth, {size}' for size in SIZES), 'difference (95 % interval)', 'claim')
+            rows = [_size_row(stage) for stage in stages]
         else:
-            section.header = ['stage', 'weights of the blocks, first to last']
-            section.rows = [[name, ', '.join(f'{weight:.4f}' for weight in weights.mean(0))]
-                            for name, weights in found.weights.items()]
-        self.sections.append(section)
+            columns = ('stage', 'weights of the blocks, first to last')
+            rows = [[name, ', '.join(f'{weight:.4f}' for weight in weights.mean(0))]
+                    for name, weights in found.weights.items()]
+        table = Table('Mean depth', '', columns, tuple(
+            TableRow(name, tuple(map(Cell, cells))) for name, *cells in rows), words=True)
+        self.sections.append(Section(
+            'Depth attention over the data set', tuple(_explain_sizes(found)), pictures=tuple(pictures), table=table,
+            files=('depth_by_size.json', 'depth_by_size.csv', 'depth_by_image.csv')))
 
     def _save(self, figure, file: str, title: str, caption: str) -> Picture:
         path = self.folder / file
-        figures.save(figure, path)
+        save_png(figure, path)
         with Image.open(path) as picture:
-            return Picture(file, title, caption, picture.size)
+            return Picture(title, caption, file=file, size=picture.size)
 
     def _write_csv(self, file: str, header: Sequence[str], rows: Iterable[Sequence]) -> None:
         with atomic_path(self.folder / file) as temporary, open(temporary, 'w', newline='', encoding='utf-8') as stream:

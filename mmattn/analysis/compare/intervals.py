@@ -6,25 +6,26 @@ the random seed of the training does, only further trainings can say.
 """
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from mmengine.utils import track_iter_progress
 
-from .evaluation import Evaluation
+from mmattn.engine.progress import progress
+
+from .metrics import Evaluation
 
 LEVEL = 95
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How much more than the baseline, in points of percent, with the bounds of its interval.
+    """Difference of a metric to that of the baseline, in points of percent.
 
     Args:
-        value: of all images.
-        low, high: bounds, None without an interval.
+        value: Difference over all images.
+        low: Lower bound of the interval, None without an interval.
+        high: Upper bound of the interval, None without an interval.
     """
 
     value: float
@@ -41,9 +42,9 @@ def resample(evaluations: Mapping[str, Evaluation], resamples: int, seed: int = 
     """The metrics of runs for the same random draws of their images, with a progress bar.
 
     Args:
-        evaluations: by run, all of the same images.
-        resamples: number of draws.
-        seed: of the draws.
+        evaluations: Evaluations by run, all of the same images.
+        resamples: Number of draws.
+        seed: Seed of the draws.
 
     Returns:
         By run and metric, (resamples,) in percent; NaN for a draw in which the metric is undefined.
@@ -51,19 +52,44 @@ def resample(evaluations: Mapping[str, Evaluation], resamples: int, seed: int = 
     count = next(iter(evaluations.values())).count
     generator = np.random.default_rng(seed)
     drawn = {name: [] for name in evaluations}
-    for _ in track_iter_progress((range(resamples), resamples), file=sys.stderr):
+    for _ in progress(range(resamples), 'resampling the images'):
         weights = np.bincount(generator.integers(count, size=count), minlength=count).astype(float)
         for name, evaluation in evaluations.items():
             drawn[name].append(evaluation.metrics(weights))
-    print(file=sys.stderr)
     return {name: {metric: np.array([values[metric] for values in rows]) for metric in rows[0]}
             for name, rows in drawn.items()}
 
 
 def difference(value: float, ours: np.ndarray, baseline: np.ndarray) -> Difference:
-    """`value` with the interval from the metrics of resamples, (resamples,) each."""
+    """A difference with its interval.
+
+    Args:
+        value: Difference over all images, in points of percent.
+        ours: Metric of the run in each resample, (resamples,), NaN where it is undefined.
+        baseline: Metric of the baseline in the same resamples, (resamples,).
+    """
     differences = (ours - baseline)[~np.isnan(ours - baseline)]
     if not len(differences):
         return Difference(value)
     low, high = np.percentile(differences, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
     return Difference(value, float(low), float(high))
+
+
+def differences_to(baseline: Evaluation, others: Mapping[str, Evaluation], resamples: int
+                   ) -> dict[str, dict[str, Difference]]:
+    """Differences of evaluations to that of a baseline on the same images, with their intervals.
+
+    Args:
+        baseline: Evaluation of the baseline.
+        others: Evaluations of the other runs, by their names.
+        resamples: Number of draws of the images for each interval.
+
+    Returns:
+        The differences by run and metric, of the metrics that both have.
+    """
+    everyone = {None: baseline, **others}
+    drawn = resample(everyone, resamples)
+    whole = {name: evaluation.metrics() for name, evaluation in everyone.items()}
+    return {name: {metric: difference(whole[name][metric] - whole[None][metric], drawn[name][metric],
+                                      drawn[None][metric])
+                   for metric in whole[name] if metric in whole[None]} for name in others}

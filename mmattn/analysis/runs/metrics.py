@@ -1,0 +1,65 @@
+"""Metrics of a validation by one name in all tables: COCO's average precisions, and top-1 and top-5 accuracy."""
+import math
+from collections.abc import Mapping
+
+# By its name in tables: the name of an average precision in mmdet's logs, and of what it is of.
+COLUMNS = {
+    'AP': 'mAP', 'AP50': 'mAP_50', 'AP75': 'mAP_75', 'AP_S': 'mAP_s', 'AP_M': 'mAP_m',
+    'AP_L': 'mAP_l'
+}
+ROWS = {'box': 'bbox', 'mask': 'segm'}
+TOP = {'top-1': 'top1', 'top-5': 'top5'}
+# All that can be compared, and the main ones, whose curves over the training are drawn.
+METRICS = (*(f'{row} {column}' for row in ROWS for column in COLUMNS), *TOP)
+MAIN = ('box AP', 'mask AP', 'top-1')
+
+
+def average_precisions(metrics: Mapping[str, float]) -> dict[str, dict[str, float | None]]:
+    """COCO's average precisions of a validation as ``{'box': {'AP': 0.39, …}, 'mask': …}``, from 0 to 1.
+
+    Rows that were not evaluated are left out. COCO's -1, for a size class without objects, and what is missing become
+    None.
+
+    Args:
+        metrics: Metrics of the validation by their names in mmdet's logs, without prefix ('bbox_mAP_50').
+    """
+    table = {}
+    for row, evaluated in ROWS.items():
+        if any(f'{evaluated}_{name}' in metrics for name in COLUMNS.values()):
+            table[row] = {
+                column: _value(metrics.get(f'{evaluated}_{name}'))
+                for column, name in COLUMNS.items()}
+    return table
+
+
+def in_percent(metrics: Mapping[str, float]) -> dict[str, float]:
+    """The metrics of a validation in percent, by their names in :data:`METRICS`.
+
+    Only those that have a value: a size class without objects, or a validation in which nothing was detected, has none.
+
+    Args:
+        metrics: Metrics of the validation by their names in the logs of mmdet or mmpretrain, without prefix.
+    """
+    found = {f'{row} {column}': round(100 * value, 6) for row, values in average_precisions(metrics).items()
+             for column, value in values.items() if value is not None}
+    # The accuracies are in percent already; NaN is not equal to itself.
+    found.update({name: metrics[key] for name, key in TOP.items() if key in metrics and metrics[key] == metrics[key]})
+    return found
+
+
+def format_table(table: Mapping[str, Mapping[str, float | None]]) -> str:
+    """The average precisions of :func:`average_precisions` as aligned text; None reads 'n/a'.
+
+    Args:
+        table: Values from 0 to 1 by row and column.
+    """
+    lines = [' ' * 6 + ''.join(f'{column:>8}' for column in COLUMNS)]
+    for row, values in table.items():
+        cells = ('n/a' if values[column] is None else f'{values[column]:.3f}'
+                 for column in COLUMNS)
+        lines.append(f'{row:<6}' + ''.join(f'{cell:>8}' for cell in cells))
+    return '\n'.join(lines)
+
+
+def _value(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) or value < 0 else value
