@@ -10,38 +10,38 @@ from pathlib import Path
 
 import pytest
 import torch
-from networks import NETWORKS
 from torch import nn
 
+from mmattn import ops
 from mmattn.analysis.benchmark import (
     Other,
     Ours,
     Settings,
     Treatment,
-    measure_against,
-    measure_overhead,
-    measure_scaling,
+    benchmark_ablation,
+    benchmark_against,
+    benchmark_overhead,
+    benchmark_scaling,
+    missed_targets,
+    read_suite,
+    suite_tables,
 )
 from mmattn.analysis.benchmark.agreement import compare_outputs
-from mmattn.analysis.benchmark.measure import _case, _row, _same_treatment
+from mmattn.analysis.benchmark.child_process import Job
 from mmattn.analysis.benchmark.memory import peak_memory
-from mmattn.analysis.benchmark.process import Job
-from mmattn.analysis.benchmark.report import memory_texts, size_text, value_text
+from mmattn.analysis.benchmark.printing import memory_texts, size_text, value_text
+from mmattn.analysis.benchmark.random_weights import randomise
+from mmattn.analysis.benchmark.rows import Case, make_row
 from mmattn.analysis.benchmark.spec import Spec, parse_spec
 from mmattn.analysis.benchmark.timing import alternate, latency, spread, timer_of
-from mmattn.analysis.benchmark.treatment import prefers_channels_last
-from mmattn.analysis.benchmark.weights import randomise
+from mmattn.analysis.benchmark.treatment import runs_channels_last
 from mmattn.errors import UserError
-from mmattn.inference.fold import fuse
 from mmattn.models.attention import EMA, SE
-from mmattn.models.backbones import AttnResNet
-from mmattn.registry import MODELS
 
 ROOT = Path(__file__).resolve().parents[2]
 MOBILENET = 'configs/ema/ema-mobilenetv2_2xb256_in1k.py'
 SMALL = 'SDAResNet(stage_blocks=(1, 1, 1, 1), base_channels=16)'
-SETTINGS = Settings(modes=('infer',), batch=2, size=(32, 32), repeats=2, warmup=1, threads=1, treatment=Treatment(),
-                    memory=False)
+SETTINGS = Settings(modes=('infer',), batch=2, size=(32, 32), repeats=2, warmup=1, threads=1, treatment=Treatment())
 FAST = ['--batch', '2', '--size', '8', '--repeats', '2', '--warmup', '1', '--threads', '1']
 
 TOY = """
@@ -87,6 +87,10 @@ class Failing(nn.Module):
             os._exit(9)
         raise {'key': KeyError('what'), 'odd': Odd('no'), 'memory': torch.cuda.OutOfMemoryError('no')}[self.kind]
 
+class Branching(SE):
+    def forward(self, x):
+        return super().forward(x) if x.sum() > 0 else x
+
 class Strided(SE):
     def forward(self, x):
         x.view(-1)
@@ -101,11 +105,11 @@ def no_module():
 PARENT = """
 import time
 from mmattn.analysis.benchmark import Other, Treatment
-from mmattn.analysis.benchmark.process import Job
+from mmattn.analysis.benchmark.child_process import Job
 from mmattn.analysis.benchmark.timing import timer_of
 
 if __name__ == '__main__':
-    with timer_of(Job(Other('torch.nn:Identity'), Treatment(), False, [(1, 4, 8, 8)], 1, False)):
+    with timer_of(Job(Other('torch.nn:Identity'), Treatment(), 'infer', [(1, 4, 8, 8)], 1, False)):
         print('ready', flush=True)
         time.sleep(60)
 """
@@ -165,7 +169,7 @@ def test_only_literals_are_read(text):
     (['EMA(in_channels=33)'], 'divisible'),
     (['configs/nothing.py'], 'no config'),
     (['GlobalAveragePoolingBN(8)', '--overhead'], 'needs a network'),
-    (['AttnResNet(depth=18)', '--overhead'], 'nothing stands in the slots'),
+    (['AttnResNet(depth=18)', '--overhead'], 'the slots of AttnResNet(depth=18) are empty'),
     (['SE(8)', '--device', 'nonsense'], '--device nonsense'),
     (['SE(8)', '--device', 'meta'], 'give cpu or cuda'),
     (['SE(8)', '--json', '.'], "'.', which is a folder"),
@@ -180,18 +184,20 @@ def test_only_literals_are_read(text):
     (['SE(8)', '--against', 'json:dumps', '--against-path', 'nowhere'], "no folder 'nowhere'"),
     ([SMALL, '--mode', 'train', '--batch', '1'], 'cannot train on one image'),
 ])
-def test_what_a_user_can_mend_is_one_line(tool, capsys, monkeypatch, argv, said):
+def test_a_mistake_of_the_user_is_one_line(tool, capsys, monkeypatch, argv, said):
     monkeypatch.chdir(ROOT)
     if MOBILENET in argv:
         pytest.importorskip('mmpretrain')
-    assert tool.main([*argv, '--no-memory', '--threads', '1', *([] if '--batch' in argv else ['--batch', '2'])]) == 2
+    batch = [] if '--batch' in argv else ['--batch', '2']
+    assert tool.main([*argv, '--memory', 'none', '--threads', '1', *batch]) == 2
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith('error: ')]
     assert len(errors) == 1
     assert said in errors[0]
 
 
 @pytest.mark.parametrize('argv', [
-    [], ['SE(8)', '--batch', '0'], ['SE(8)', '--amp', 'int8'], ['SE(8)', '--fuse', '--mode', 'train'],
+    [], ['SE(8)', '--batch', '0'], ['SE(8)', '--amp', 'int8'], ['SE(8)', '--prepare', '--mode', 'train'],
+    ['SE(8)', '--fold-norms'], ['SE(8)', '--only', 'a'], ['SE(8)', '--suite', 'x.yml'],
     ['SE(8)', '--overhead', '--scaling'], ['SE(8)', 'SE(16)', '--against', 'a:b'], ['SE(8)', '--against-path', 'x'],
     ['SE(8)', '--classes', '-1'], ['SE(8)', '--size', '1', '2', '3'], ['SE(8)', '--plot', 'x.pdf']])
 def test_wrong_usage(tool, capsys, argv):
@@ -218,14 +224,14 @@ def test_timers_take_turns():
 
     seconds = alternate({'fast': timer('fast', 0.006), 'slow': timer('slow', 0.5)}, repeats=3, warmup=2)
     assert seconds == {'fast': [[0.006] * 17] * 3, 'slow': [[0.5]] * 3}
-    assert turns[:4] == [('fast', 2), ('fast', 1), ('slow', 2), ('slow', 1)]
+    assert turns[:2] == [('fast', 2), ('slow', 2)]
     # forwards, backwards, forwards; samples of more than 100 ms
     fast, slow = ('fast', 17), ('slow', 1)
-    assert turns[4:] == [fast, slow, slow, fast, fast, slow]
+    assert turns[2:] == [fast, slow, slow, fast, fast, slow]
 
 
 def test_each_is_timed_in_a_process_of_its_own(toys):
-    job = Job(Other('toys:Process()', str(toys)), Treatment(), False, [(1, 4, 8, 8)], 1, False)
+    job = Job(Other('toys:Process()', str(toys)), Treatment(), 'infer', [(1, 4, 8, 8)], 1, False)
     with timer_of(job) as first, timer_of(job) as second:
         times = first(2), second(1)
     assert [len(seconds) for seconds in times] == [2, 1] and all(0 < s < 60 for seconds in times for s in seconds)
@@ -235,8 +241,8 @@ def test_each_is_timed_in_a_process_of_its_own(toys):
 
 
 def test_rates_are_of_rounds_and_latencies_of_passes():
-    case = _case(Ours('SE(8)'), SETTINGS)
-    row = _row(case, case.job('infer', 1), [[1.0, 1.0, 4.0], [1.0, 1.0, 1.0, 1.0]], None)
+    case = Case.of(Ours('SE(8)'), SETTINGS)
+    row = make_row(case, case.job('infer', 1), [[1.0, 1.0, 4.0], [1.0, 1.0, 1.0, 1.0]], None)
     assert row['seconds'] == [2, 1] and row['images_per_second'] == spread([1, 2])
     assert row['latency_ms'] == latency([1, 1, 4, 1, 1, 1, 1])
 
@@ -286,19 +292,19 @@ def test_a_config_is_measured_as_it_stands(tool, tmp_path):
 
 def test_report_and_its_files(tool, tmp_path, capsys):
     file, picture = tmp_path / 'out' / 'se.json', tmp_path / 'se.png'
-    assert tool.main(['SE(8)', SMALL, *FAST, '--size', '32', '--no-memory', '--json', str(file), '--plot',
+    assert tool.main(['SE(8)', SMALL, *FAST, '--size', '32', '--memory', 'none', '--json', str(file), '--plot',
                       str(picture)]) == 0
     report = json.loads(file.read_text())
     assert [path.name for path in file.parent.iterdir()] == ['se.json']
     assert picture.read_bytes().startswith(b'\x89PNG')
-    assert report['schema'] == 1 and report['threads'] == 1 and report['device'] == 'cpu'
+    assert report['schema'] == 2 and report['threads'] == 1 and report['device'] == 'cpu'
     assert report['machine']['cores'] >= 1 and report['machine']['cpu'] and report['machine']['gpu'] is None
     assert report['versions']['torch'] == torch.__version__
     assert str(tmp_path) not in report['command'] and "'SE(8)'" in report['command']
     assert [(row['name'], row['mode']) for row in report['results']] == [
         (name, mode) for name in ('SE(8)', SMALL) for mode in ('infer', 'train')]
     for row in report['results']:
-        assert row['code'] == 'ours' and row['treatment'] == 'as it comes' and row['batch'] == 2
+        assert row['code'] == 'ours' and row['treatment'] == 'default' and row['batch'] == 2
         assert len(row['seconds']) == 2 and row['peak_memory_bytes'] is None and row['parameters'] > 0
         rate = row['images_per_second']
         assert 0 < rate['low'] <= rate['median'] <= rate['high']
@@ -310,10 +316,10 @@ def test_report_and_its_files(tool, tmp_path, capsys):
 
 
 def test_results_are_made_of_the_files(tool, tmp_path, capsys):
-    against = ['AttnResNet(stage_blocks=(1, 1, 1, 1), base_channels=16)', *FAST, '--no-memory', '--mode', 'infer']
-    assert tool.main([*against[:1], *FAST, '--size', '32', '--mode', 'infer', '--no-memory', '--scaling', '--json',
+    against = ['AttnResNet(stage_blocks=(1, 1, 1, 1), base_channels=16)', *FAST, '--memory', 'none', '--mode', 'infer']
+    assert tool.main([*against[:1], *FAST, '--size', '32', '--mode', 'infer', '--memory', 'none', '--scaling', '--json',
                       str(tmp_path / 'scaling.json')]) == 0
-    assert tool.main(['SE(8)', *FAST, '--mode', 'infer', '--no-memory', '--against',
+    assert tool.main(['SE(8)', *FAST, '--mode', 'infer', '--memory', 'none', '--against',
                       'mmattn.models.attention:SE(8)', '--against-name', 'another', '--json',
                       str(tmp_path / 'against.json')]) == 0
     report = json.loads((tmp_path / 'scaling.json').read_text())
@@ -327,7 +333,7 @@ def test_results_are_made_of_the_files(tool, tmp_path, capsys):
     assert tool.main(['--results', str(tmp_path)]) == 0
     assert capsys.readouterr().out.count('wrote ') == 3
     text = (tmp_path / 'RESULTS.md').read_text()
-    assert '| SE(8) | as it comes | another | as it comes | infer |' in text and 'outputs compared' in text
+    assert '| SE(8) | default | another | default | infer |' in text and 'outputs compared' in text
     assert 'resident MiB' in text and 'freed memory is handed back at once' in text
     assert '| depth | 50 |' in text and '| 50.0 |' in text
     assert '--against-name another' in text and str(tmp_path) not in text
@@ -336,7 +342,7 @@ def test_results_are_made_of_the_files(tool, tmp_path, capsys):
 
 @pytest.mark.parametrize('content, said', [
     (None, 'no JSON files'), ('{', 'was not written by'), ('[1]', 'was not written by'), ('{"schema": 0}', 'schema 0'),
-    ('{"schema": 1, "results": [{"mode": "infer"}]}', 'is damaged')])
+    ('{"schema": 2, "results": [{"mode": "infer"}]}', 'is damaged')])
 def test_results_of_other_files_are_refused(tool, tmp_path, capsys, content, said):
     if content is not None:
         (tmp_path / 'x.json').write_text(content)
@@ -344,39 +350,104 @@ def test_results_of_other_files_are_refused(tool, tmp_path, capsys, content, sai
     assert said in capsys.readouterr().err
 
 
+# Suites
+
+SUITE = """
+- name: se
+  title: SE of 8
+  command: "'SE(8)' --batch 2 --size 8 --warmup 1 --threads 1 --mode infer --keep-memory --against toys:Same(8)"
+  targets: {infer speed: 0.001, infer memory: 0.5}
+- name: parts
+  title: parts of SE
+  command: "'SE(8)' --batch 2 --size 8 --warmup 1 --threads 1 --mode infer --keep-memory --ablation keep_memory"
+  targets: {ablation: 1000}
+- {name: gone, title: gone, command: NoSuchNet}
+"""
+
+
+def test_a_suite_prints_targets_beside_measured_values(tool, toys, capsys):
+    suite, folder = toys / 'suite.yml', toys / 'out'
+    suite.write_text(SUITE)
+    argv = ['--suite', str(suite), '--against-path', str(toys), '--repeats', '1', '--memory', 'none', '--json',
+            str(folder)]
+    assert tool.main(argv) == 2, 'gone cannot be measured'
+    printed = capsys.readouterr()
+    assert 'no network or module' in printed.err
+    assert re.search(r'\| SE of 8 \| [\d.]+ \[≥ 0.001\] \| \*\*not measured\*\* \[≤ 0.5\] \|', printed.out)
+    assert re.search(r'\| parts of SE \| keep_memory \| infer \| \*\*.*\*\* \[≥ 1000\] \|', printed.out)
+    assert 'missed: SE of 8: infer memory; parts of SE: ablation of keep_memory' in printed.out
+    assert tool.main([*argv, '--only', 'parts']) == 1
+    assert sorted(path.name for path in folder.iterdir()) == ['parts.json', 'se.json']
+    (folder / 'suite.yml').write_text(SUITE)
+    assert tool.main(['--results', str(folder)]) == 0
+    assert '## Targets' in (folder / 'RESULTS.md').read_text()
+    assert tool.main([*argv, '--only', 'nothing']) == 2
+
+
+def test_what_other_code_could_not_do_is_noted_below_the_targets(tmp_path):
+    suite = tmp_path / 'suite.yml'
+    suite.write_text('[{name: a, title: A, command: x, targets: {train speed: 2, train speed alike: 1.5}}]')
+    between = dict(mode='train', memory=None, ours='a', theirs='b')
+    reports = dict(a=dict(comparisons=[
+        between | dict(published=True, alike=False, speedup=dict(median=2.5), refused=None),
+        between | dict(published=False, alike=True, speedup=dict(median=1.4), refused='b cannot be folded')]))
+    entries = read_suite(suite)
+    table, explanation, notes = suite_tables(entries, reports)
+    assert '| A | 2.50 [≥ 2] | **1.40** [≥ 1.5] |' in table
+    assert notes == '- A, train alike: b cannot be folded.'
+    assert missed_targets(entries, reports) == ['A: train speed alike']
+    assert missed_targets(entries, {}) == ['A: not measured']
+
+
+@pytest.mark.parametrize('content, said', [
+    (None, 'cannot be read'), ('- 3', 'is no list of entries'), ('[{name: a}]', 'is no list of entries'),
+    ('[{name: a, title: A, command: x, targets: {infer: 2}}]', "there is no target 'infer'")])
+def test_a_damaged_suite_is_one_line(tool, tmp_path, capsys, content, said):
+    suite = tmp_path / 'suite.yml'
+    if content is not None:
+        suite.write_text(content)
+    assert tool.main(['--suite', str(suite)]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_the_suite_of_the_repository_can_be_parsed(tool):
+    entries = read_suite(ROOT / 'benchmarks' / 'suite.yml')
+    assert all(tool.parse_args(entry.argv).net for entry in entries)
+    assert len({entry.name for entry in entries}) == len(entries)
+
+
 @pytest.mark.parametrize('classes', ['0', '5'])
 def test_the_command_has_what_was_given(tool, classes):
-    command = tool.command(tool.parse_args(['SE(8)', '--classes', classes, '--fuse', '--json', 'x.json']))
+    command = tool.command(tool.parse_args(['SE(8)', '--classes', classes, '--prepare', '--json', 'x.json']))
     assert f'--classes {classes} ' in command
-    assert '--fuse' in command and '--compile' not in command and '--amp' not in command and 'x.json' not in command
+    assert '--prepare' in command and '--compile' not in command and '--amp' not in command and 'x.json' not in command
 
 
 @pytest.mark.parametrize('size, shown', [((32, 32), '32'), ((24, 32), '24x32')])
 def test_tables_show_height_and_width(size, shown):
-    case = _case(Ours('SE(8)'), replace(SETTINGS, size=size))
-    row = _row(case, case.job('infer', 1), [[1.0]], 3 * 2**20, None) | dict(axis='size', value=size[0])
+    case = Case.of(Ours('SE(8)'), replace(SETTINGS, size=size))
+    row = make_row(case, case.job('infer', 1), [[1.0]], 3 * 2**20, None) | dict(axis='size', value=size[0])
     assert size_text(row) == value_text(row) == shown
-    del row['resident_peak_bytes']  # as in older files
     assert memory_texts(row) == ('3.0', '')
 
 
 # Memory
 
 def test_memory_is_what_a_fresh_process_needs_beyond_the_model(toys):
-    job = Job(Other('toys:Hungry', str(toys)), Treatment(), False, [(1, 4, 8, 8)], 1, False)
+    job = Job(Other('toys:Hungry', str(toys)), Treatment(), 'infer', [(1, 4, 8, 8)], 1, False)
     # the module needs 64 MiB; the kernel counts pages in batches
     assert 63 <= peak_memory(job) / 2**20 < 80
 
 
 def test_memory_is_reported(tool, tmp_path):
     file = tmp_path / 'x.json'
-    assert tool.main([SMALL, *FAST, '--size', '64', '--mode', 'infer', '--json', str(file)]) == 0
+    assert tool.main([SMALL, *FAST, '--size', '64', '--mode', 'infer', '--resident', '--json', str(file)]) == 0
     row, = json.loads(file.read_text())['results']
     assert row['peak_memory_bytes'] > 0 and row['resident_peak_bytes'] > 0
 
 
 def test_an_error_in_the_process_is_told(toys):
-    job = Job(Other('toys:Renamed(8)', str(toys)), Treatment(), False, [(1, 4, 8, 8)], 1, False)
+    job = Job(Other('toys:Renamed(8)', str(toys)), Treatment(), 'infer', [(1, 4, 8, 8)], 1, False)
     with pytest.raises(UserError, match='does not run'):
         peak_memory(job)
 
@@ -385,7 +456,7 @@ def test_an_error_in_the_process_is_told(toys):
     ('key', "does not run (KeyError: 'what')"), ('odd', 'does not run (Odd: no)'), ('memory', 'use a smaller --batch'),
     ('gone', 'use a smaller --batch')])
 def test_any_error_in_the_process_is_told(toys, kind, said):
-    job = Job(Other(f'toys:Failing({kind!r})', str(toys)), Treatment(), False, [(1, 4, 8, 8)], 1, False)
+    job = Job(Other(f'toys:Failing({kind!r})', str(toys)), Treatment(), 'infer', [(1, 4, 8, 8)], 1, False)
     with pytest.raises(UserError, match=re.escape(said)), timer_of(job):
         pass
 
@@ -404,14 +475,14 @@ def test_an_interrupt_is_one_line(tool, monkeypatch, capsys):
     def interrupted(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tool.benchmark, 'measure', interrupted)
+    monkeypatch.setattr(tool.benchmark, 'benchmark_alone', interrupted)
     assert tool.main(['SE(8)']) == 130
     assert capsys.readouterr().err == 'interrupted\n'
 
 
 def test_what_was_measured_before_an_error_is_kept(tool, tmp_path, capsys):
     file = tmp_path / 'x.json'
-    argv = ['SE(8)', SMALL, *FAST, '--batch', '1', '--mode', 'train', '--no-memory', '--json', str(file)]
+    argv = ['SE(8)', SMALL, *FAST, '--batch', '1', '--mode', 'train', '--memory', 'none', '--json', str(file)]
     assert tool.main(argv) == 2
     printed = capsys.readouterr()
     assert 'SE(8)' in printed.out and 'cannot train on one image' in printed.err
@@ -421,11 +492,12 @@ def test_what_was_measured_before_an_error_is_kept(tool, tmp_path, capsys):
 # Against other code
 
 def test_against_code_that_computes_the_same(toys):
-    settings = replace(SETTINGS, modes=('infer', 'train'), treatment=Treatment(channels_last=True))
-    report = measure_against(Ours('SE(8)'), Other('toys:Same(8)', str(toys)), settings)
-    assert [(c['mode'], c['treatment'], c['as_it_comes']) for c in report['comparisons']] == [
-        ('infer', 'as it comes', True), ('infer', 'channels_last', False),
-        ('train', 'as it comes', True), ('train', 'channels_last', False)]
+    treatment = Treatment(channels_last=True, keep_memory=True)
+    settings = replace(SETTINGS, modes=('infer', 'train'), treatment=treatment)
+    report = benchmark_against(Ours('SE(8)'), Other('toys:Same(8)', str(toys)), settings)
+    assert [(c['mode'], c['treatment'], c['published'], c['alike']) for c in report['comparisons']] == [
+        (mode, *one) for mode in ('infer', 'train')
+        for one in (('default', True, False), ('channels_last, memory kept', False, True))]
     assert all(c['outputs'].startswith('outputs compared: max difference 0') for c in report['comparisons'])
     assert [(row['code'], row['mode']) for row in report['results']] == [
         (code, mode) for mode in ('infer', 'train') for code in ('ours', 'theirs', 'theirs')]
@@ -434,8 +506,13 @@ def test_against_code_that_computes_the_same(toys):
     assert first['speedup'] == spread(ratios)
 
 
+def test_against_code_with_default_settings_is_one_comparison(toys):
+    comparison, = benchmark_against(Ours('SE(8)'), Other('toys:Same(8)', str(toys)), SETTINGS)['comparisons']
+    assert comparison['published'] and comparison['alike'] and comparison['refused'] is None
+
+
 def test_against_code_that_computes_something_else(tool, toys, capsys):
-    argv = ['SE(8)', *FAST, '--no-memory', '--against-path', str(toys), '--against']
+    argv = ['SE(8)', *FAST, '--memory', 'none', '--against-path', str(toys), '--against']
     assert tool.main([*argv, 'toys:Wrong(8)']) == 2
     assert 'do not compute the same' in capsys.readouterr().err
     assert tool.main([*argv, 'toys:Renamed(8)']) == 0
@@ -444,23 +521,50 @@ def test_against_code_that_computes_something_else(tool, toys, capsys):
     assert 'returned a int' in capsys.readouterr().err
 
 
-def test_what_the_other_cannot_do_is_told(toys):
-    settings = replace(SETTINGS, treatment=Treatment(channels_last=True))
-    report = measure_against(Ours('SE(8)'), Other('toys:Strided(8)', str(toys)), settings)
-    assert [c['as_it_comes'] for c in report['comparisons']] == [True, False]
-    assert 'does not run' in report['comparisons'][1]['refused']
+def test_other_code_is_treated_alike_as_far_as_it_runs(toys):
+    settings = replace(SETTINGS, treatment=Treatment(channels_last=True, keep_memory=True))
+    comparisons = benchmark_against(Ours('SE(8)'), Other('toys:Strided(8)', str(toys)), settings)['comparisons']
+    assert [(c['treatment'], c['alike']) for c in comparisons] == [('default', False), ('memory kept', True)]
+    assert comparisons[0]['refused'] is None and '(channels_last) does not run' in comparisons[1]['refused']
 
 
-def test_other_code_is_folded_where_it_can_be_traced(toys):
-    treatment, x = Treatment(fuse=True, foreign=True), torch.rand(1, 3, 8, 8)
+def test_other_code_is_folded_by_a_trace(toys):
+    treatment, x = Treatment(prepared=True, foreign=True), torch.rand(1, 3, 8, 8)
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
     randomise(model)
-    folded = treatment.prepare(model, training=False)
-    assert not norms(folded)
+    folded = treatment.apply(model, 'infer')
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
     assert torch.allclose(folded(x), model.eval()(x), atol=1e-5)
-    # its forward looks at how its input is stored
     with pytest.raises(UserError, match='cannot be folded'):
-        treatment.prepare(Other('toys:Same(8)', str(toys)).build(), training=False)
+        treatment.apply(Other('toys:Branching(8)', str(toys)).build(), 'infer')
+
+
+def test_prepared_networks_of_ours_compute_the_same():
+    subject, x = Ours(SMALL), torch.rand(2, 3, 32, 32)
+    model = subject.build().eval()
+    for without in ((), ('fold',), ('memory_format',), ('chunks',)):
+        prepared = Treatment(prepared=True, without=without).apply(model, 'infer')
+        with torch.inference_mode():
+            assert torch.allclose(prepared(x), model(x), rtol=1e-3, atol=1e-3 * model(x).std().item())
+
+
+@pytest.mark.parametrize('foreign', [False, True])
+@pytest.mark.parametrize('fold_norms', [False, True])
+def test_norms_are_in_eval_mode_in_finetune(foreign, fold_norms):
+    model = Ours('AttnResNet(stage_blocks=(1, 1, 1, 1), base_channels=4)', 0).build()
+    treated = Treatment(foreign=foreign, fold_norms=fold_norms).apply(model, 'finetune')
+    x = torch.rand(2, 3, 32, 32)
+    outputs = treated(x)
+    assert treated.training and all(tensor.requires_grad for tensor in outputs)
+    for output, expected in zip(outputs, model.eval()(x), strict=True):
+        assert torch.allclose(output, expected, atol=1e-4 * expected.std().item())
+
+
+def test_what_applies_depends_on_the_mode():
+    treatment = Treatment(channels_last=True, prepared=True, fold_norms=True, keep_memory=True)
+    names = {mode: treatment.within(mode).name for mode in ('infer', 'train', 'finetune')}
+    assert names == dict(infer='prepared, memory kept', train='channels_last, memory kept',
+                         finetune='channels_last, norms folded, memory kept')
 
 
 def test_weights_of_a_known_layout_are_mapped():
@@ -523,30 +627,39 @@ def test_outputs_without_a_tensor_are_not_compared():
     assert not agreement.differs and agreement.text.startswith('not compared: ')
 
 
-@pytest.mark.parametrize('device, chosen', [('cpu', True), ('cuda', False)])
-def test_a_memory_format_is_chosen_on_a_cpu_only(device, chosen):
-    model = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
-    treatment = _same_treatment(Treatment(device=device), model, [(1, 3, 8, 8)])
-    assert treatment == Treatment(device=device, channels_last=chosen, foreign=True)
-
-
-@pytest.mark.parametrize('batch, chosen', [(1, False), (100, True)])
-def test_a_memory_format_is_chosen_for_the_batch(batch, chosen):
-    model = AttnResNet(depth=18, base_channels=8).eval()
-    assert _same_treatment(Treatment(), model, [(batch, 3, 32, 32)]).channels_last == chosen
-
-
-def test_the_layout_that_a_network_chooses_is_seen():
+def test_the_memory_format_that_a_network_runs_in_is_seen():
     x = torch.rand(1, 3, 8, 8)
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 8, 3))
-    assert not prefers_channels_last(model, x)
-    assert prefers_channels_last(model.to(memory_format=torch.channels_last), x)
+    assert not runs_channels_last(model, x)
+    assert runs_channels_last(model.to(memory_format=torch.channels_last), x)
+
+
+# With something left out
+
+def test_ablation_leaves_out_one_part_at_a_time():
+    treatment = Treatment(prepared=True, keep_memory=True)
+    settings = replace(SETTINGS, modes=('infer', 'train'), treatment=treatment)
+    report = benchmark_ablation(Ours('SE(8)'), settings, ['fold', 'keep_memory'])
+    assert [(a['mode'], a['part']) for a in report['ablations']] == [
+        ('infer', 'fold'), ('infer', 'keep_memory'), ('train', 'keep_memory')]
+    assert [row['treatment'] for row in report['results']] == [
+        'prepared, memory kept', 'prepared, memory kept, without fold', 'prepared, memory kept, without keep_memory',
+        'memory kept', 'memory kept, without keep_memory']
+    full, without = report['results'][:2]
+    assert report['ablations'][0]['speedup'] == spread(
+        [b / a for a, b in zip(full['seconds'], without['seconds'], strict=True)])
+
+
+def test_ablation_knows_the_faster_ways():
+    assert set(ops.faster_ways()) < set(Treatment(prepared=True).parts())
+    with pytest.raises(UserError, match='there is no nonsense to leave out; there are '):
+        benchmark_ablation(Ours('SE(8)'), SETTINGS, ['nonsense'])
 
 
 # Against the bare trunk, and growth
 
 def test_overhead_is_measured_for_each_slot():
-    report = measure_overhead(
+    report = benchmark_overhead(
         Ours("SDAResNet(stage_blocks=(1, 1, 1, 1), base_channels=16, attn='mmattn.SE')"), SETTINGS)
     assert [o['slot'] for o in report['overheads']] == ['spatial', 'attn', 'depth_attn']
     names = [row['name'] for row in report['results']]
@@ -558,7 +671,7 @@ def test_overhead_is_measured_for_each_slot():
 
 
 def test_scaling_changes_one_thing_at_a_time():
-    rows = measure_scaling(Ours('AttnResNet(depth=164, base_channels=4, stem="cifar")'), SETTINGS)['results']
+    rows = benchmark_scaling(Ours('AttnResNet(depth=164, base_channels=4, stem="cifar")'), SETTINGS)['results']
     points = {}
     for row in rows:
         points.setdefault(row['axis'], []).append((row['depth'], row['size'], row['batch']))
@@ -566,90 +679,5 @@ def test_scaling_changes_one_thing_at_a_time():
     assert points == {'depth': [(56, 32, 2), (110, 32, 2), (164, 32, 2)],
                       'size': [(164, 16, 2), (164, 32, 2), (164, 48, 2)],
                       'batch': [(164, 32, 1), (164, 32, 2)]}
-    rows = measure_scaling(Ours('SE(8)'), replace(SETTINGS, size=(1, 1), batch=1))['results']
+    rows = benchmark_scaling(Ours('SE(8)'), replace(SETTINGS, size=(1, 1), batch=1))['results']
     assert [(row['axis'], row['value']) for row in rows] == [('size', 1), ('batch', 1)]
-
-
-# Folding
-
-def folded_alike(model, x):
-    """The folded model, after a check that it gives the same."""
-    randomise(model)
-    model.eval()
-    keys = list(model.state_dict())
-    folded = fuse(model)
-    with torch.no_grad():
-        expected, got = model(x), folded(x)
-    assert list(model.state_dict()) == keys
-    for a, b in zip(expected if isinstance(expected, tuple) else [expected], got if isinstance(got, tuple) else [got],
-                    strict=True):
-        assert (a - b).abs().max() <= 1e-4 * a.std()
-    return folded
-
-
-def norms(model):
-    return [name for name, module in model.named_modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-
-
-def kept(name):
-    """The norms that cannot be folded: before a pre-activation block's first convolution, or after an attention."""
-    if name.startswith('preact'):
-        return {'bn1', 'backbone.bn'}
-    return {'neck.bn'} if 'sda_' in name else set()
-
-
-@pytest.mark.parametrize('name', NETWORKS)
-def test_every_network_folds_to_the_same_function(name):
-    folded = folded_alike(NETWORKS[name].build_small(), torch.randn(1, 3, 32, 32))
-    left = {n if n.startswith(('neck', 'backbone.bn')) else n.rpartition('.')[2] for n in norms(folded)}
-    assert left == kept(name)
-
-
-@pytest.mark.parametrize('options, left', [
-    (dict(deep_stem=True, avg_down=True), 0),
-    (dict(attn='mmattn.CoordAttention'), 0),
-    (dict(attn='mmattn.TripletAttention'), 0),
-    (dict(norm_cfg=dict(type='GN', num_groups=4)), 0),
-    (dict(norm_cfg=dict(type='SyncBN')), 0),
-    # BAM has a norm after a linear layer in each of 8 blocks
-    (dict(attn='mmattn.BAM'), 8),
-    # the plugin stands between convolution and norm in each of 8 blocks
-    (dict(block='preact', plugins=[dict(cfg=dict(type='mmattn.SE'), position='after_conv1')]), 17),
-])
-def test_variants_fold_to_the_same_function(options, left):
-    model = AttnResNet(depth=18, base_channels=16, **options)
-    folded = folded_alike(model, torch.randn(2, 3, 64, 64))
-    assert len(norms(folded)) == left
-
-
-def test_a_subclass_of_convolution_is_not_folded():
-    class Standardised(nn.Conv2d):
-        def forward(self, x):
-            return self._conv_forward(x, self.weight - self.weight.mean(), self.bias)
-
-    model = nn.Sequential(Standardised(3, 4, 3), nn.BatchNorm2d(4))
-    assert norms(folded_alike(model, torch.randn(1, 3, 8, 8))) == ['1']
-
-
-def test_what_cannot_take_a_norm_keeps_it():
-    twice, hooked, norm = nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
-    weight_normed = nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 3, 1))
-    norm.register_forward_hook(lambda module, args, out: out.relu())
-    hooked.register_forward_hook(lambda module, args, out: out.relu())
-    model = nn.Sequential(twice, nn.BatchNorm2d(3), twice, nn.BatchNorm2d(3), hooked, nn.BatchNorm2d(3),
-                          nn.Conv2d(3, 3, 1), norm, weight_normed, nn.BatchNorm2d(3), nn.Conv2d(3, 3, 1),
-                          nn.BatchNorm2d(3))
-    assert norms(folded_alike(model, torch.randn(1, 3, 8, 8))) == ['1', '3', '5', '7', '9']
-
-
-@pytest.mark.parametrize('name, width', [('PSA', 64), ('MSPA', 96)])
-def test_a_folded_gate_keeps_the_type_of_the_maps(name, width):
-    model = fuse(nn.Sequential(MODELS.build(dict(type=f'mmattn.{name}', in_channels=width, out_channels=width)),
-                               nn.BatchNorm2d(width)).eval())
-    with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
-        assert model(torch.randn(2, width, 8, 8)).dtype == torch.bfloat16
-
-
-def test_folding_wants_eval_mode():
-    with pytest.raises(ValueError, match='eval'):
-        fuse(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).train())

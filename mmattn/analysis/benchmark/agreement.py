@@ -20,12 +20,12 @@ TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class Agreement:
-    """The outcome of a comparison of outputs.
+    """Result of a comparison of outputs.
 
     Attributes:
-        text: in words.
-        difference: the largest, over the standard deviation of the outputs; infinite: they differ in number or shape;
-            None: they could not be compared.
+        text: The result in words.
+        difference: The largest difference over the standard deviation of the outputs; infinite: they differ in number
+            or shape; None: they could not be compared.
     """
 
     text: str
@@ -37,9 +37,9 @@ class Agreement:
 
 
 def compare_outputs(ours: nn.Module, theirs: nn.Module, inputs: Tensor | list[Tensor]) -> Agreement:
-    """Loads the weights of `theirs` into `ours`, and compares what both give for `inputs` in eval mode.
+    """Loads the weights of `theirs` into `ours`, and compares what both compute from `inputs` in eval mode.
 
-    `ours` keeps these weights. Where they cannot be mapped the outcome says why.
+    `ours` keeps these weights. Where they cannot be mapped the result says why.
     """
     try:
         ours.load_state_dict(_mapped(theirs.state_dict(), ours.state_dict()))
@@ -51,7 +51,7 @@ def compare_outputs(ours: nn.Module, theirs: nn.Module, inputs: Tensor | list[Te
         with torch.inference_mode():
             outputs.append([tensor.double() for tensor in tensors_of(model(inputs))])
     if not any(outputs):
-        return Agreement('not compared: neither gives a tensor')
+        return Agreement('not compared: neither returns a tensor')
     shapes = [[tuple(tensor.shape) for tensor in tensors] for tensors in outputs]
     if shapes[0] != shapes[1]:
         return Agreement(f'outputs compared: the shapes of ours are {shapes[0]}, those of theirs {shapes[1]}', inf)

@@ -12,8 +12,8 @@ class Classifier(nn.Module):
     Backbones with depth attention get a BatchNorm after pooling, as the classifiers of SDA-xNet have.
 
     Args:
-        backbone: images to a tuple of maps, with `out_channels`.
-        classes: of the linear layer.
+        backbone: Backbone of this package, which computes a tuple of feature maps.
+        classes: Number of classes, the outputs of the linear layer.
     """
 
     def __init__(self, backbone: nn.Module, classes: int) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from .process import Job, process_for
+from .child_process import Job, process_for
 
 PASSES = 2
 # Freed tensors go back to the system at once, so that the peak is that of tensors in use and not of the allocator's
@@ -24,8 +24,9 @@ def peak_memory(job: Job, resident: bool = False) -> int:
     or two images comes before, so that code that is loaded on first use does not count.
 
     Args:
-        job: what passes are of.
-        resident: leave the allocator as a user has it, who sees what it keeps of freed memory as resident too.
+        job: What is run.
+        resident: Whether to leave the allocator as a user has it, who sees what it keeps of freed memory as resident,
+            too.
 
     Raises:
         UserError: the process ran out of memory, or the model does not run.
@@ -36,7 +37,7 @@ def peak_memory(job: Job, resident: bool = False) -> int:
 
 def _measure(job: Job) -> int:
     model = job.prepare()
-    few = 2 if job.training else 1
+    few = 1 if job.mode == 'infer' else 2
     small = [(min(few, shape[0]), *shape[1:]) for shape in job.shapes]
     # What is compiled is compiled for a shape.
     job.passes(model, None if job.treatment.compile else small)()

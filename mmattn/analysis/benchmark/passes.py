@@ -10,25 +10,25 @@ from .treatment import Treatment
 
 
 class Pass:
-    """One pass through a model: inference, or forward and backward.
+    """One pass through a model: inference, or forward and backward in the modes for training.
 
     The backward starts from a fixed random gradient of the outputs. A loss and an optimiser step are left out, being
     the same for all networks.
 
     Args:
-        model: prepared by `treatment`, in the mode that goes with `training`.
-        shapes: of the inputs.
-        training: forward and backward instead of inference.
-        treatment: how it runs.
-        input_gradient: whether the inputs get gradients too, as those of a module within a network do.
+        model: Model to which `treatment` was applied for `mode`.
+        shapes: Shapes of the inputs.
+        mode: One of MODES.
+        treatment: How the model runs.
+        input_gradient: Whether the inputs get gradients too, as those of a module within a network do.
     """
 
-    def __init__(self, model: nn.Module, shapes: list[tuple[int, ...]], training: bool, treatment: Treatment,
+    def __init__(self, model: nn.Module, shapes: list[tuple[int, ...]], mode: str, treatment: Treatment,
                  input_gradient: bool = False) -> None:
-        self.model, self.training, self.treatment = model, training, treatment
+        self.model, self.training, self.treatment = model, mode != 'infer', treatment
         self.inputs = treatment.inputs(shapes)
         self.leaves = self.inputs if isinstance(self.inputs, list) else [self.inputs]
-        if training and input_gradient:
+        if self.training and input_gradient:
             for leaf in self.leaves:
                 leaf.requires_grad_()
         self.gradients: list[Tensor] | None = None

@@ -1,4 +1,4 @@
-"""Pictures of measurements."""
+"""Charts of measurements."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from mmattn.files import atomic_path
 
-from .report import MIB, label, value_text
+from .printing import MIB, label, value_text
 
 MODE_COLORS = {'infer': 'tab:blue', 'train': 'tab:orange'}
 

@@ -20,8 +20,8 @@ from mmattn.models.backbones import AttnResNet
 from mmattn.registry import MODELS
 
 from .classifier import Classifier
+from .random_weights import randomise
 from .spec import Spec, parse_spec
-from .weights import randomise
 
 Shapes = list[tuple[int, ...]]
 MAP_SIZE = (28, 28)
@@ -32,9 +32,9 @@ class Ours:
     """A registered network or module, or the network of a config.
 
     Args:
-        text: ``NAME``, ``NAME(options)``, ``type=NAME,options``, or the path of a config.
-        classes: of the linear layer that makes a classifier of a backbone; 0 leaves it a backbone.
-        changes: arguments of the backbone that replace those of `text`.
+        text: Network or module as ``NAME``, ``NAME(options)`` or ``type=NAME,options``, or the path of a config.
+        classes: Number of classes of the linear layer that makes a classifier of a backbone; 0 leaves it a backbone.
+        changes: Arguments of the backbone that replace those of `text`.
     """
 
     text: str
@@ -64,7 +64,7 @@ class Ours:
         """The model on the CPU, with random weights.
 
         Raises:
-            UserError: there is no such thing, or its arguments do not fit.
+            UserError: There is no such thing, or its arguments do not fit.
         """
         if self.is_config:
             model = self._of_config()
@@ -74,7 +74,7 @@ class Ours:
             model = _call(cls, Spec(spec.name, spec.args, spec.options | self.changes), self.text)
             if self.classes and issubclass(cls, AttnResNet):
                 if 'out_indices' not in spec.options:
-                    # Maps of earlier stages would be kept for nothing.
+                    # Feature maps of earlier stages would be kept for nothing.
                     model.out_indices, model.out_channels = model.out_indices[-1:], model.out_channels[-1:]
                 model = Classifier(model, self.classes)
         randomise(model)
@@ -90,13 +90,13 @@ class Ours:
             return OfConfig(_call(MODELS.build, Spec('build', (cfg.model,)), self.text), cfg)
 
     def shapes(self, model: nn.Module, batch: int, size: tuple[int, int] | None = None) -> Shapes:
-        """Shapes of the inputs: images; for a module, as many maps as it takes.
+        """Shapes of the inputs: images; for a module, as many feature maps as it takes.
 
         Args:
-            model: what `build` returned.
-            batch: number of images.
-            size: height and width in pixels, of a module's map in positions; None: 224 for networks, 32 for those for
-                small images, what a config says, 28 for modules.
+            model: Model that `build` returned.
+            batch: Number of images.
+            size: Height and width of the images in pixels, of a module's feature map in positions; None: 224 for
+                networks, 32 for those for small images, what a config says, 28 for modules.
         """
         if self.is_network:
             backbone = getattr(model, 'backbone', model)
@@ -105,7 +105,8 @@ class Ours:
         options = _arguments(model, parse_spec(self.text))
         channels = options.get('in_channels', options.get('channels'))
         if channels is None:
-            raise UserError(f'{self.text} takes no in_channels: it is no module on maps and cannot be measured alone')
+            raise UserError(f'{self.text} takes no in_channels: it is no module on feature maps and cannot be measured '
+                            'alone')
         return [(batch, channels, *(size or MAP_SIZE))] * options.get('depth', 1)
 
     def _image_size(self, first: nn.Conv2d) -> tuple[int, int]:
@@ -141,9 +142,9 @@ class Other:
     """Whatever a callable of another code base returns.
 
     Args:
-        text: ``MODULE:CALLABLE`` or ``MODULE:CALLABLE(arguments)``.
-        path: folder to look for the module in, before all others.
-        title: what results call it; None: `text`.
+        text: Callable as ``MODULE:CALLABLE`` or ``MODULE:CALLABLE(arguments)``.
+        path: Folder to look for the module in, before all others.
+        title: Name of it in the results; None: `text`.
     """
 
     text: str
@@ -158,7 +159,7 @@ class Other:
         """The model on the CPU, with random weights.
 
         Raises:
-            UserError: it cannot be imported or called.
+            UserError: It cannot be imported or called.
         """
         module_name, colon, call = self.text.partition(':')
         if not colon:

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from .child_process import Job, process_for
 from .passes import Pass
-from .process import Job, process_for
 
 # Samples shorter than this are made of several passes: at the start of a turn the caches are cold.
 MIN_SAMPLE_SECONDS = 0.1
@@ -37,18 +37,18 @@ def alternate(timers: Mapping[str, Timer], repeats: int, warmup: int,
     """Uses several timers in turns, so that whatever slows the machine down slows them all.
 
     Args:
-        timers: by name.
-        repeats: number of rounds; every other round goes backwards.
-        warmup: passes before that do not count.
-        progress: called before each round with its number and that of all.
+        timers: Timers by name.
+        repeats: Number of rounds; every other round goes backwards.
+        warmup: Number of passes before that, which do not count.
+        progress: Called before each round with its number and the number of all rounds.
 
     Returns:
         Seconds of each pass, of each round, by name: entry i of all is of the same round.
     """
     passes = {}
     for name, timer in timers.items():
-        timer(warmup)
-        passes[name] = max(1, math.ceil(MIN_SAMPLE_SECONDS / max(timer(1)[0], 1e-9)))
+        seconds = timer(warmup)[-1]
+        passes[name] = max(1, math.ceil(MIN_SAMPLE_SECONDS / max(seconds, 1e-9)))
     seconds = {name: [] for name in timers}
     for i in range(repeats):
         progress(i + 1, repeats)

@@ -1,66 +1,117 @@
-"""How a model is run: device, precision, memory format, folding, compilation."""
+"""How a model is run: device, precision, memory format, preparation, memory of the process, compilation."""
 from __future__ import annotations
 
 import copy
+import inspect
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 import torch
+from mmengine.model.efficient_conv_bn_eval import turn_on_efficient_conv_bn_eval_for_single_model
 from torch import Tensor, nn
-from torch.fx.experimental.optimization import fuse as fuse_traced
+from torch.fx.experimental.optimization import fuse as fold_traced
+from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmattn.errors import UserError
-from mmattn.inference import prepare as fuse
+from mmattn import ops
+from mmattn.engine.fold_norms import fold_norms_in_training
+from mmattn.engine.process import keep_freed_memory
+from mmattn.errors import UserError, kind_and_text
+from mmattn.inference import prepare
 
 AMP_TYPES = {'bfloat16': torch.bfloat16, 'float16': torch.float16}
+# Inference; forward and backward; the same with BatchNorm in eval mode, as detectors are fine-tuned.
+MODES = ('infer', 'train', 'finetune')
+# What `mmattn.prepare` does, by the names of the arguments that switch it on and off.
+PREPARATION = tuple(
+    name for name, parameter in inspect.signature(prepare).parameters.items() if parameter.kind is parameter.KEYWORD_ONLY)
 
 
 @dataclass(frozen=True)
 class Treatment:
-    """How a model is run.
+    """How a model is run. What is not set is the default, as published.
 
     Args:
-        device: as torch has it.
-        amp: 'bfloat16' or 'float16' for autocast, None for the precision of the weights.
-        channels_last: store weights and inputs channels last.
-        fuse: fold BatchNorm into convolutions (inference only).
-        compile: torch.compile.
-        foreign: the model is of another code base: it is folded by tracing, as its classes are not known.
+        device: Device as PyTorch names it.
+        amp: Type of autocast, 'bfloat16' or 'float16'; None: the precision of the weights.
+        channels_last: Whether weights and inputs are stored channels last.
+        prepared: Whether inference runs on a copy made by `mmattn.prepare`; foreign code has its norms folded by
+            torch.fx.
+        fold_norms: Whether norms in eval mode are folded in the forward pass of fine-tuning, by mmengine's
+            efficient_conv_bn_eval.
+        keep_memory: Whether the process keeps freed memory for the next feature maps, as the command-line tools do.
+        compile: Whether the model goes through torch.compile.
+        foreign: Whether the model is of another code base.
+        without: Parts of `mmattn.prepare` (see PREPARATION), names of `mmattn.ops.faster_ways()` and 'keep_memory' that
+            are switched off, to measure what each gains.
     """
 
     device: str = 'cpu'
     amp: str | None = None
     channels_last: bool = False
-    fuse: bool = False
+    prepared: bool = False
+    fold_norms: bool = False
+    keep_memory: bool = False
     compile: bool = False
     foreign: bool = False
+    without: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
-        names = [self.amp and f'{self.amp} autocast', self.channels_last and 'channels_last', self.fuse and 'folded',
-                 self.compile and 'compiled']
-        return ', '.join(name for name in names if name) or 'as it comes'
+        names = [self.amp and f'{self.amp} autocast', self.channels_last and 'channels_last',
+                 self.prepared and ('folded' if self.foreign else 'prepared'), self.fold_norms and 'norms folded',
+                 self.keep_memory and 'memory kept', self.compile and 'compiled',
+                 self.without and f"without {' and '.join(self.without)}"]
+        return ', '.join(name for name in names if name) or 'default'
+
+    @property
+    def on_cpu(self) -> bool:
+        return torch.device(self.device).type == 'cpu'
 
     def within(self, mode: str) -> Treatment:
-        """What of it applies in a mode, 'infer' or 'train': nothing is folded in training."""
-        return replace(self, fuse=self.fuse and mode == 'infer')
+        """What of it applies in one of MODES. A prepared model of ours has its own memory format."""
+        prepared = self.prepared and mode == 'infer'
+        return replace(self, prepared=prepared, fold_norms=self.fold_norms and mode == 'finetune',
+                       channels_last=self.channels_last and (self.foreign or not prepared))
 
-    def prepare(self, model: nn.Module, training: bool) -> nn.Module:
-        """A model on the device, ready to run; the given one stays as it is.
+    def parts(self) -> list[str]:
+        """What `without` can switch off under this treatment."""
+        return [*(PREPARATION if self.prepared else ()), *(['keep_memory'] if self.keep_memory else ()),
+                *ops.faster_ways()]
+
+    def set_process(self) -> None:
+        """Sets what belongs to the process; for a process that does nothing else."""
+        if self.keep_memory and 'keep_memory' not in self.without:
+            keep_freed_memory()
+        ops.set_faster(tuple(way for way in ops.faster_ways() if way not in self.without))
+
+    def apply(self, model: nn.Module, mode: str) -> nn.Module:
+        """A copy of a model on the device, ready to run in `mode`.
 
         Raises:
-            UserError: it cannot be treated so.
+            UserError: It cannot be treated so.
         """
-        model = copy.deepcopy(model).train(training)
-        if self.fuse:
-            try:
-                model = fuse_traced(model) if self.foreign else fuse(model)
-            except Exception as error:  # noqa: BLE001  tracing may stumble over anything
-                raise UserError(f'cannot be folded ({type(error).__name__})') from error
-        model = model.to(self.device)
+        model = copy.deepcopy(model).to(self.device)
+        model.train(mode != 'infer')  # which returns nothing in some of mmdet's backbones
+        if mode == 'finetune':
+            for module in model.modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
+        if self.prepared:
+            model = self._folded(fold_traced, model) if self.foreign else prepare(
+                model, **{part: part not in self.without for part in PREPARATION})
+        if self.fold_norms:
+            self._folded(turn_on_efficient_conv_bn_eval_for_single_model if self.foreign else fold_norms_in_training,
+                         model)
         if self.channels_last:
             model = model.to(memory_format=torch.channels_last)
         return torch.compile(model) if self.compile else model
+
+    @staticmethod
+    def _folded(fold, model: nn.Module) -> nn.Module | None:
+        try:
+            return fold(model)
+        except Exception as error:  # noqa: BLE001  a trace may stumble over anything
+            raise UserError(f'cannot be folded ({kind_and_text(error)})') from error
 
     def inputs(self, shapes: list[tuple[int, ...]], seed: int = 0) -> Tensor | list[Tensor]:
         """Random inputs of these shapes: one tensor, or a list where there are several shapes."""
@@ -80,8 +131,8 @@ class Treatment:
             torch.cuda.synchronize(self.device)
 
 
-def prefers_channels_last(model: nn.Module, inputs: Tensor | list[Tensor]) -> bool:
-    """Whether most of a model's convolutions give maps in channels_last format for inputs in the default one."""
+def runs_channels_last(model: nn.Module, inputs: Tensor | list[Tensor]) -> bool:
+    """Whether most convolutions of a model return channels_last feature maps for inputs in the default format."""
     votes = []
 
     def vote(_module, _inputs, out: Tensor) -> None:

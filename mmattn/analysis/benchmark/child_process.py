@@ -1,6 +1,6 @@
-"""Processes of their own for what is measured.
+"""Child processes, in which everything is measured.
 
-There is neither memory that other models have left behind nor anything that they have set for the whole process.
+Each starts without the memory that other models have left behind, and without what they have set for the process.
 """
 from __future__ import annotations
 
@@ -26,11 +26,20 @@ from .treatment import Treatment
 
 @dataclass(frozen=True)
 class Job:
-    """What a process measures: `subject` under `treatment` on inputs of `shapes`."""
+    """What a process measures.
+
+    Args:
+        subject: What is run.
+        treatment: How it runs; only what applies in `mode`.
+        mode: One of MODES.
+        shapes: Shapes of its inputs.
+        threads: Number of PyTorch's threads.
+        input_gradient: Whether the inputs get gradients in training.
+    """
 
     subject: Ours | Other
     treatment: Treatment
-    training: bool
+    mode: str
     shapes: Shapes
     threads: int
     input_gradient: bool
@@ -40,13 +49,14 @@ class Job:
         return f'{self.subject.name} ({self.treatment.name})'
 
     def prepare(self) -> nn.Module:
-        """The model, ready to run, and PyTorch with the right number of threads."""
+        """The model, ready to run, in a process that is set up for it."""
         torch.set_num_threads(self.threads)
-        return self.treatment.prepare(self.subject.build(), self.training)
+        self.treatment.set_process()
+        return self.treatment.apply(self.subject.build(), self.mode)
 
     def passes(self, model: nn.Module, shapes: Shapes | None = None) -> Pass:
         """Passes through what `prepare` returned, with inputs of other shapes where some are given."""
-        return Pass(model, shapes or self.shapes, self.training, self.treatment, self.input_gradient)
+        return Pass(model, shapes or self.shapes, self.mode, self.treatment, self.input_gradient)
 
 
 @contextmanager
@@ -54,8 +64,8 @@ def process_for(job: Job, environment: Mapping[str, str] | None = None) -> Itera
     """A fresh process, as a function ``call(function, *args)`` that returns what ``function(*args)`` returns there.
 
     Args:
-        job: what the process is for.
-        environment: variables that it gets beside those of this process.
+        job: What the process is for.
+        environment: Environment variables that it gets beside those of this process.
 
     Raises:
         UserError: from the function, where the process ran out of memory or the model does not run.
@@ -92,7 +102,7 @@ def _end_with_parent() -> None:
 
 @contextmanager
 def errors_of(name: str) -> Iterator[None]:
-    """Turns what goes wrong when a model runs, which is the user's to mend, into a UserError that names the model."""
+    """Turns what goes wrong when a model runs into a UserError that names the model."""
     try:
         yield
     except UserError as error:

@@ -1,14 +1,16 @@
-"""What a run prints: its rows and ratios in words."""
+"""A run's rows and ratios in words, for the terminal and for RESULTS.md."""
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 # Of the JSON files; goes up when a reader of older files would misread newer ones.
-SCHEMA = 1
+SCHEMA = 2
 
 MIB = 2**20
 
 
 def as_text(report: dict) -> str:
-    """The report of a run, for people."""
+    """The report of a run for a terminal."""
     lines = [f"{machine_line(report)}; {report['threads']} threads; device {report['device']}"]
     rows = report['results']
     width = max((len(label(row)) for row in rows), default=0) + 2
@@ -17,6 +19,7 @@ def as_text(report: dict) -> str:
     lines += [_line(row, width) for row in rows]
     lines += [comparison_text(c) for c in report.get('comparisons', ())]
     lines += [overhead_text(o) for o in report.get('overheads', ())]
+    lines += [ablation_text(a) for a in report.get('ablations', ())]
     return '\n'.join(lines)
 
 
@@ -41,7 +44,7 @@ def label(row: dict) -> str:
 
 
 def _treated(treatment: str) -> str:
-    return '' if treatment == 'as it comes' else f' ({treatment})'
+    return '' if treatment == 'default' else f' ({treatment})'
 
 
 def spread_text(spread: dict) -> str:
@@ -51,13 +54,13 @@ def spread_text(spread: dict) -> str:
 
 
 def memory_texts(row: dict) -> tuple[str, str]:
-    """Peaks in MiB, of memory in use and of resident memory, which older files lack."""
-    peaks = row['peak_memory_bytes'], row.get('resident_peak_bytes')
+    """Peaks in MiB, of memory in use and of resident memory; '' where not measured."""
+    peaks = row['peak_memory_bytes'], row['resident_peak_bytes']
     return tuple('' if peak is None else f'{peak / MIB:.1f}' for peak in peaks)
 
 
 def value_text(row: dict) -> str:
-    """Where a row of --scaling stands on its axis."""
+    """The place of a row of --scaling on its axis."""
     return size_text(row) if row['axis'] == 'size' else str(row['value'])
 
 
@@ -72,13 +75,29 @@ def comparison_text(comparison: dict) -> str:
     ours = comparison['ours'] + _treated(comparison['our_treatment'])
     theirs = comparison['theirs'] + _treated(comparison['treatment'])
     head = f"{ours} against {theirs}, {comparison['mode']}"
-    if 'refused' in comparison:
-        return f"{head}: {comparison['refused']}"
-    memory = '' if comparison['memory'] is None else f", {comparison['memory']:.2f} times the memory"
-    return f"{head}: {spread_text(comparison['speedup'])} times as fast{memory}; {comparison['outputs']}"
+    refused = f"; {comparison['refused']}" if comparison['refused'] else ''
+    return (f"{head}: {spread_text(comparison['speedup'])} times as fast{_memory_text(comparison)}; "
+            f"{comparison['outputs']}{refused}")
 
 
 def overhead_text(overhead: dict) -> str:
-    memory = '' if overhead['memory'] is None else f", {overhead['memory']:.2f} times the memory"
+    """What a slot costs, in one line."""
     return (f"{overhead['name']}, {overhead['mode']}: {spread_text(overhead['time'])} times as long as without "
-            f"{overhead['slot']}{memory}")
+            f"{overhead['slot']}{_memory_text(overhead)}")
+
+
+def ablation_text(ablation: dict) -> str:
+    """What a part gains, in one line."""
+    return (f"{ablation['name']}, {ablation['mode']}: {spread_text(ablation['speedup'])} times as fast as without "
+            f"{ablation['part']}{_memory_text(ablation)}")
+
+
+def _memory_text(ratio: dict) -> str:
+    return '' if ratio['memory'] is None else f", {ratio['memory']:.2f} times the memory"
+
+
+def markdown_table(header: Sequence, rows: Sequence[Sequence]) -> str:
+    """A table in Markdown; bars in cells become slashes."""
+    lines = [header, ['---'] * len(header), *rows]
+    cells = ([str(cell).replace('|', '/') for cell in line] for line in lines)
+    return '\n'.join(f"| {' | '.join(line)} |" for line in cells)
