@@ -1,4 +1,4 @@
-"""Counts the parameters and multiply-adds of the network that a config describes."""
+"""Counts the parameters and MACs (papers call them FLOPs) of the network that a config describes."""
 import argparse
 import json
 import sys
@@ -9,7 +9,7 @@ try:
         RULE,
         Attachable,
         Complexity,
-        Table,
+        ReadmeTable,
         attachable,
         make_tables,
         measure,
@@ -46,7 +46,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     then = parser.add_mutually_exclusive_group()
     then.add_argument('--write', action='store_true', help="with --tables: put them into the folders' README.md")
     then.add_argument('--check', action='store_true',
-                      help='with --tables: do they stand there as they should, with a note wherever a '
+                      help='with --tables: are they there as they should be, with a note wherever a '
                       'figure differs?')
     args = parser.parse_args(argv)
     if args.tables == (args.config is not None):
@@ -77,7 +77,7 @@ def main(argv: list[str] | None = None) -> int:
 def as_text(size: Complexity, stages: bool) -> str:
     width = max(len(part.name) for part in (*size.parts, *size.stages)) + 2
     lines = [f'{size.config}: {size.network} at {size.shape[0]} x {size.shape[1]}',
-             f'{"":{width}}{"parameters":>14}{"trainable":>14}{"multiply-adds":>20}']
+             f'{"":{width}}{"parameters":>14}{"trainable":>14}{"MACs":>20}']
 
     def add(name: str, parameters: int, trainable: int | str, multiply_adds: int) -> None:
         trainable = trainable if isinstance(trainable, str) else f'{trainable:,}'
@@ -125,7 +125,7 @@ def run_tables(args: argparse.Namespace) -> int:
     return 1 if args.check and problems else 0
 
 
-def find_problems(tables: list[Table], outdated: bool) -> list[str]:
+def find_problems(tables: list[ReadmeTable], outdated: bool) -> list[str]:
     problems = [
         f'{table.readme.relative_to(ROOT)} is not what the code gives: run python tools/complexity.py --tables --write'
         for table in tables if outdated and not table.is_current()]

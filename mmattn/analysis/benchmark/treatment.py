@@ -22,8 +22,7 @@ AMP_TYPES = {'bfloat16': torch.bfloat16, 'float16': torch.float16}
 # Inference; forward and backward; the same with BatchNorm in eval mode, as detectors are fine-tuned.
 MODES = ('infer', 'train', 'finetune')
 # What `mmattn.prepare` does, by the names of the arguments that switch it on and off.
-PREPARATION = tuple(
-    name for name, parameter in inspect.signature(prepare).parameters.items() if parameter.kind is parameter.KEYWORD_ONLY)
+PREPARATION = tuple(inspect.signature(prepare).parameters)[1:]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Counts multiply-adds with PyTorch's own counter, as operations run, on any device ('meta' included)."""
+"""MACs (multiply-adds, which papers call FLOPs), counted by PyTorch's own counter on any device, 'meta' included."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -7,10 +7,11 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-RULE = ('multiply-adds of convolutions, linear layers and matrix products (attention), for one image, exactly as they '
-        'run, folded batches included; biases, norms, activations, pooling, interpolation and products of single '
-        'elements are not counted. Detectors: backbone, neck and RPN or dense head on all levels, box head on 1000 '
-        'RoIs, mask head on 100; RoIAlign and what follows the heads is not counted')
+RULE = ('MACs (multiply-adds; papers call them FLOPs) of convolutions, linear layers and matrix products (attention), '
+        'for one image, exactly as they run, folded batches included; biases, norms, activations, pooling, '
+        'interpolation and products of single elements are not counted. Detectors: backbone, neck and RPN or dense '
+        'head on all levels, box head on 1000 RoIs, mask head on 100; RoIAlign and what follows the heads is not '
+        'counted')
 
 
 def _mv(matrix: Sequence[int], *_, **__) -> int:
@@ -33,11 +34,11 @@ class MultiplyAdds:
     """Context manager that counts what runs inside it, without gradients.
 
     Args:
-        modules: modules whose share is wanted, by any name.
+        modules: Modules whose share is wanted, by any name.
 
     Attributes:
-        total: multiply-adds of everything.
-        modules: multiply-adds of each of `modules`, everything inside it included; 0 where it did not run.
+        total: MACs of everything.
+        modules: MACs of each of `modules`, everything inside it included; 0 where it did not run.
 
     Example:
         >>> conv = nn.Conv2d(8, 8, 3, padding=1, groups=2)

@@ -1,4 +1,4 @@
-"""What a config's network consists of: parameters and multiply-adds, in all, by part, and by slot."""
+"""Complexity of a config's network: parameters and MACs, in all, by part, and by slot."""
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ SLOTS = ('spatial', 'attn', 'depth_attn', 'plugins')
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a network: its parameters (all, and those with gradients) and multiply-adds."""
+    """A part of a network: its parameters (all, and those with gradients) and MACs."""
 
     name: str
     parameters: int
@@ -38,7 +38,7 @@ class Part:
 class Slot:
     """What the modules in one slot of the trunk cost, over the same trunk with the slot empty.
 
-    Both are differences; a spatial module's may be negative, because it stands for a 3x3 convolution.
+    Both are differences; a spatial module's may be negative, because it replaces a 3x3 convolution.
     """
 
     slot: str
@@ -52,16 +52,16 @@ class Complexity:
     """Size of a network.
 
     Attributes:
-        config: path of the config.
-        network: class of the model.
+        config: Path of the config.
+        network: Name of the model's class.
         kind: 'detector' or 'classifier'.
-        shape: height and width of the image.
-        parameters: of the whole model, shared ones once.
-        trainable: those of them that get gradients: not the frozen stages.
-        multiply_adds: by the counting rule, `mmattn.analysis.complexity.RULE`.
-        parts: backbone, neck, heads; they add up to the whole.
-        stages: of the backbone: stem and stages.
-        slots: what fills the trunk's slots; empty for a backbone of another library.
+        shape: Height and width of the image.
+        parameters: Number of parameters of the whole model, shared ones once.
+        trainable: Number of those that get gradients: not the frozen stages.
+        multiply_adds: MACs by the counting rule, `mmattn.analysis.complexity.RULE`.
+        parts: Backbone, neck, heads; they add up to the whole.
+        stages: Stem and stages of the backbone.
+        slots: Modules in the trunk's slots; none for a backbone of another library.
     """
 
     config: str
@@ -83,12 +83,12 @@ def measure(config: str | Path, shape: tuple[int, int] | None = None, slots: boo
     """Measures the network of a config, without its weights.
 
     Args:
-        config: path of a config of mmdet or mmpretrain.
-        shape: height and width of the image; None: 800 x 1280 for detectors, the config's for classifiers.
-        slots: whether to measure what each slot costs, for which the backbone is built again without it.
+        config: Path of a config of mmdet or mmpretrain.
+        shape: Height and width of the image; None: 800 x 1280 for detectors, the config's for classifiers.
+        slots: Whether to measure what each slot costs, for which the backbone is built again without it.
 
     Raises:
-        UserError: the config cannot be read or built, or no counting rule is known for its network.
+        UserError: The config cannot be read or built, or no counting rule is known for its network.
     """
     cfg = load_network_config(config)
     model = networks.build(cfg.model, cfg)

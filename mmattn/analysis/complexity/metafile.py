@@ -4,13 +4,13 @@ A model has Name, In Collection and Config as there. Beyond that format:
 
 * ``Published`` of a model: a mapping, or a list of them where several papers print different figures for one network.
 
-  * ``Parameters`` (millions) and ``FLOPs`` (G multiply-adds): quoted, with exactly the printed digits, or ``n/f``, not
-    found.
+  * ``Parameters`` (millions) and ``FLOPs`` (the model index's word for MACs, in G): quoted, with exactly the printed
+    digits, or ``n/f``, not found.
   * ``Source``: where they are printed.
   * ``Counted``: which parameters they are, ``total`` or ``trainable``; by default the trainable ones of a detector, all
     of a classifier.
   * ``Note``: why what we count differs. Every figure that differs needs one: parameters if not equal in all printed
-    digits, FLOPs if more than 1 % off.
+    digits, MACs if more than 1 % off.
 
   A model that nobody has published has no ``Published``; it is listed with what we count.
 * ``Results``: accuracies that the papers print, not ours. A metric is a number, a text as in '81.47 ± 0.09', or
@@ -18,7 +18,7 @@ A model has Name, In Collection and Config as there. Beyond that format:
 * ``Not Offered``, beside ``Models``: rows of the papers' tables without a config: Name, Published (with the reason as
   Note), Results.
 
-What we count stands in no metafile: it is counted anew for the tables.
+What we count is in no metafile: it is counted anew for the tables.
 """
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ METRICS = {'box AP': 'box AP', 'mask AP': 'mask AP', 'Top 1 Accuracy': 'top-1', 
 
 @dataclass(frozen=True)
 class Figures:
-    """What a source prints of a network: parameters in millions and G multiply-adds, as text, or 'n/f'."""
+    """What a source prints of a network: parameters in millions and MACs in G, as text, or 'n/f'."""
 
     parameters: str
     flops: str
@@ -59,11 +59,11 @@ class Row:
     """One row of a table: a network, and what one source prints of it.
 
     Attributes:
-        name: of the model.
-        folder: the metafile's.
-        config: path of the config, None for a network that is not offered.
-        figures: what is published, None if nothing is.
-        accuracy: published accuracies in words, '' if there are none.
+        name: Name of the model.
+        folder: Folder of the metafile.
+        config: Path of the config, None for a network that is not offered.
+        figures: Published figures, None if there are none.
+        accuracy: Published accuracies in words, '' if there are none.
     """
 
     name: str
@@ -77,7 +77,7 @@ def read_metafiles(root: str | Path) -> list[Row]:
     """The rows of all ``configs/*/metafile.yml`` below `root`, in the order of the files.
 
     Raises:
-        UserError: a metafile is damaged, or two models have one name.
+        UserError: A metafile is damaged, or two models have one name.
     """
     root, rows, names = Path(root), [], set()
     for path in sorted(root.glob('configs/*/metafile.yml')):

@@ -13,12 +13,12 @@ from . import networks
 
 @dataclass(frozen=True)
 class Attachable:
-    """A module that puts out maps.
+    """A module whose output is a feature map.
 
     Attributes:
-        name: as the argument `at` of ``mmattn.AttentionOn`` takes it.
-        type: of the module.
-        shapes: (N, C, H, W) of what it puts out for one image; several if it is called with several sizes.
+        name: Name as the argument `at` of ``mmattn.AttentionOn`` takes it.
+        type: Name of the module's class.
+        shapes: Shapes (N, C, H, W) of its output for one image; several if it is called with several sizes.
     """
 
     name: str
@@ -30,12 +30,12 @@ def attachable(config: str | Path, shape: tuple[int, int] | None = None) -> list
     """Lists the modules, in the order in which they are defined.
 
     Args:
-        config: path of a config of mmdet or mmpretrain. If its backbone is ``mmattn.AttentionOn``, the names are
+        config: Path of a config of mmdet or mmpretrain. If its backbone is ``mmattn.AttentionOn``, the names are
             those of the backbone inside.
-        shape: height and width of the image; None: as for counting.
+        shape: Height and width of the image; None: as for counting.
 
     Raises:
-        UserError: the config cannot be read or built, or its backbone does not run.
+        UserError: The config cannot be read or built, or its backbone does not run.
     """
     cfg = load_network_config(config)
     detector = networks.is_detector(networks.build(cfg.model, cfg))

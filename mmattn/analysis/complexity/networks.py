@@ -29,7 +29,7 @@ def build(model: dict, cfg: Config) -> nn.Module:
     """Builds `model`, the model of `cfg` or a part of it, in eval mode and without weights.
 
     Raises:
-        UserError: where that fails.
+        UserError: Where that fails.
     """
     with quiet(), DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmengine')):
         try:
@@ -54,7 +54,7 @@ def input_shape(cfg: Config, detector: bool) -> tuple[int, int]:
     Detectors: 800 x 1280. Classifiers: what the test pipeline makes of an image.
 
     Raises:
-        UserError: the config does not say.
+        UserError: The config does not say.
     """
     if detector:
         return DETECTOR_SHAPE
@@ -79,7 +79,7 @@ def run(model: nn.Module, shape: tuple[int, int]) -> Iterator[Step]:
         next part is asked for, which takes its output.
 
     Raises:
-        UserError: no rule is known for a network like this.
+        UserError: No rule is known for a network like this.
     """
     features = image(model.backbone, shape)
 

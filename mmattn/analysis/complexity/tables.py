@@ -17,26 +17,26 @@ from .metafile import NOT_FOUND, Figures, Row, relative
 
 BEGIN, END = '<!-- complexity:begin -->', '<!-- complexity:end -->'
 
-HEADER = ('| network | source | params M, printed | counted | FLOPs G, printed | counted | difference '
+HEADER = ('| network | source | params M, printed | counted | MACs G, printed | counted | difference '
           '| accuracy, printed | note |\n|---|---|---:|---:|---:|---:|---:|---|---|')
 EXPLANATION = {
-    'detector': 'Parameters are the trainable ones, as in the papers: stem and first stage are frozen. FLOPs are '
-                'multiply-adds of convolutions, linear layers and matrix products, with 1000 RoIs in the box head and '
-                '100 in the mask head. The papers counted with MMDetection 2, which adds biases, norms, activations '
-                'and pooling: some 0.4 % more.',
-    'classifier': 'FLOPs are multiply-adds of convolutions, linear layers and matrix products. Where norms, '
+    'detector': 'Parameters are the trainable ones, as in the papers: stem and first stage are frozen. MACs (papers '
+                'call them FLOPs) are of convolutions, linear layers and matrix products, with 1000 RoIs in the box '
+                'head and 100 in the mask head. The papers counted with MMDetection 2, which adds biases, norms, '
+                'activations and pooling: some 0.4 % more.',
+    'classifier': 'MACs (papers call them FLOPs) are of convolutions, linear layers and matrix products. Where norms, '
                   'activations and pooling were counted too, the printed figure is about 1 % higher.',
 }
 
 
 @dataclass(frozen=True)
-class Table:
+class ReadmeTable:
     """The tables of one README.
 
     Attributes:
-        folder: of the README, and of the metafile where it has one.
-        text: Markdown, without the markers.
-        unexplained: names of the rows that differ from what is published without a note that says why.
+        folder: Folder of the README, and of the metafile where it has one.
+        text: Table in Markdown, without the markers.
+        unexplained: Names of the rows that differ from what is published without a note that says why.
     """
 
     folder: Path
@@ -67,15 +67,15 @@ class Table:
         return before, held, after
 
 
-def make_tables(rows: list[Row], progress: Callable[[int, int, Path], None] = lambda *_: None) -> list[Table]:
+def make_tables(rows: list[Row], progress: Callable[[int, int, Path], None] = lambda *_: None) -> list[ReadmeTable]:
     """Measures every config of `rows`, each once.
 
     Args:
-        rows: of the metafiles.
-        progress: called with the number of configs done, of all, and the next, before each is measured.
+        rows: Rows of the metafiles.
+        progress: Called with the number of configs done, of all, and the next, before each is measured.
 
     Raises:
-        UserError: a config cannot be measured.
+        UserError: A config cannot be measured.
     """
     configs = list(dict.fromkeys(row.config for row in rows if row.config))
     sizes = {}
@@ -87,18 +87,18 @@ def make_tables(rows: list[Row], progress: Callable[[int, int, Path], None] = la
     return [*tables, _overview(rows[0].folder.parent.parent, sizes)]
 
 
-def _overview(root: Path, sizes: Mapping[Path, Complexity]) -> Table:
-    """The classifiers, large images first, each with its parameters and multiply-adds."""
-    lines = ['| network | input | parameters | multiply-adds |', '|---|---|---:|---:|']
+def _overview(root: Path, sizes: Mapping[Path, Complexity]) -> ReadmeTable:
+    """The classifiers, large images first, each with its parameters and MACs."""
+    lines = ['| network | input | parameters | MACs |', '|---|---|---:|---:|']
     classifiers = [(config, size) for config, size in sizes.items() if size.kind == 'classifier']
     for config, size in sorted(classifiers, key=lambda item: -item[1].shape[0]):
         link = f'[{config.stem}]({Path(os.path.relpath(config, root)).as_posix()})'
         shape = f'{size.shape[0]} × {size.shape[1]}'
         lines.append(f'| {link} | {shape} | {size.parameters:,} | {size.multiply_adds / 1e9:.4f} G |')
-    return Table(root, '\n'.join(lines), ())
+    return ReadmeTable(root, '\n'.join(lines), ())
 
 
-def _table(folder: Path, rows: list[Row], sizes: Mapping[Path, Complexity]) -> Table:
+def _table(folder: Path, rows: list[Row], sizes: Mapping[Path, Complexity]) -> ReadmeTable:
     groups = {}
     for row in rows:
         size = sizes.get(row.config)
@@ -111,10 +111,10 @@ def _table(folder: Path, rows: list[Row], sizes: Mapping[Path, Complexity]) -> T
             title = "**Not offered.** Rows of the papers' tables for which there is no config."
         lines = [_line(row, sizes.get(row.config)) for row in members]
         blocks.append('\n'.join([title, '', HEADER, *lines]))
-    blocks.append('Bold: parameters that differ in the printed digits, FLOPs that differ by more than 1 %; the note '
+    blocks.append('Bold: parameters that differ in the printed digits, MACs that differ by more than 1 %; the note '
                   'says why. Accuracies are those of the papers.')
     unexplained = [row.name for row in rows if row.config and not explained(row, sizes[row.config])]
-    return Table(folder, '\n\n'.join(blocks), tuple(unexplained))
+    return ReadmeTable(folder, '\n\n'.join(blocks), tuple(unexplained))
 
 
 def explained(row: Row, size: Complexity) -> bool:
