@@ -410,8 +410,8 @@ def test_a_damaged_suite_is_one_line(tool, tmp_path, capsys, content, said):
     assert said in capsys.readouterr().err
 
 
-def test_the_suite_of_the_repository_can_be_parsed(tool):
-    entries = read_suite(ROOT / 'benchmarks' / 'suite.yml')
+def test_the_suites_of_the_repository_can_be_parsed(tool):
+    entries = [entry for name in ('suite', 'more') for entry in read_suite(ROOT / 'benchmarks' / f'{name}.yml')]
     assert all(tool.parse_args(entry.argv).net for entry in entries)
     assert len({entry.name for entry in entries}) == len(entries)
 

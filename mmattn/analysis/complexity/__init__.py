@@ -6,6 +6,6 @@ from .modules import Attachable, attachable
 from .tables import ReadmeTable, make_tables
 
 __all__ = [
-    'RULE', 'Attachable', 'Complexity', 'Figures', 'MultiplyAdds', 'Part', 'Row', 'ReadmeTable', 'Slot', 'attachable',
+    'RULE', 'Attachable', 'Complexity', 'Figures', 'MultiplyAdds', 'Part', 'ReadmeTable', 'Row', 'Slot', 'attachable',
     'make_tables', 'measure', 'read_metafiles'
 ]
