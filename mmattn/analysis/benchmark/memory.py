@@ -5,6 +5,7 @@ import ctypes
 import gc
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -12,9 +13,10 @@ import torch
 from .child_process import Job, process_for
 
 PASSES = 2
-# Freed tensors go back to the system at once, so that the peak is that of tensors in use and not of the allocator's
-# reserves. Read by the C library when a process starts.
-ALLOCATOR = {'MALLOC_MMAP_THRESHOLD_': '65536', 'MALLOC_TRIM_THRESHOLD_': '131072'}
+# Parameters of mallopt, from glibc's malloc.h, with which freed tensors go back to the system at once, so that the peak
+# is that of tensors in use and not of the allocator's reserves.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+HANDED_BACK = {M_TRIM_THRESHOLD: 2**17, M_MMAP_THRESHOLD: 2**16}
 
 
 def peak_memory(job: Job, resident: bool = False) -> int:
@@ -29,13 +31,18 @@ def peak_memory(job: Job, resident: bool = False) -> int:
             too.
 
     Raises:
-        UserError: the process ran out of memory, or the model does not run.
+        UserError: The process ran out of memory, or the model does not run.
     """
-    with process_for(job, {} if resident else ALLOCATOR) as call:
-        return call(_measure, job)
+    if not resident:
+        job = replace(job, treatment=replace(job.treatment, keep_memory=False))
+    with process_for(job) as call:
+        return call(_measure, job, resident)
 
 
-def _measure(job: Job) -> int:
+def _measure(job: Job, resident: bool) -> int:
+    if not resident:
+        for parameter, value in HANDED_BACK.items():
+            _ask_glibc('mallopt', parameter, value)
     model = job.prepare()
     few = 1 if job.mode == 'infer' else 2
     small = [(min(few, shape[0]), *shape[1:]) for shape in job.shapes]
@@ -66,7 +73,7 @@ class _ResidentCounter:
     """Peak of the process's resident memory since construction."""
 
     def __init__(self) -> None:
-        _trim()
+        _ask_glibc('malloc_trim', 0)  # what it holds of freed memory goes back to the system
         # Sets the high-water mark back to what is resident now. Where the system refuses, the mark includes the loading
         # of the model, if that took more than the passes.
         with suppress(OSError):
@@ -80,10 +87,12 @@ class _ResidentCounter:
         return (_resource_peak() if peak is None else peak) - self.before
 
 
-def _trim() -> None:
-    """Gives what the C library holds of freed memory back to the system."""
-    with suppress(OSError, AttributeError, TypeError):  # not glibc
-        ctypes.CDLL(None).malloc_trim(0)
+def _ask_glibc(function: str, *args: int) -> None:
+    """Calls a function of the C library, if that is glibc: elsewhere the numbers may mean something else."""
+    with suppress(OSError, AttributeError, TypeError):
+        library = ctypes.CDLL(None)
+        if hasattr(library, 'gnu_get_libc_version'):
+            getattr(library, function)(*args)
 
 
 def _status(field: str) -> int | None:
