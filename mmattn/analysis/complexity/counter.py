@@ -8,7 +8,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 RULE = ('MACs (multiply-adds; papers call them FLOPs) of convolutions, linear layers and matrix products (attention), '
-        'for one image, exactly as they run, folded batches included; biases, norms, activations, pooling, '
+        'for one image, as the formulas of the modules have them, folded batches included (faster ways on a CPU may '
+        'take fewer); biases, norms, activations, pooling, '
         'interpolation and products of single elements are not counted. Detectors: backbone, neck and RPN or dense '
         'head on all levels, box head on 1000 RoIs, mask head on 100; RoIAlign and what follows the heads is not '
         'counted')
