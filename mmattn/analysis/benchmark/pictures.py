@@ -5,16 +5,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
-from mmattn.files import atomic_path
+from mmattn.analysis.charts import COLORS, new_figure, save_png, style
 
 from .printing import MIB, label, value_text
 
-MODE_COLORS = {'infer': 'tab:blue', 'train': 'tab:orange'}
+MODE_COLORS = {'infer': COLORS[0], 'train': COLORS[1]}
 
 
 def draw_bars(rows: Sequence[dict], path: str | Path) -> None:
@@ -31,19 +28,19 @@ def draw_bars(rows: Sequence[dict], path: str | Path) -> None:
         memory.set(title='peak memory over the loaded model, MiB', yticks=places, yticklabels=[])
         for axes in (speed, memory):
             axes.invert_yaxis()
-            axes.grid(axis='x', alpha=0.3)
+            axes.grid(axis='x')
 
 
 def draw_points(points: Sequence[tuple[float, float, str]], path: str | Path, title: str, x: str, y: str) -> None:
     """A point for each (x, y, name)."""
     with _figure(path, (9, 6)) as (axes,):
         for i, (x_value, y_value, name) in enumerate(points):
-            axes.plot(x_value, y_value, 'o', color='tab:blue')
+            axes.plot(x_value, y_value, 'o', color=COLORS[0])
             axes.annotate(name, (x_value, y_value), xytext=(5, 4 if i % 2 else -10), textcoords='offset points',
                           fontsize=8)
         axes.set(title=title, xlabel=x, ylabel=y)
         axes.margins(0.15)
-        axes.grid(alpha=0.3)
+        axes.grid()
 
 
 def draw_lines(lines: dict[str, list[tuple[float, float]]], path: str | Path, title: str, x: str, y: str) -> None:
@@ -53,7 +50,7 @@ def draw_lines(lines: dict[str, list[tuple[float, float]]], path: str | Path, ti
             axes.plot(*zip(*sorted(points)), marker='o', label=name)
         axes.set(title=title, xlabel=x, ylabel=y, ylim=(0, None))
         axes.legend(fontsize=8)
-        axes.grid(alpha=0.3)
+        axes.grid()
 
 
 def _point(row: dict) -> str:
@@ -64,10 +61,7 @@ def _point(row: dict) -> str:
 @contextmanager
 def _figure(path: str | Path, size: tuple[float, float], columns: int = 1) -> Iterator[Sequence[Axes]]:
     """Axes side by side, in a picture that is written at the end."""
-    # A figure of its own rather than pyplot's, whose state and backend belong to the caller.
-    with matplotlib.rc_context({'font.size': 10}):
-        figure = Figure(figsize=size, layout='constrained')
-        canvas = FigureCanvasAgg(figure)
+    with style():
+        figure = new_figure(*size)
         yield figure.subplots(1, columns, squeeze=False)[0]
-        with atomic_path(path) as temporary:
-            canvas.print_png(temporary, metadata={'Software': None})
+        save_png(figure, path, dpi=100)

@@ -97,7 +97,11 @@ class ResidualBlock(BaseModule):
         out = self.branch(x)
         if self.attn is not None:
             out = self.attn(out)
-        return out + (x if self.downsample is None else self.downsample(x))
+        shortcut = x if self.downsample is None else self.downsample(x)
+        if self.attn is not None or self.plugin_names[self.positions[-1]]:
+            return out + shortcut  # an attention may need what it returned for its gradient
+        out += shortcut
+        return out
 
     def attention_modules(self) -> Iterator[tuple[str, nn.Module]]:
         """Names and modules of the attention: what is in the slot `attn`, and the plugins."""
