@@ -21,7 +21,8 @@ if TYPE_CHECKING:  # for editors and type checkers, which do not see what __geta
     from mmattn.models.backbones import attention_on as AttentionOn
     from mmattn.models.depth import SDA, AfterStage
     from mmattn.models.necks import GlobalAveragePoolingBN
-    from mmattn.models.spatial import MSPA, PSA, GroupedConv, PyConv, Res2NetConv
+    from mmattn.models.spatial import MSPA, PSA, PyConv, Res2NetConv
+    from mmattn.models.spatial import grouped_conv as GroupedConv
     from mmattn.ops import faster_ways, set_faster, use_faster
     from mmattn.weights.pretrained import load_pretrained
 
@@ -40,8 +41,8 @@ _HOMES = {
     'TripletAttention': 'models.attention',
 
     'AfterStage': 'models.depth', 'SDA': 'models.depth',
-    'GroupedConv': 'models.spatial', 'MSPA': 'models.spatial', 'PSA': 'models.spatial', 'PyConv': 'models.spatial',
-    'Res2NetConv': 'models.spatial',
+    'GroupedConv': 'models.spatial:grouped_conv', 'MSPA': 'models.spatial', 'PSA': 'models.spatial',
+    'PyConv': 'models.spatial', 'Res2NetConv': 'models.spatial',
 
     'FoldNormsHook': 'engine.fold_norms', 'GateHook': 'engine.hooks', 'PrepareHook': 'engine.hooks',
     'ResourceHook': 'engine.hooks',

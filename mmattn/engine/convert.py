@@ -141,7 +141,7 @@ def _slot_prefixes(backbone: nn.Module) -> tuple[str, ...]:
         prefixes.append(f'backbone.{stage_name}.depth_attn.')
         for i, block in enumerate(stage):
             names = ['attn', *(name for group in block.plugin_names.values() for name in group)]
-            if type(block.conv2) is not nn.Conv2d:
+            if block.has_spatial:
                 names.append('conv2')
             prefixes += [f'backbone.{stage_name}.{i}.{name}.' for name in names]
     return tuple(prefixes)

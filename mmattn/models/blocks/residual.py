@@ -56,6 +56,7 @@ class ResidualBlock(BaseModule):
         self.with_cp = with_cp
         self.zero_init_residual = zero_init_residual
         self.last_relu = last_relu
+        self.has_spatial = spatial is not None
         self.conv_cfg = conv_cfg
         self.norm_cfg = norm_cfg or dict(type='BN')
         self.relu = nn.ReLU(inplace=True)

@@ -2,10 +2,10 @@
 
 The contract is in ``mmattn.models.blocks.slots``.
 """
-from .grouped import GroupedConv
+from .grouped import grouped_conv
 from .mspa import MSPA
 from .psa import PSA
 from .pyconv import PyConv
 from .res2net import Res2NetConv
 
-__all__ = ['MSPA', 'PSA', 'GroupedConv', 'PyConv', 'Res2NetConv']
+__all__ = ['MSPA', 'PSA', 'PyConv', 'Res2NetConv', 'grouped_conv']

@@ -6,12 +6,13 @@ from torch import nn
 from mmattn.registry import MODELS
 
 
-@MODELS.register_module()
-class GroupedConv(nn.Conv2d):
-    """A bias-free 3x3 convolution in groups, for the spatial slot.
+@MODELS.register_module(name='GroupedConv')
+def grouped_conv(in_channels: int, out_channels: int, stride: int = 1, dilation: int = 1, groups: int = 1,
+                 base_width: int | None = None, first_block: bool = False, norm_cfg: dict | None = None) -> nn.Conv2d:
+    """Builds a bias-free 3x3 convolution in groups, for the spatial slot.
 
-    (N, in_channels, H, W) -> (N, out_channels, H / stride, W / stride). Its key is a plain convolution's,
-    ``conv2.weight``.
+    (N, in_channels, H, W) -> (N, out_channels, H / stride, W / stride). It is an ``nn.Conv2d`` itself, so that tools
+    which look for convolutions find one.
 
     Args:
         in_channels: Number of channels of the input.
@@ -27,14 +28,12 @@ class GroupedConv(nn.Conv2d):
     Raises:
         ValueError: `groups` does not divide the channels.
     """
+    return nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=dilation, dilation=dilation, groups=groups,
+                     bias=False)
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int = 1, dilation: int = 1,
-                 groups: int = 1, base_width: int | None = None, first_block: bool = False,
-                 norm_cfg: dict | None = None) -> None:
-        super().__init__(in_channels, out_channels, 3, stride=stride, padding=dilation,
-                         dilation=dilation, groups=groups, bias=False)
 
-    @staticmethod
-    def mid_channels(planes: int, base_channels: int, groups: int = 1,
-                     base_width: int | None = None) -> int:
-        return planes if base_width is None else groups * (planes * base_width // base_channels)
+def _mid_channels(planes: int, base_channels: int, groups: int = 1, base_width: int | None = None) -> int:
+    return planes if base_width is None else groups * (planes * base_width // base_channels)
+
+
+grouped_conv.mid_channels = _mid_channels
