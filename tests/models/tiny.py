@@ -5,6 +5,7 @@ trunk around it.
 """
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -89,9 +90,9 @@ def module(name: str) -> tuple[nn.Module, list[Tensor]]:
     return scrambled(MODELS.build(cfg)).double().eval(), maps
 
 
-def run_module(built: nn.Module, maps: list[Tensor]) -> Tensor:
-    """The output of what `module` built: depth modules take the list, the others its one feature map."""
-    return built(maps) if hasattr(built, 'depth') or type(built).__name__ in DEPTH else built(*maps)
+def run_module(name: str, call: Callable[..., Tensor], maps: list[Tensor]) -> Tensor:
+    """What `call`, a module or a function of its inputs, computes: depth modules take the list, others its one map."""
+    return call(maps) if name in DEPTH else call(*maps)
 
 
 def scrambled(net: nn.Module) -> nn.Module:
@@ -107,7 +108,7 @@ def scrambled(net: nn.Module) -> nn.Module:
     return net
 
 
-def as_function(net: nn.Module):
+def as_function(net: nn.Module) -> tuple[Callable[..., Tensor], dict[str, Tensor]]:
     """``f(parameters, *inputs)`` for torch.func, and the parameters by name."""
     parameters = {key: value.detach() for key, value in net.named_parameters()}
 
@@ -131,14 +132,13 @@ def gradients(net: nn.Module, x: Tensor) -> dict[str, Tensor]:
     return {key: p.grad for key, p in net.named_parameters() if p.grad is not None} | {'images': leaf.grad}
 
 
-def assert_all_close(values: dict[str, Tensor], expected: dict[str, Tensor], tolerance: float) -> None:
-    """Compares tensors by name, relative to the largest of their norms where they are tiny."""
+def assert_all_close(values: dict, expected: dict, tolerance: float) -> None:
+    """Compares tensors by name: the error of each, of its norm, or where that is tiny of the largest norm of all."""
     assert set(values) == set(expected)
-    scale = max(value.norm().item() for value in expected.values())
-    wrong = {key: error for key in values
-             if not (error := (values[key] - expected[key]).norm().item()
-                     / max(expected[key].norm().item(), 1e-3 * scale)) <= tolerance}
-    assert not wrong
+    least = 1e-3 * max((value.norm().item() for value in expected.values()), default=0) + 1e-12
+    errors = {key: (values[key] - expected[key]).norm().item() / max(expected[key].norm().item(), least)
+              for key in values}
+    assert {key: error for key, error in errors.items() if not error <= tolerance} == {}
 
 
 def as_double(net: nn.Module, x: Tensor) -> tuple[nn.Module, Tensor]:
