@@ -10,7 +10,7 @@ import pytest
 import torch
 from mmengine.model.efficient_conv_bn_eval import turn_on_efficient_conv_bn_eval_for_single_model
 from mmengine.utils import digit_version
-from tiny import TINY, as_double, assert_all_close, gradients, relative_error, tiny, tiny_images
+from tiny import ENOUGH, TINY, as_double, assert_all_close, gradients, relative_error, tiny, tiny_images
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -18,6 +18,7 @@ from mmattn.engine.fold_norms import fold_norms_in_training
 
 TORCH = digit_version(torch.__version__.split('+')[0])
 every_network = pytest.mark.parametrize('name', TINY)
+one_for_each_module = pytest.mark.parametrize('name', ENOUGH)
 # mmengine's search for pairs stops where a norm follows what is no module, as in the blocks of these.
 NORM_AFTER_CONV = [name for name in TINY if not any(word in name.lower() for word in (
     'epsa', 'mspa', 'pyconv', 'bam_resnet', 'resnet_bam', 'preact'))]
@@ -165,17 +166,6 @@ def free_axes():
     return ({0: torch.export.Dim('batch'), 2: height, 3: width},)
 
 
-@needs_torch('2.5', 'torch.export with free sizes that can be relied upon')
-@every_network
-@torch.no_grad()
-def test_torch_export_is_saved_and_runs_at_another_size_and_batch(name, device):
-    net, file = tiny(name, device), io.BytesIO()
-    torch.export.save(torch.export.export(net, (tiny_images(name, device),), dynamic_shapes=free_axes()), file)
-    file.seek(0)
-    other = other_images(name, device, step=8)
-    torch.testing.assert_close(torch.export.load(file).module()(other), net(other))
-
-
 def check_onnx(path, name, net, step):
     onnx, onnxruntime = pytest.importorskip('onnx'), pytest.importorskip('onnxruntime')
     onnx.checker.check_model(str(path), full_check=True)
@@ -185,14 +175,28 @@ def check_onnx(path, name, net, step):
         assert relative_error(torch.from_numpy(out), net(x)) < 1e-4
 
 
+def exported(net, x):
+    return torch.export.export(net, (x,), dynamic_shapes=free_axes())
+
+
+@needs_torch('2.5', 'torch.export with free sizes that can be relied upon')
+@one_for_each_module
+@torch.no_grad()
+def test_torch_export_is_saved_and_runs_at_another_size_and_batch(name, device):
+    net, file = tiny(name, device, stage_blocks=(1, 1)), io.BytesIO()
+    torch.export.save(exported(net, tiny_images(name, device)), file)
+    file.seek(0)
+    other = other_images(name, device, step=8)
+    torch.testing.assert_close(torch.export.load(file).module()(other), net(other))
+
+
 @needs_torch('2.7', 'ONNX exporter whose sizes stay free')
-@every_network
+@one_for_each_module
 @torch.no_grad()
 def test_onnx_equals_the_network_at_another_size_and_batch(name, tmp_path, cpu_only):
     pytest.importorskip('onnxscript')
     net, path = tiny(name, stage_blocks=(1, 1)), tmp_path / 'net.onnx'
-    program = torch.onnx.export(net, (tiny_images(name),), dynamo=True, dynamic_shapes=free_axes(), verbose=False)
-    program.save(path)
+    torch.onnx.export(exported(net, tiny_images(name)), dynamo=True, verbose=False).save(path)
     check_onnx(path, name, net, step=8)
 
 
@@ -212,25 +216,22 @@ def test_legacy_onnx_equals_the_network_at_another_size_and_batch(name, tmp_path
 # --- torch.compile ------------------------------------------------------------------------------
 
 
+def assert_compiles(net, x, backend):
+    """The compiled network, of one graph, has the outputs and gradients of the plain one."""
+    torch.compiler.reset()
+    compiled = torch.compile(copy.deepcopy(net), backend=backend, fullgraph=True)
+    result = {key.removeprefix('_orig_mod.'): value for key, value in gradients(compiled, x).items()}
+    assert_all_close(result, gradients(net, x), 1e-8 if x.dtype == torch.double else 1e-3)
+    torch.testing.assert_close(compiled(x), net(x), rtol=1e-4, atol=1e-4)
+
+
 @every_network
 @pytest.mark.parametrize('mode', ['eval', 'train'])
 def test_compiles_in_one_graph(name, mode, device):
-    torch.compiler.reset()
-    net, x = as_double(tiny(name, device).train(mode == 'train'), tiny_images(name, device))
-    compiled = torch.compile(copy.deepcopy(net), backend='eager', fullgraph=True)
-    assert_all_close(gradients(compiled, x), {'_orig_mod.' * (k != 'images') + k: g
-                                              for k, g in gradients(net, x).items()}, 1e-8)
+    assert_compiles(*as_double(tiny(name, device).train(mode == 'train'), tiny_images(name, device)), 'eager')
 
 
-@pytest.mark.parametrize('name', ['sda_resnet50', 'epsanet50', 'ema_resnet50_cifar100'])
-@pytest.mark.parametrize('mode', ['eval', 'train'])
+@pytest.mark.parametrize('name, mode', [('sda_resnet50', 'train'), ('ema_resnet50_cifar100', 'eval')])
 def test_inductor_equals_eager(name, mode, device):
-    torch.compiler.reset()
-    net, x = tiny(name, device, num_stages=1, stage_blocks=(1,)).train(mode == 'train'), tiny_images(name, device)
-    compiled = torch.compile(copy.deepcopy(net), fullgraph=True)
-    if mode == 'eval':
-        with torch.no_grad():
-            torch.testing.assert_close(compiled(x), net(x), rtol=1e-4, atol=1e-5)
-    else:
-        assert_all_close(gradients(compiled, x), {'_orig_mod.' * (k != 'images') + k: g
-                                                  for k, g in gradients(net, x).items()}, 1e-3)
+    net = tiny(name, device, num_stages=1, stage_blocks=(1,)).train(mode == 'train')
+    assert_compiles(net, tiny_images(name, device), 'inductor')

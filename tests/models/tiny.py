@@ -5,6 +5,7 @@ trunk around it.
 """
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -31,8 +32,9 @@ MODULES = ATTENTION + SPATIAL + DEPTH
 
 
 def _networks() -> dict[str, Network]:
-    """By name: one of each kind, and the plain trunk with what none of them has."""
-    networks = {name: NETWORKS[name] for name in kinds()}
+    """By name: one of each kind, not for other numbers alone, and the plain trunk with what none of them has."""
+    kind = {re.sub(r'\d+', '', repr(NETWORKS[name].backbone)): name for name in reversed(kinds())}
+    networks = {name: NETWORKS[name] for name in reversed(kind.values())}
     used = repr([network.backbone for network in NETWORKS.values()]) + 'mmattn.EMA mmattn.SPEM'
     for name in ATTENTION:
         if f'mmattn.{name}' not in used:
@@ -44,7 +46,19 @@ def _networks() -> dict[str, Network]:
     return networks
 
 
+def _one_for_each_module(networks: dict[str, Network]) -> list[str]:
+    """Names of enough of them to have every registered module, for tests that take seconds."""
+    names, seen = [], set()
+    for name, network in networks.items():
+        modules = set(re.findall(r'mmattn\.\w+', repr(network.backbone)))
+        if modules - seen:
+            names.append(name)
+            seen |= modules
+    return names
+
+
 TINY = _networks()
+ENOUGH = _one_for_each_module(TINY)
 
 
 def tiny(name: str, device: torch.device | str = 'cpu', **options) -> Classifier:
