@@ -69,7 +69,7 @@ class SDA(Gated):
         """
         pooled = torch.stack([z.mean((2, 3), keepdim=True) for z in sums]).sum(0)  # (N, C, 1, 1)
         logits = self.expand(self.relu(self.bn(self.squeeze(pooled))))  # (N, depth * C, 1, 1)
-        weights = logits.reshape(len(logits), self.depth, self.channels, 1, 1).softmax(1)
+        weights = logits.reshape(-1, self.depth, self.channels, 1, 1).softmax(1)
         return weights if self.gate is None else self.gated(_last_only(weights), weights)
 
     def forward(self, sums: list[Tensor]) -> Tensor:
