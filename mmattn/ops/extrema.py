@@ -32,4 +32,4 @@ def channel_min(x: Tensor, faster: bool | None = None) -> Tensor:
 
 
 def _takes_pooling(x: Tensor, faster: bool | None) -> bool:
-    return torch.is_grad_enabled() and x.requires_grad and takes_faster('extrema', x, faster=faster)
+    return takes_faster('extrema', x, faster=faster) and torch.is_grad_enabled() and x.requires_grad

@@ -50,7 +50,7 @@ def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: tuple[int, in
         (N, C_out, H', W').
     """
     geometry = Geometry(stride, padding, dilation, groups)
-    if x.dim() == 4 and x.dtype == torch.float32 and takes_faster('grouped_conv', x, weight, faster=faster):
+    if takes_faster('grouped_conv', x, weight, faster=faster) and x.dim() == 4 and x.dtype == torch.float32:
         way = _faster_way(weight.shape, geometry)
         if way is not None:
             out = _WITH_GRADIENTS[way]((geometry, x.stride(1) == 1 < x.stride(3)), x, weight)
