@@ -9,7 +9,7 @@ import warnings
 
 import pytest
 import torch
-from tiny import TINY, as_double, assert_all_close, gradients, relative_error, tiny, tiny_images
+from tiny import TINY, as_double, assert_all_close, channels_last, gradients, relative_error, tiny, tiny_images
 from torch import distributed, multiprocessing
 from torch.nn.parallel import DistributedDataParallel
 
@@ -25,7 +25,7 @@ every_network = pytest.mark.parametrize('name', TINY)
 def data_parallel(name):
     """Gradients and warnings of two steps in channels_last, with half of the batch in each process."""
     net, images = as_double(tiny(name), tiny_images(name, batch=2 * PROCESSES))
-    net.to(memory_format=torch.channels_last)
+    channels_last(net)
     expected = gradients(copy.deepcopy(net), images)
     expected = {key: value / PROCESSES for key, value in expected.items() if key != 'images'}
     wrapped = DistributedDataParallel(net, static_graph=True)
@@ -36,7 +36,10 @@ def data_parallel(name):
             net.zero_grad()
             wrapped(part).square().sum().backward()
     assert_all_close({key: p.grad for key, p in net.named_parameters()}, expected, 1e-8)
-    assert [str(w.message) for w in caught if 'strides' in str(w.message)] == []
+    # for a 1x1 kernel both formats are the same bytes, whatever the strides say
+    assert [str(w.message) for w in caught
+            if 'strides' in str(w.message) and 'grad.sizes() = [' in str(w.message)
+            and ', 1, 1]' not in str(w.message)] == []
 
 
 def sharded(name):

@@ -158,3 +158,11 @@ def assert_all_close(values: dict, expected: dict, tolerance: float) -> None:
 def as_double(net: nn.Module, x: Tensor) -> tuple[nn.Module, Tensor]:
     """Both in double precision."""
     return net.double(), x.double()
+
+
+def channels_last(net: nn.Module) -> nn.Module:
+    """The network with the weights of its convolutions in that memory format."""
+    for submodule in net.modules():
+        if isinstance(submodule, nn.Conv2d):
+            submodule.to(memory_format=torch.channels_last)
+    return net
