@@ -20,7 +20,7 @@ OPENMMLAB = [
 ]
 RUN = ['pycocotools', 'matplotlib', 'opencv-python-headless', 'jinja2', 'rich']
 VIZ = ['grad-cam>=1.5', 'matplotlib', 'jinja2']
-TEST = ['pytest', 'pytest-xdist', 'ruff']
+TEST = ['pytest', 'pytest-xdist', 'ruff', 'onnx', 'onnxscript', 'onnxruntime']
 
 
 def version() -> str:

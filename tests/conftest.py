@@ -1,6 +1,24 @@
-"""Puts this folder on the path of imports, for the tables that several tests read."""
+"""Puts this folder on the path of imports, for the tables that several tests read; the option ``--device``."""
 import pytest
+import torch
 from mmengine.logging import MMLogger
+
+
+def pytest_addoption(parser):
+    parser.addoption('--device', default='cpu', help='device of the tests that have one: cpu (default), cuda, cuda:1')
+
+
+@pytest.fixture(scope='session')
+def device(request) -> torch.device:
+    """The device that the option ``--device`` names."""
+    return torch.device(request.config.getoption('--device'))
+
+
+@pytest.fixture
+def cpu_only(device) -> None:
+    """Skips a test of something that PyTorch or another library has on a CPU only."""
+    if device.type != 'cpu':
+        pytest.skip('runs on a CPU only')
 
 
 @pytest.fixture
