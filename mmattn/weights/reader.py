@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from mmattn.errors import CheckpointError, one_line
@@ -53,6 +51,11 @@ def _read(path: Path) -> Any:
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    try:  # here, as networks need this module and few files are of this format
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+    except ModuleNotFoundError as e:
+        raise CheckpointError(f'{path} needs the package safetensors: pip install safetensors') from e
     try:
         return load_file(path)
     except SafetensorError as e:
