@@ -19,6 +19,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torch.nn.utils.parametrize import is_parametrized
 
 from mmattn.models.spatial.pyramid import PyramidConv
+from mmattn.ops.switch import is_hooked
 
 
 def fold_norms(model: nn.Module) -> None:
@@ -67,12 +68,6 @@ def _named_pairs(module: nn.Module) -> Iterator[tuple[str, str]]:
         yield from pairwise(module._modules)
     elif hasattr(module, 'conv_norm_pairs'):
         yield from module.conv_norm_pairs()
-
-
-def is_hooked(module: nn.Module) -> bool:
-    """Whether calls of `module` have hooks, whose owner expects to see its input and output."""
-    return bool(module._forward_pre_hooks or module._forward_hooks
-                or module._backward_pre_hooks or module._backward_hooks)
 
 
 def _is_plain(conv: nn.Module) -> bool:

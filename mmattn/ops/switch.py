@@ -99,6 +99,12 @@ def faster_way(name: str, way: Callable[[nn.Module, Tensor], Tensor]) -> Callabl
     return decorate
 
 
+def is_hooked(module: nn.Module) -> bool:
+    """Whether calls of `module` have hooks, whose owner expects to see its input and output."""
+    return bool(module._forward_pre_hooks or module._forward_hooks
+                or module._backward_pre_hooks or module._backward_hooks)
+
+
 def _names(ways: bool | Collection[str]) -> frozenset[str]:
     names = frozenset(FASTER_WAYS if ways is True else ways or ())
     unknown = sorted(names - set(FASTER_WAYS))
@@ -129,9 +135,7 @@ def _is_for_cpu(x: Tensor) -> bool:
 
 
 def _is_plain(layer: nn.Module) -> bool:
-    return (type(layer).__module__.startswith('torch.nn.') and not is_parametrized(layer)
-            and not (layer._forward_pre_hooks or layer._forward_hooks
-                     or layer._backward_pre_hooks or layer._backward_hooks))
+    return type(layer).__module__.startswith('torch.nn.') and not is_parametrized(layer) and not is_hooked(layer)
 
 
 _switched_on = _from_environment()

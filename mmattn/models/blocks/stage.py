@@ -33,7 +33,7 @@ class Stage(BaseModule):
         return self.depth
 
     def __getitem__(self, i: int) -> ResidualBlock:
-        return self._modules[str(range(self.depth)[i])]
+        return getattr(self, str(range(self.depth)[i]))
 
     def __iter__(self) -> Iterator[ResidualBlock]:
         return (self[i] for i in range(self.depth))
