@@ -7,7 +7,8 @@ from ..gate import Gated
 class Attention(Gated):
     """A module ``(N, C, H, W) -> (N, C, H, W)`` that re-weights a feature map.
 
-    A subclass implements :meth:`attend`, whose result has its input's shape and dtype.
+    A subclass implements :meth:`attend`, whose result has its input's shape and dtype. A residual block adds to the
+    result in place, so it must be neither the input nor what an operation like sigmoid or ReLU needs for its gradient.
 
     With ``identity_init`` the module computes ``x + gate * (attend(x) - x)`` with one learned
     scalar ``gate`` that starts at zero, so that it may be put into a trained network without

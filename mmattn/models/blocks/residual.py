@@ -12,6 +12,7 @@ from mmcv.cnn import build_conv_layer, build_norm_layer
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from ..attention.base import Attention
 from .checkpointing import checkpointed
 from .slots import add_plugins, build_attention, build_spatial, spatial_width
 
@@ -99,8 +100,8 @@ class ResidualBlock(BaseModule):
         if self.attn is not None:
             out = self.attn(out)
         shortcut = x if self.downsample is None else self.downsample(x)
-        if self.attn is not None or self.plugin_names[self.positions[-1]]:
-            return out + shortcut  # an attention may need what it returned for its gradient
+        if self.attn is not None and not isinstance(self.attn, Attention):
+            return out + shortcut  # a foreign module may need what it returned for its gradient
         out += shortcut
         return out
 
