@@ -67,10 +67,9 @@ def tiny(name: str, device: torch.device | str = 'cpu', **options) -> Classifier
     Its weights and statistics are those of no start: gates are open, and no norm is the identity.
     """
     network = TINY[name]
-    backbone = {key: value[:2] if isinstance(value, tuple) else value for key, value in network.backbone.items()}
-    if backbone['type'] == 'mmattn.AttnResNet':
-        backbone.setdefault('depth', 50)
     options = dict(num_stages=2, stage_blocks=(2, 1)) | options
+    backbone = {key: value[:options['num_stages']] if isinstance(value, tuple) else value
+                for key, value in (dict(depth=50) | network.backbone).items()}
     for base_channels in (16, 32, 64):
         torch.manual_seed(0)
         try:

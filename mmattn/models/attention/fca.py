@@ -34,8 +34,9 @@ def adaptive_pooling(ones: Tensor, size: int) -> Tensor:
         size: Number of means. Mean i is over the positions from floor(i * length / size) to
             ceil((i + 1) * length / size), exclusive, as in ``F.adaptive_avg_pool1d``.
     """
-    position = ones.cumsum(0) - 1  # torch.fx cannot trace an arange of this length
-    cell = torch.arange(size, device=ones.device)[:, None]
+    # counted by sums, as torch.fx cannot trace an arange of this length, nor on this device in older releases
+    position = ones.float().cumsum(0) - 1
+    cell = ones.new_ones(size, dtype=torch.float32).cumsum(0)[:, None] - 1
     first = torch.div(cell * ones.shape[0], size, rounding_mode='floor')
     end = torch.div((cell + 1) * ones.shape[0] + size - 1, size, rounding_mode='floor')
     inside = ((position >= first) & (position < end)).to(ones.dtype)
