@@ -6,8 +6,7 @@ exports and compilation the reference runs.
 from . import ema
 from .extrema import channel_max, channel_min
 from .grouped_conv import conv2d
-from .sda import channel_mean, weighted_sum
 from .switch import FASTER_WAYS, faster_way, faster_ways, set_faster, use_faster
 
-__all__ = ['FASTER_WAYS', 'channel_max', 'channel_mean', 'channel_min', 'conv2d', 'ema', 'faster_way', 'faster_ways',
-           'set_faster', 'use_faster', 'weighted_sum']
+__all__ = ['FASTER_WAYS', 'channel_max', 'channel_min', 'conv2d', 'ema', 'faster_way', 'faster_ways', 'set_faster',
+           'use_faster']

@@ -10,8 +10,7 @@ from torch import Tensor
 
 
 def faster_function(reference: Callable[..., Tensor], forward: Callable[..., Tensor],
-                    backward: Callable[..., tuple[Tensor | None, ...]],
-                    keeps_output: bool = True) -> Callable[..., Tensor]:
+                    backward: Callable[..., tuple[Tensor | None, ...]]) -> Callable[..., Tensor]:
     """A function ``(options, *tensors) -> tensor`` that computes `reference` by `forward` and `backward`.
 
     Gradients of gradients, forward-mode derivatives and ``torch.vmap`` are those of the reference.
@@ -21,7 +20,6 @@ def faster_function(reference: Callable[..., Tensor], forward: Callable[..., Ten
         forward: Computes the same; need not be differentiable.
         backward: ``(options, inputs, output, gradient, needed) -> gradients`` of the inputs, without gradients of its
             own. `needed` says for each input whether its gradient is asked for; for the others it may return None.
-        keeps_output: Whether `backward` gets the output, which is kept for it then; else None.
     """
     class Faster(torch.autograd.Function):
 
@@ -32,13 +30,12 @@ def faster_function(reference: Callable[..., Tensor], forward: Callable[..., Ten
         @staticmethod
         def setup_context(ctx, inputs: tuple, output: Tensor) -> None:
             ctx.options, *tensors = inputs
-            kept = (*tensors, output) if keeps_output else tensors
-            ctx.save_for_backward(*kept)
-            ctx.save_for_forward(*kept)
+            ctx.save_for_backward(*tensors, output)
+            ctx.save_for_forward(*tensors, output)
 
         @staticmethod
         def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
-            inputs, output = _saved(ctx)
+            *inputs, output = ctx.saved_tensors
             if torch.is_grad_enabled():  # by create_graph=True, or in a transform of torch.func
                 _, pull_back = torch.func.vjp(partial(reference, ctx.options), *inputs)
                 return None, *pull_back(gradient)
@@ -46,8 +43,8 @@ def faster_function(reference: Callable[..., Tensor], forward: Callable[..., Ten
 
         @staticmethod
         def jvp(ctx, _, *tangents: Tensor | None) -> Tensor:
-            inputs, _ = _saved(ctx)
-            output, pull_back = torch.func.vjp(partial(reference, ctx.options), *inputs)
+            *inputs, output = ctx.saved_tensors
+            _, pull_back = torch.func.vjp(partial(reference, ctx.options), *inputs)
             # What pulls back is linear in the gradient: its own pull-back is the forward-mode derivative.
             _, push_forward = torch.func.vjp(pull_back, torch.zeros_like(output))
             tangents = tuple(torch.zeros_like(x) if t is None else t for x, t in zip(inputs, tangents))
@@ -56,10 +53,6 @@ def faster_function(reference: Callable[..., Tensor], forward: Callable[..., Ten
         @staticmethod
         def vmap(info, in_dims: tuple, options: Any, *inputs: Tensor) -> tuple[Tensor, int]:
             return torch.vmap(partial(reference, options), in_dims[1:], randomness=info.randomness)(*inputs), 0
-
-    def _saved(ctx) -> tuple[list[Tensor], Tensor | None]:
-        tensors = list(ctx.saved_tensors)
-        return (tensors[:-1], tensors[-1]) if keeps_output else (tensors, None)
 
     Faster.__name__ = Faster.__qualname__ = f'Faster_{reference.__name__}'
     return Faster.apply

@@ -21,7 +21,6 @@ FASTER_WAYS = {
     'ema': 'position weights of EMA without the feature maps that they are of',
     'extrema': 'gradients of the maximum and minimum of each channel',
     'grouped_conv': 'convolutions with few output channels in a group',
-    'sda': 'gradients of the pooling and the weighted sum of depth attention',
 }
 # Its public name from PyTorch 2.3 on, and the one that it has in 2.1.
 is_compiling = getattr(torch.compiler, 'is_compiling', None) or torch._utils.is_compiling

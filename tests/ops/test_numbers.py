@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from mmattn import ops
 from mmattn.models.attention import CBAM, EMA, SPEM
-from mmattn.models.depth import SDA
 from mmattn.models.spatial.pyramid import PyramidConv
 
 
@@ -35,20 +34,7 @@ def grouped(out_channels: int, stride: int, bias: bool = True, dilation: int = 1
     return module, noise(2, 16, 9, 8, dtype=torch.float32), 2e-5
 
 
-class DepthAttention(nn.Module):
-    """SDA over a feature map and changed copies of it, as a module of one input."""
-    in_channels = 8
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sda = SDA(8, 3, norm_cfg=dict(type='GN', num_groups=8))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.sda([x, x.sin(), x * x])
-
-
 CASES = {
-    'sda': lambda: attention(DepthAttention, 4, 5),
     'ema': lambda: ema(4, 5), 'ema one position': lambda: ema(1, 1), 'ema one row': lambda: ema(1, 3),
     'ema one column': lambda: ema(4, 1), 'ema square': lambda: ema(2, 2),
     'depthwise': lambda: grouped(4, 1), 'depthwise strided': lambda: grouped(4, 2, bias=False),

@@ -13,7 +13,6 @@ import torch
 from mmcv.cnn import build_norm_layer
 from torch import Tensor, nn
 
-from mmattn import ops
 from mmattn.registry import MODELS
 
 from ..gate import Gated
@@ -68,14 +67,17 @@ class SDA(Gated):
         Args:
             sums: The feature maps, each (N, C, H, W).
         """
-        pooled = torch.stack([ops.channel_mean(z) for z in sums]).sum(0)  # (N, C, 1, 1)
+        pooled = torch.stack([z.mean((2, 3), keepdim=True) for z in sums]).sum(0)  # (N, C, 1, 1)
         logits = self.expand(self.relu(self.bn(self.squeeze(pooled))))  # (N, depth * C, 1, 1)
         weights = logits.reshape(-1, self.depth, self.channels, 1, 1).softmax(1)
         return weights if self.gate is None else self.gated(_last_only(weights), weights)
 
     def forward(self, sums: list[Tensor]) -> Tensor:
         weights = self.depth_weights(sums).to(sums[0].dtype)  # autocast computes a softmax in float32
-        return ops.weighted_sum(weights, sums)
+        out = sums[0] * weights[:, 0]
+        for k in range(1, self.depth):
+            out.addcmul_(sums[k], weights[:, k])
+        return out
 
     def conv_norm_pairs(self) -> Iterator[tuple[str, str]]:
         """Names of each convolution and of the norm that alone reads its output, see `mmattn.inference.fold`."""
