@@ -44,13 +44,19 @@ class FoldNormsHook(Hook):
         pairs = sum(fold_norms_in_training(model.get_submodule(name)) for name in self.modules)
         runner.logger.info(f'FoldNormsHook: {pairs} norms are folded while they are in eval mode')
 
+    def after_train(self, runner) -> None:
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        for name in self.modules:
+            unfold_norms_in_training(model.get_submodule(name))
+
 
 def fold_norms_in_training(model: nn.Module) -> int:
     """Has a model fold BatchNorms into the convolutions before them whenever they are in eval mode.
 
     Args:
         model: Network or module, or whatever contains some; changed in place. It can still be copied, pickled and
-            put into either mode.
+            put into either mode. A convolution applies its norm, which passes its input on, so that neither may be
+            wrapped by itself (by FSDP, say).
 
     Returns:
         The number of norms that can be folded.
@@ -60,6 +66,18 @@ def fold_norms_in_training(model: nn.Module) -> int:
         conv.forward = partial(_conv_then_norm, conv, norm)
         norm.forward = _passed
     return len(pairs)
+
+
+def unfold_norms_in_training(model: nn.Module) -> None:
+    """Undoes `fold_norms_in_training`: convolutions and norms compute by themselves again, as `prepare` needs them.
+
+    Args:
+        model: Network or module, or whatever contains some; changed in place.
+    """
+    for module in model.modules():
+        forward = vars(module).get('forward')
+        if forward is _passed or isinstance(forward, partial) and forward.func is _conv_then_norm:
+            del module.forward
 
 
 def _conv_then_norm(conv: nn.Conv2d, norm: nn.Module, x: Tensor) -> Tensor:

@@ -25,6 +25,7 @@ LAUNCHER_VARIABLES = {
 ENVIRONMENT = f"""\
 Environment variables:
   {SWITCH}=0  give freed memory back to the system at once: slower on a CPU, and the process stays smaller
+  MMATTN_FASTER=0  compute attention by its formulas on a CPU, without faster ways to the same numbers
   MMATTN_DEBUG=1   show the traceback of every error
 """
 

@@ -37,6 +37,24 @@ class ChannelsLastRunner(Runner):
         return super().wrap_model(model_wrapper_cfg, model)
 
 
+class TrainingRunner(ChannelsLastRunner):
+    """Initialises the model before it is wrapped for a distributed run and before its optimiser is built.
+
+    Pretrained weights decide which parameters of frozen stages are trained; wrapper and optimiser see that only then.
+    """
+
+    initialised = False
+
+    def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
+        self._init_model_weights()
+        return super().wrap_model(model_wrapper_cfg, model)
+
+    def _init_model_weights(self) -> None:
+        if not self.initialised:
+            super()._init_model_weights()
+            self.initialised = True
+
+
 def build_runner(cfg: Config, launcher: str, loops: tuple[str, ...]) -> Runner:
     """Registers the library of the config, sets up its processes, and builds its runner.
 
@@ -53,7 +71,8 @@ def build_runner(cfg: Config, launcher: str, loops: tuple[str, ...]) -> Runner:
     register_modules(cfg)
     init_processes(cfg, launcher)
     try:
-        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else ChannelsLastRunner.from_cfg(cfg)
+        runner_class = TrainingRunner if 'train' in loops else ChannelsLastRunner
+        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else runner_class.from_cfg(cfg)
         for loop in loops:
             getattr(runner, f'{loop}_loop')  # mmengine builds it when it is first asked for
     except (ValueError, TypeError, KeyError) as error:

@@ -38,11 +38,13 @@ def _forward(layers: nn.Module, values_per_position: float, weight_bytes: int, x
         return forward(x)
     out, done = None, 0
     for chunk in x.tensor_split(count):
-        part = forward(chunk)
+        result = forward(chunk)
         if out is None:  # not torch.cat, which would hold all chunks twice
-            out = torch.empty_strided((len(x), *part.shape[1:]), part.stride(), dtype=part.dtype)
-        out[done:done + len(part)] = part
-        done += len(part)
+            channels_last = result.is_contiguous(memory_format=torch.channels_last) and not result.is_contiguous()
+            out = torch.empty(len(x), *result.shape[1:], dtype=result.dtype,
+                              memory_format=torch.channels_last if channels_last else torch.contiguous_format)
+        out[done:done + len(result)] = result
+        done += len(result)
     return out
 
 

@@ -64,7 +64,7 @@ def _pairs(model: nn.Module) -> Iterator[tuple[nn.Module, list[nn.Conv2d], _Batc
 
 def _named_pairs(module: nn.Module) -> Iterator[tuple[str, str]]:
     """Names, within `module`, of each convolution and of the norm that alone reads its output."""
-    if isinstance(module, nn.Sequential):
+    if type(module).forward is nn.Sequential.forward:
         yield from pairwise(module._modules)
     elif hasattr(module, 'conv_norm_pairs'):
         yield from module.conv_norm_pairs()
@@ -73,7 +73,9 @@ def _named_pairs(module: nn.Module) -> Iterator[tuple[str, str]]:
 def _is_plain(conv: nn.Module) -> bool:
     """Whether `conv` computes what its weight says, which nothing computes: subclasses may standardise or deform it."""
     plain = (nn.Conv2d.forward, PyramidConv.forward)
-    return isinstance(conv, nn.Conv2d) and type(conv).forward in plain and not is_parametrized(conv)
+    replaced = 'forward' in vars(conv)  # as where norms are folded in training
+    return (isinstance(conv, nn.Conv2d) and type(conv).forward in plain and not replaced
+            and not is_parametrized(conv))
 
 
 def _fold(convs: list[nn.Conv2d], norm: _BatchNorm) -> None:

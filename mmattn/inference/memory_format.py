@@ -17,7 +17,7 @@ LEAST_POSITIONS = 100_000
 
 def convert_images(_network: nn.Module, args: tuple) -> tuple:
     """Forward pre-hook of a network: its images in the format in which it is fastest, see `in_fast_format`."""
-    return (in_fast_format(args[0]), *args[1:])
+    return (in_fast_format(args[0]), *args[1:]) if args else args
 
 
 def in_fast_format(x: Tensor) -> Tensor:

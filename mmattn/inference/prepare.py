@@ -16,7 +16,8 @@ def prepare(model: nn.Module, *, fold: bool = True, memory_format: bool = True, 
     """A copy of `model` in eval mode that computes the same in less time and memory; for inference only.
 
     Its outputs equal those of `model` up to rounding. Its weights must not change any more, and its state_dict has
-    other keys: load and save those of the original. What foreign modules contain is left as it is.
+    other keys: load and save those of the original. In foreign modules only the convolutions and norms that follow each
+    other in an ``nn.Sequential`` are folded.
 
     Args:
         model: Network or module of this package, or whatever contains one (a classifier, a detector).

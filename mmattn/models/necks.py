@@ -13,9 +13,9 @@ class GlobalAveragePoolingBN(BaseModule):
     """Global average pooling and a norm: the classifiers of SDA-xNet (arXiv:2209.10327) have one before the last layer.
 
     Args:
-        in_channels: C, of the last feature map.
-        norm_cfg: config of the norm.
-        init_cfg: as in mmengine.
+        in_channels: Number of channels C of the last feature map.
+        norm_cfg: Config of the norm.
+        init_cfg: Initialisation as in mmengine.
     """
 
     def __init__(self, in_channels: int, norm_cfg: dict | None = None, init_cfg: dict | None = None) -> None:

@@ -1,7 +1,7 @@
 """Operations with two ways to the same numbers: a reference formula, and a faster way for the CPU.
 
-One switch chooses between them, see `mmattn.ops.switch`. On every other device and in every other precision, in traces,
-exports and compilation the reference runs.
+One switch chooses between them, see `mmattn.ops.switch`. On every other device, under autocast, in other precisions
+than single and double (for `conv2d` single), in traces, exports and compilation the reference runs.
 """
 from . import ema
 from .extrema import channel_max, channel_min

@@ -163,3 +163,17 @@ def test_two_processes_train_without_a_warning_about_the_strides_of_gradients(tm
 
 if __name__ == '__main__':
     run_one_of_several()
+
+
+def test_what_is_trained_is_known_before_the_model_is_wrapped_and_the_optimiser_built(tmp_path):
+    options = dict(type='mmattn.AttnResNet', depth=50, base_channels=8, norm_cfg=dict(type='GN', num_groups=2))
+    torch.save(MODELS.build(options).state_dict(), tmp_path / 'plain.pth')
+    model = dict(type='MeanForTests', attn='mmattn.SE', frozen_stages=1,
+                 init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'plain.pth')))
+    runner = build_runner(config(tmp_path, model=model), 'none', ('train', ))
+    attention = runner.model.backbone.layer1[0].attn
+    assert all(parameter.requires_grad for parameter in attention.parameters())
+    before = attention.fc1.weight.clone()
+    runner.train()
+    assert not torch.equal(attention.fc1.weight, before)
+    assert not any(p.requires_grad for p in runner.model.backbone.layer1[0].conv1.parameters())

@@ -81,6 +81,20 @@ def test_group_norm_stays():
     assert sum(isinstance(m, nn.GroupNorm) for m in prepared.modules()) == count
 
 
+def test_images_may_be_given_by_name():
+    net = randomised(AttnResNet(depth=18, base_channels=8, stem_channels=8))
+    x = images(1, 3, 32, 32).double()
+    torch.testing.assert_close(prepare(net)(x=x), net(x=x))
+
+
+def test_a_sequential_with_a_forward_of_its_own_is_left_alone():
+    class Tapped(nn.Sequential):
+        def forward(self, x):
+            return self[0](x), super().forward(x)
+
+    prepared_alike(Tapped(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)), images(1, 3, 8, 8).double())
+
+
 def test_what_cannot_take_a_norm_keeps_it():
     class Standardised(nn.Conv2d):
         def forward(self, x):

@@ -120,6 +120,10 @@ def test_what_a_checkpoint_lacks_in_frozen_stages_is_trained(tmp_path, monkeypat
         assert free == {'attn'} and stage[0].attn.training and not stage[0].bn1.training
         assert all(p.requires_grad for p in stage.depth_attn.parameters()) and stage.depth_attn.bn.training
     assert not net.conv1.weight.requires_grad
+    net.layer1[0].attn.requires_grad_(False)  # by somebody who wants that frozen all the same
+    net.init_weights()  # once more does nothing
+    net.train()
+    assert net.layer1[1].attn.fc1.weight.requires_grad and not net.layer1[0].attn.fc1.weight.requires_grad
     torch.save(net.state_dict(), tmp_path / 'resnet.pth')  # now with attention
     whole = build(init_cfg=cfg, **slots)
     whole.init_weights()
@@ -249,6 +253,26 @@ def test_a_string_is_a_type_without_options(slot, name):
     assert expected != [tuple(p.shape) for p in build().parameters()]
     for value in (name, [name] * 4):
         assert [tuple(p.shape) for p in build(**{slot: value}).parameters()] == expected
+
+
+@pytest.mark.parametrize('options', [
+    dict(attn=dict(type=nn.Sigmoid)), dict(plugins=[dict(cfg=dict(type='TestGate'), position='after_conv3')])],
+    ids=['attn', 'plugin'])
+def test_a_foreign_module_may_need_its_output_for_its_gradient(options, monkeypatch):
+    class TestGate(nn.Module):
+        def __init__(self, in_channels):
+            super().__init__()
+
+        def forward(self, x):
+            return x.sigmoid()
+
+    class Gate(TestGate):
+        pass
+
+    monkeypatch.setitem(MODELS.parent.module_dict, 'TestGate', TestGate)
+    if 'attn' in options:
+        options = dict(attn=dict(type=Gate))
+    build(**options)(torch.rand(2, 3, 64, 64))[-1].sum().backward()
 
 
 def test_a_module_may_take_any_options():

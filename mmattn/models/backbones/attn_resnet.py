@@ -65,8 +65,10 @@ class AttnResNet(BaseModule):
         init_cfg: Initialisation as in mmengine; None: Kaiming normal (fan-out) for convolutions, 1 and 0 for norms.
             With type Pretrained it is an error if nothing of the checkpoint fits.
         contract_dilation: Halve the dilation of each stage's first block where it is above 1, as mmsegmentation does.
-        dcn: Not supported, nor `stage_with_dcn`, `multi_grid` and `pretrained`: words of mmdet's and mmsegmentation's
-            ResNet, whose error says what to use instead.
+        dcn: Not supported (mmdet's deformable convolutions); the error says what to use instead.
+        stage_with_dcn: Not supported, as `dcn`.
+        multi_grid: Not supported (mmsegmentation's dilations within a stage); the error says what to use instead.
+        pretrained: Not supported (the word for `init_cfg` before mmengine); the error says what to use instead.
         spatial: Config, or only the type as a string, of what replaces each block's 3x3 convolution, None for a
             plain one. `spatial`, `attn` and `depth_attn` may also be a sequence with one entry, or None, for each
             stage.
@@ -247,25 +249,33 @@ class AttnResNet(BaseModule):
     def _freeze_stages(self) -> None:
         if self.frozen_stages < 0:
             return
-        stages = [getattr(self, name) for name in self.stage_names[:self.frozen_stages]]
-        for module in self._stem_modules() + stages:
-            _freeze(module)
-        for name in self.unfrozen:
-            _freeze(self.get_submodule(name), False, self.training)
+        trained = [self.get_submodule(name) for name in self.unfrozen]
+        kept = {parameter for module in trained for parameter in module.parameters()}
+        for module in self._stem_modules() + [getattr(self, name) for name in self.stage_names[:self.frozen_stages]]:
+            module.eval()
+            for parameter in module.parameters():
+                if parameter not in kept:
+                    parameter.requires_grad = False
+        for module in trained:
+            module.train(self.training)
 
     def init_weights(self) -> None:
         """Initialises as `init_cfg` says.
 
         One log line says what a checkpoint in it gave, and one names the modules of frozen stages that it lacks, which
-        are trained.
+        are trained. In a distributed run this has to come before the network is wrapped, as in ``tools/train.py``: the
+        wrapper synchronises only what is trainable by then.
 
         Raises:
             UserError: the checkpoint cannot be read, or nothing of it fits.
         """
         missing = init_weights(self, super().init_weights)
         frozen = tuple(f'{name}.' for name in self.stage_names[:max(0, self.frozen_stages)])
-        self.unfrozen = sorted({_part(key) for key in missing if key.startswith(frozen)}) if frozen else []
-        if self.unfrozen:
+        unfrozen = sorted({_part(key) for key in missing if key.startswith(frozen)}) if frozen else []
+        if unfrozen:
+            self.unfrozen = unfrozen
+            for name in unfrozen:
+                self.get_submodule(name).requires_grad_()
             print_log(f'{type(self).__name__}: frozen_stages={self.frozen_stages}, but the checkpoint lacks '
                       f'{summary(f"{name}." for name in self.unfrozen)} there, which stay trainable', 'current')
             self._freeze_stages()
@@ -320,12 +330,6 @@ def _refuse_unsupported(**given) -> None:
 
 def _is_plain(conv_cfg: dict | None) -> bool:
     return conv_cfg is None or conv_cfg.get('type') in (None, 'Conv2d', 'Conv')
-
-
-def _freeze(module: nn.Module, frozen: bool = True, training: bool = False) -> None:
-    module.train(training)
-    for parameter in module.parameters():
-        parameter.requires_grad = not frozen
 
 
 def _part(key: str) -> str:

@@ -19,7 +19,7 @@ PYCONV_STAGES = (
 )
 
 # The authors published no code of the large EPSANet: its kernels are the set that gives the
-# paper's parameters and FLOPs with 32 groups and doubled planes.
+# paper's parameters and MACs (its FLOPs) with 32 groups and doubled planes.
 EPSANET_SIZES = {
     'small': dict(spatial=dict(type='mmattn.PSA')),
     'large': dict(
@@ -40,10 +40,10 @@ class SDAResNet(AttnResNet):
     ``SDAResNet(spatial=None, attn='mmattn.SE')`` is SDA-SENet, and so on for the other SDA-xNets.
 
     Args:
-        depth: the paper's networks have 86.
-        spatial: the spatial slot.
-        depth_attn: the depth attention slot.
-        options: of `AttnResNet`.
+        depth: Number of layers; the paper's networks have 86.
+        spatial: Config or type of what replaces the 3x3 convolutions.
+        depth_attn: Config or type of the attention over the depth of a stage.
+        options: Other arguments of `AttnResNet`.
     """
 
     def __init__(self, depth: int = 86, *args,
@@ -57,9 +57,9 @@ class EPSANet(AttnResNet):
     """EPSANet: pyramid squeeze attention in place of the 3x3 convolutions (arXiv:2105.14447).
 
     Args:
-        depth: the paper's networks have 50 and 101.
+        depth: Number of layers; the paper's networks have 50 and 101.
         size: 'small' or 'large'. Large is a reconstruction from the published counts.
-        options: of `AttnResNet`; they override what `size` sets.
+        options: Other arguments of `AttnResNet`; they override what `size` sets.
 
     Raises:
         ValueError: `size` is neither.
@@ -74,9 +74,9 @@ class MSPANet(AttnResNet):
     """MSPANet: multi-scale spatial pyramid attention in place of the 3x3 convolutions.
 
     Args:
-        depth: the paper's networks have 50 and 101.
+        depth: Number of layers; the paper's networks have 50 and 101.
         size: 'S' (28 channels a scale at 64 planes) or 'B' (30).
-        options: of `AttnResNet`; they override what `size` sets.
+        options: Other arguments of `AttnResNet`; they override what `size` sets.
 
     Raises:
         ValueError: `size` is neither.
@@ -91,9 +91,9 @@ class EMAResNet(AttnResNet):
     """ResNet with efficient multi-scale attention after every block's last norm (arXiv:2305.13563).
 
     Args:
-        depth: the paper's networks have 50 and 101.
-        attn: the attention slot.
-        options: of `AttnResNet`.
+        depth: Number of layers; the paper's networks have 50 and 101.
+        attn: Config or type of the attention at the end of each block.
+        options: Other arguments of `AttnResNet`.
     """
 
     def __init__(self, depth: int = 50, *, attn='mmattn.EMA', **options) -> None:
@@ -107,10 +107,10 @@ class SPEMResNet(AttnResNet):
     The paper's penalty on the pooling parameters is a weight decay on them, see the SPEM module.
 
     Args:
-        depth: the paper's network has 164, and with it this one has the trunk for small images
+        depth: Number of layers; the paper's network has 164, and with it this one has the trunk for small images
             (``stem='cifar', base_channels=16``); other depths have the trunk for ImageNet.
-        attn: the attention slot.
-        options: of `AttnResNet`; they override what `depth` sets.
+        attn: Config or type of the attention at the end of each block.
+        options: Other arguments of `AttnResNet`; they override what `depth` sets.
     """
 
     def __init__(self, depth: int = 164, *, attn='mmattn.SPEM', **options) -> None:

@@ -70,6 +70,9 @@ class ResidualBlock(BaseModule):
         if unknown:
             raise ValueError(f'{type(self).__name__} has no plugin position {unknown[0]!r}, only {self.positions}')
         self.downsample = downsample
+        last = [self.attn] if self.attn is not None else [
+            getattr(self, name) for name in self.plugin_names[self.positions[-1]]]
+        self.ends_in_foreign = not all(isinstance(module, Attention) for module in last)
 
     def build_layers(self, in_channels: int, planes: int, expansion: int, base_channels: int, stride: int,
                      dilation: int, style: str, first_block: bool, spatial: dict | None) -> None:
@@ -100,7 +103,7 @@ class ResidualBlock(BaseModule):
         if self.attn is not None:
             out = self.attn(out)
         shortcut = x if self.downsample is None else self.downsample(x)
-        if self.attn is not None and not isinstance(self.attn, Attention):
+        if self.ends_in_foreign:
             return out + shortcut  # a foreign module may need what it returned for its gradient
         out += shortcut
         return out

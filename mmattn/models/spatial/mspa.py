@@ -83,7 +83,7 @@ class MSPA(nn.Module):
         for i, (conv, bn) in enumerate(zip(self.convs, self.bns)):  # noqa: B905
             outs.append(bn(conv(splits[i] + outs[-1] if self.chained and i else splits[i])))
         branches = torch.cat(outs, 1)  # (N, s * w, H', W')
-        return branches * self.attention(self._describe(branches)).to(branches.dtype)  # a softmax, see PSA
+        return branches * self.attention(self._describe(branches)).to(branches.dtype)  # autocast: a softmax in float32
 
     def _describe(self, branches: Tensor) -> Tensor:
         """The pooled values of each scale, (N, s, 5 w): one, then four, for each of w channels."""
