@@ -1,4 +1,4 @@
-"""Attention modules: ``cls(in_channels, **options)``, each a map (N, C, H, W) -> (N, C, H, W)."""
+"""Attention modules: ``cls(in_channels, **options)``, each (N, C, H, W) -> (N, C, H, W)."""
 from .bam import BAM
 from .base import Attention
 from .cbam import CBAM

@@ -11,7 +11,7 @@ from mmattn.registry import MODELS
 
 from .base import ChannelWeighting, check_positive, reduced
 
-# (vertical, horizontal) frequencies on a 7x7 map, in the paper's order by accuracy of each alone
+# (vertical, horizontal) frequencies on a 7x7 feature map, in the paper's order by accuracy of each alone
 TOP_FREQUENCIES = (
     (0, 0), (0, 1), (6, 0), (0, 5), (0, 2), (1, 0), (1, 2), (4, 0),
     (5, 0), (1, 6), (3, 0), (0, 4), (0, 6), (0, 3), (3, 5), (2, 2),
@@ -49,7 +49,7 @@ class FCA(ChannelWeighting):
 
     A feature map of another size is averaged to `dct_size` first, so any input size works. FcaNet takes 56,
     28, 14 and 7 for the four stages of a ResNet at 224 px: in our trunk, give ``attn`` as one dict
-    a stage to do so. The frequencies are those of a 7x7 map, times ``dct_size // 7``.
+    a stage to do so. The frequencies are those of a 7x7 feature map, times ``dct_size // 7``.
 
     Args:
         in_channels: Number of channels C of the input feature map, divisible by `num_frequencies`.

@@ -1,7 +1,7 @@
 """Squeeze-and-Excitation (SE), Hu et al., 'Squeeze-and-Excitation Networks', arXiv:1709.01507.
 
 Authors' repository: hujie-frank/SENet. Differs from the SENet inside SDA-xNet's classification code
-only in pooling the whole map, where that code pools a fixed window that fits one image size.
+only in pooling the whole feature map, where that code pools a fixed window that fits one image size.
 """
 from __future__ import annotations
 

@@ -99,18 +99,18 @@ def _init_weights(network: BaseModule) -> None:
 def _channels(network: nn.Module, patterns: list[str], min_channels: int, image_channels: int) -> dict[str, int]:
     """Names of the modules that get attention, and their channels."""
     shapes = output_shapes(network, image_channels)
-    maps = {name: map_channels(found) for name, found in shapes.items()}
-    attachable = [name for name, count in maps.items() if count and name]
+    feature_channels = {name: map_channels(found) for name, found in shapes.items()}
+    attachable = [name for name, count in feature_channels.items() if count and name]
     chosen = {}
     for pattern in patterns:
         matched = [name for name, _ in network.named_modules() if name and fnmatchcase(name, pattern)]
         if not matched:
             raise ValueError(f'no module of {type(network).__name__} is named {pattern!r}{_near(pattern, attachable)}')
         for name in matched:
-            if maps.get(name) is None:
+            if feature_channels.get(name) is None:
                 raise ValueError(f'{name!r}, which {pattern!r} matches, {_output(shapes.get(name))}, not one feature '
                                  f'map (N, C, H, W){_near(name, attachable)}')
-            chosen[name] = maps[name]
+            chosen[name] = feature_channels[name]
     enough = {name: count for name, count in chosen.items() if count >= min_channels}
     if not enough:
         raise ValueError(f'of the {len(chosen)} modules that {", ".join(map(repr, patterns))} matches none has '

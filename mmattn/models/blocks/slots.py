@@ -10,7 +10,10 @@ The contracts, which a module of one's own has to keep too:
   its own norm and activation, so that the block adds neither.
 * attention: ``cls(in_channels, **options)``, a module that maps (N, C, H, W) to (N, C, H, W).
 
-Each is a config, or only its type as a string.
+Each is a config, or only its type as a string. Three methods are optional, in modules of either slot:
+``conv_norm_pairs() -> Iterator[tuple[str, str]]``, names of a convolution and of the norm that alone reads its output,
+which may then be folded; ``output_convs() -> list[nn.Conv2d]``, the convolutions whose outputs, side by side, are the
+module's output; ``branch_names``, a property with a name for each branch, which `tools/visualize.py` shows.
 """
 from __future__ import annotations
 
