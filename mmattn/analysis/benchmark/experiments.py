@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from torch import nn
 
-from mmattn.analysis.complexity.measure import SLOTS
+from mmattn.analysis.complexity.measure import SLOTS, kind_of
 from mmattn.errors import UserError
 from mmattn.models.backbones import AttnResNet
 
@@ -103,7 +103,7 @@ def benchmark_overhead(subject: Ours, settings: Settings) -> dict:
     _stages('--overhead', subject, cases[None].model)
     for slot in SLOTS:
         case = Case.of(subject.changed(**{slot: None}), settings)
-        if _classes(case.model) != _classes(cases[None].model):
+        if _kinds(case.model) != _kinds(cases[None].model):
             cases[slot] = case
     if len(cases) == 1:
         raise UserError(f'--overhead: the slots of {subject.text} are empty')
@@ -171,8 +171,8 @@ def benchmark_scaling(subject: Ours, settings: Settings) -> dict:
         for row in benchmark_alone(one, changed)['results']])
 
 
-def _classes(model: nn.Module) -> list[tuple[str, type]]:
-    return [(name, type(module)) for name, module in model.named_modules()]
+def _kinds(model: nn.Module) -> list[tuple]:
+    return [(name, *kind_of(module)) for name, module in model.named_modules()]
 
 
 def _stages(option: str, subject: Ours, model: nn.Module) -> int:

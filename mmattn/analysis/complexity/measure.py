@@ -134,13 +134,18 @@ def _backbone(backbone: nn.Module, shape: tuple[int, int]) -> Part:
     return Part.of('backbone', backbone, count.total)
 
 
+def kind_of(module: nn.Module) -> tuple[type, int | None]:
+    """Class of a module and, of a convolution, its groups: what tells apart the modules that a slot may hold."""
+    return type(module), getattr(module, 'groups', None)
+
+
 def _added(full: nn.Module, empty: nn.Module) -> str:
     """The classes of the outermost modules that `full` has and `empty` has not, or has of another class."""
-    others = {name: type(module) for name, module in empty.named_modules()}
+    others = {name: kind_of(module) for name, module in empty.named_modules()}
     added = {}
     for name, module in full.named_modules():
         if isinstance(module, nn.ModuleDict):  # names modules, and is none
             continue
-        if others.get(name) is not type(module) and not any(name.startswith(outer) for outer in added):
+        if others.get(name) != kind_of(module) and not any(name.startswith(outer) for outer in added):
             added[f'{name}.'] = type(module).__name__
     return ', '.join(sorted(set(added.values())))
