@@ -4,6 +4,8 @@ import torch
 from networks import NETWORKS, kinds
 from torch import nn
 
+pytest.register_assert_rewrite('tiny')  # its assertions say what differs
+
 
 @pytest.fixture(scope='module', params=kinds())
 def small(request):

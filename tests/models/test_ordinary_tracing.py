@@ -235,6 +235,7 @@ def test_compiles_in_one_graph(name, device):
     assert_compiles(*as_double(tiny(name, device).train(), tiny_images(name, device)), 'eager')
 
 
+@needs_torch('2.5', 'inductor known to be right: that of 2.1 has wrong gradients for EMA, unlike its other backends')
 @pytest.mark.parametrize('name, mode', [('sda_resnet50', 'train'), ('ema_resnet50_cifar100', 'eval')])
 def test_inductor_equals_eager(name, mode, device):
     net = tiny(name, device, num_stages=1, stage_blocks=(1,)).train(mode == 'train')

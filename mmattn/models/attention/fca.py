@@ -97,8 +97,8 @@ class FCA(ChannelWeighting):
         Returns:
             The weight of each position for each frequency, (num_frequencies, H, W).
         """
-        rows, columns = (adaptive_pooling(x.new_ones(length, dtype=self.basis.dtype), self.dct_size)
-                         for length in (x.shape[2], x.shape[3]))
+        rows = adaptive_pooling(x.new_ones(x.shape[2], dtype=self.basis.dtype), self.dct_size)
+        columns = adaptive_pooling(x.new_ones(x.shape[3], dtype=self.basis.dtype), self.dct_size)
         return rows.t() @ self.basis @ columns
 
     def channel_weights(self, x: Tensor) -> Tensor:
