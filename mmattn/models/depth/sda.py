@@ -76,7 +76,7 @@ class SDA(Gated):
         weights = self.depth_weights(sums).to(sums[0].dtype)  # autocast computes a softmax in float32
         out = sums[0] * weights[:, 0]
         for k in range(1, self.depth):
-            out.addcmul_(sums[k], weights[:, k])
+            out = out.addcmul_(sums[k], weights[:, k])  # assigned, so that no traced graph drops it as unused
         return out
 
     def conv_norm_pairs(self) -> Iterator[tuple[str, str]]:
