@@ -108,12 +108,6 @@ class ResidualBlock(BaseModule):
         out += shortcut
         return out
 
-    def attention_modules(self) -> Iterator[tuple[str, nn.Module]]:
-        """Names and modules of the attention: what is in the slot `attn`, and the plugins."""
-        for name in ('attn', *(name for names in self.plugin_names.values() for name in names)):
-            if getattr(self, name) is not None:
-                yield name, getattr(self, name)
-
     def conv_norm_pairs(self) -> Iterator[tuple[str, str]]:
         """Names of each convolution and of the norm that alone reads its output, see `mmattn.inference.fold`."""
         for i in (1, 2, 3):
