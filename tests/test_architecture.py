@@ -22,7 +22,8 @@ ALLOWED = {
     'inference': {'models', 'ops', 'weights'},
     'engine': {'inference', 'models', 'ops', 'weights'},
     'data': {'engine', 'inference', 'models', 'ops', 'weights'},
-    'analysis': {'engine', 'inference', 'models', 'ops', 'weights'},
+    'checks': {'data', 'engine', 'inference', 'models', 'ops', 'weights'},
+    'analysis': {'checks', 'data', 'engine', 'inference', 'models', 'ops', 'weights'},
     'export': {'engine', 'inference', 'models', 'ops', 'weights'},
 }
 # Below the engine nothing knows of command lines, nor of libraries that not everybody has.

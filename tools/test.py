@@ -2,7 +2,7 @@
 import sys
 
 try:
-    from mmattn.data.objects import check_objects
+    from mmattn.checks.annotations import check_objects
     from mmattn.engine import launch, preflight, settings
     from mmattn.engine.hooks import PrepareHook
     from mmattn.engine.runner import build_runner

@@ -2,7 +2,7 @@
 import sys
 
 try:
-    from mmattn.data.objects import check_objects
+    from mmattn.checks.annotations import check_objects
     from mmattn.engine import launch, preflight, runner, settings
 except ModuleNotFoundError as missing:
     print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '

@@ -15,6 +15,7 @@ from mmattn.data.report import Report
 from mmattn.engine.launch import load_config
 from mmattn.engine.paths import expanded, joined, reads_from_disk
 from mmattn.engine.preflight import datasets_in
+from mmattn.engine.types import type_name
 from mmattn.errors import UserError
 
 SPLITS = ('train', 'val', 'test')
@@ -138,7 +139,7 @@ def _checks(cfg: Config, splits: tuple[str, ...]) -> tuple[dict, list[str]]:
 
 def check_of(dataset: dict) -> Check | None:
     """The check for one dataset of a config; None if it is of another kind or not on disk."""
-    kind = str(dataset.get('type')).rpartition('.')[2]
+    kind = type_name(dataset)
     root = dataset.get('data_root') or ''
     ann_file = dataset.get('ann_file') or ''
     prefix = dataset.get('data_prefix') or ''

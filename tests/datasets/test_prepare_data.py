@@ -13,7 +13,7 @@ from PIL import Image
 from mmattn.data import visdrone
 from mmattn.data.findings import Findings
 from mmattn.data.images import read_size
-from mmattn.data.objects import check_objects
+from mmattn.checks.annotations import check_objects
 from mmattn.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
