@@ -10,10 +10,10 @@ import pytest
 from mmengine.config import Config
 from PIL import Image
 
+from mmattn.checks.annotations import check_objects
 from mmattn.data import visdrone
 from mmattn.data.findings import Findings
 from mmattn.data.images import read_size
-from mmattn.checks.annotations import check_objects
 from mmattn.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
