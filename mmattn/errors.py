@@ -5,6 +5,10 @@ class UserError(Exception):
     """Something that the user can correct; its message says in a line, or a few, what is wrong and what to do."""
 
 
+class RunError(Exception):
+    """Something that spoiled a run and that no change of its settings would have; the message says in a line what."""
+
+
 class CheckpointError(ValueError):
     """A checkpoint file that cannot be read safely, or holds no weights; the message names the file and says why."""
 
