@@ -5,6 +5,7 @@ import os
 import pickle
 import sys
 import zipfile
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -19,22 +20,27 @@ from .inert import InertUnpickler
 LEGACY_MAGIC = 0x1950a86a20f9469cfc6c
 
 
-def read_zip(path: Path) -> Any:
+def read_zip(path: Path, allowed: Mapping[tuple[str, str], Any] | None = None, *, tensors: bool = True) -> Any:
     """The object in a zip archive of ``torch.save``, with placeholders for what is no plain data.
+
+    Args:
+        path: Path of the archive.
+        allowed: What more names its pickle may use, see `InertUnpickler`.
+        tensors: Whether to read the data of tensors; otherwise they are on the device 'meta'.
 
     Raises:
         CheckpointError: The archive is damaged, or none of ``torch.save``.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            return _ZipReader(path, archive).read()
+            return _ZipReader(path, archive, allowed, tensors).read()
     except zipfile.BadZipFile as e:
         raise CheckpointError(f'{path} is truncated or damaged ({e}): download or copy it again') from e
 
 
 class _ZipReader:
-    def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
-        self.path, self.archive = path, archive
+    def __init__(self, path: Path, archive: zipfile.ZipFile, allowed: Mapping | None, tensors: bool) -> None:
+        self.path, self.archive, self.allowed, self.tensors = path, archive, allowed, tensors
         self.names = set(archive.namelist())
         pickles = [n for n in self.names if n.count('/') == 1 and n.endswith('/data.pkl')]
         if len(pickles) != 1:
@@ -52,6 +58,8 @@ class _ZipReader:
         return self.archive.read(name)
 
     def _storage(self, dtype: torch.dtype, key: str, size: int) -> Tensor:
+        if not self.tensors:
+            return torch.empty(size, dtype=dtype, device='meta')
         if key not in self.storages:
             data = self._bytes(f'{self.root}data/{key}')
             flat = torch.frombuffer(bytearray(data), dtype=dtype) if data else torch.empty(0, dtype=dtype)
@@ -61,7 +69,7 @@ class _ZipReader:
         return self.storages[key]
 
     def read(self) -> Any:
-        return _unpickle(self.path, BytesIO(self._bytes(self.root + 'data.pkl')), self._storage)
+        return _unpickle(self.path, BytesIO(self._bytes(self.root + 'data.pkl')), self._storage, self.allowed)
 
 
 def is_legacy(path: Path) -> bool:
@@ -116,9 +124,9 @@ def _no_storage(dtype: torch.dtype, key: str, size: int) -> Tensor:
     raise pickle.UnpicklingError('a tensor where none belongs')
 
 
-def _unpickle(path: Path, file: Any, load_storage: Any) -> Any:
+def _unpickle(path: Path, file: Any, load_storage: Any, allowed: Mapping | None = None) -> Any:
     try:
-        return InertUnpickler(file, load_storage).load()
+        return InertUnpickler(file, load_storage, allowed).load()
     except CheckpointError:
         raise
     except Exception as e:  # noqa: BLE001  a damaged pickle may raise anything

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import pickle
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, BinaryIO
 
 import torch
@@ -54,7 +54,7 @@ class Inert:
         pass
 
 
-class _Allowed:
+class Allowed:
     """A function that a pickle may call. Unlike a bare function it cannot be altered by the pickle."""
     __slots__ = ('_function',)
 
@@ -88,19 +88,19 @@ def _rebuild_parameter(data: Tensor, *_: Any) -> Tensor:
 
 
 def _rebuild_subclass(function: Any, _type: Any, args: tuple, *_: Any) -> Any:
-    return function(*args) if isinstance(function, _Allowed) else Inert()
+    return function(*args) if isinstance(function, Allowed) else Inert()
 
 
 ALLOWED = {
-    ('collections', 'OrderedDict'): _Allowed(OrderedDict),
-    ('builtins', 'set'): _Allowed(set),
-    ('torch', 'Size'): _Allowed(tuple),
-    ('torch._utils', '_rebuild_tensor'): _Allowed(_rebuild_tensor),
-    ('torch._utils', '_rebuild_tensor_v2'): _Allowed(_rebuild_tensor),
-    ('torch._utils', '_rebuild_tensor_v3'): _Allowed(_rebuild_tensor_of_dtype),
-    ('torch._utils', '_rebuild_parameter'): _Allowed(_rebuild_parameter),
-    ('torch._utils', '_rebuild_parameter_with_state'): _Allowed(_rebuild_parameter),
-    ('torch._tensor', '_rebuild_from_type_v2'): _Allowed(_rebuild_subclass),
+    ('collections', 'OrderedDict'): Allowed(OrderedDict),
+    ('builtins', 'set'): Allowed(set),
+    ('torch', 'Size'): Allowed(tuple),
+    ('torch._utils', '_rebuild_tensor'): Allowed(_rebuild_tensor),
+    ('torch._utils', '_rebuild_tensor_v2'): Allowed(_rebuild_tensor),
+    ('torch._utils', '_rebuild_tensor_v3'): Allowed(_rebuild_tensor_of_dtype),
+    ('torch._utils', '_rebuild_parameter'): Allowed(_rebuild_parameter),
+    ('torch._utils', '_rebuild_parameter_with_state'): Allowed(_rebuild_parameter),
+    ('torch._tensor', '_rebuild_from_type_v2'): Allowed(_rebuild_subclass),
     **{('torch', str(dtype).removeprefix('torch.')): dtype for dtype in STORAGE_DTYPES.values()},
     **{(module, name): dtype for name, dtype in STORAGE_DTYPES.items()
        for module in ('torch', 'torch.cuda', 'torch.storage')},
@@ -114,14 +114,16 @@ class InertUnpickler(pickle.Unpickler):
     Args:
         file: File that the pickle is read from.
         load_storage: Function of dtype, key and number of elements that returns a storage as a flat tensor.
+        allowed: What more names a pickle may use, as `ALLOWED` has them.
     """
 
-    def __init__(self, file: BinaryIO, load_storage: Callable[[torch.dtype, str, int], Tensor]) -> None:
+    def __init__(self, file: BinaryIO, load_storage: Callable[[torch.dtype, str, int], Tensor],
+                 allowed: Mapping[tuple[str, str], Any] | None = None) -> None:
         super().__init__(file, encoding='latin1')
-        self.load_storage = load_storage
+        self.load_storage, self.allowed = load_storage, {**ALLOWED, **(allowed or {})}
 
     def find_class(self, module: str, name: str) -> Any:
-        allowed = ALLOWED.get((_PYTHON2_MODULES.get(module, module), name))
+        allowed = self.allowed.get((_PYTHON2_MODULES.get(module, module), name))
         return type('Inert', (Inert,), {}) if allowed is None else allowed
 
     def persistent_load(self, pid: Any) -> Any:

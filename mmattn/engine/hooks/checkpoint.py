@@ -10,14 +10,16 @@ import torch
 from mmengine.dist import all_gather_object, all_reduce, get_backend, get_world_size, is_main_process
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
+from mmengine.hooks import EMAHook
 from mmengine.runner import Runner
 
 from mmattn.engine.resuming import files
 from mmattn.engine.resuming.loops import ResumableLoop
 from mmattn.engine.resuming.random_state import get_random_state, set_random_state
+from mmattn.engine.resuming.same_training import changed, digests
 from mmattn.engine.resuming.saving import DeferredRemoval, SavingRunner, constant_text
 from mmattn.engine.resuming.stopping import Stopped, signals_held, stop_requested
-from mmattn.errors import RunError, kind_and_text
+from mmattn.errors import RunError, UserError, kind_and_text
 from mmattn.registry import HOOKS
 
 # What processes agree on besides the number of a signal, all of which are greater.
@@ -42,9 +44,11 @@ class CheckpointHook(MMEngineCheckpointHook):
 
     Raises:
         ValueError: `minutes` is not positive.
+        UserError: A training goes on from a checkpoint of another model, and the config has no ``resume_forced=True``.
+        RunError: At the end of the training, if the last checkpoint could not be saved.
 
     Example:
-        >>> default_hooks = dict(checkpoint=dict(type='mmattn.CheckpointHook', interval=1, max_keep_ckpts=3, minutes=30))
+        >>> default_hooks = dict(checkpoint=dict(type='mmattn.CheckpointHook', interval=1, minutes=30))
     """
 
     def __init__(self, minutes: float | None = None, **kwargs: Any) -> None:
@@ -53,7 +57,7 @@ class CheckpointHook(MMEngineCheckpointHook):
             raise ValueError(f'minutes must be a positive number, not {minutes}')
         self.minutes = minutes
         self.failure: str | None = None  # why the newest checkpoint could not be written
-        self._config_text = ''
+        self._config_text, self._digests, self._run = '', {}, ''
         self._loaded: dict = {}  # 'progress' of the checkpoint that the run goes on from
         self._ranks: list[dict | None] = []
         self._in_validation = False
@@ -67,35 +71,52 @@ class CheckpointHook(MMEngineCheckpointHook):
     def before_train(self, runner: Runner) -> None:
         super().before_train(runner)
         self._config_text = runner.cfg.pretty_text  # formatted once: it takes a second
+        self._digests = digests(runner.cfg)
         self._saved_at = time.monotonic()
-        loop, resumed = runner.train_loop, runner.iter > 0
+        resumed = runner.iter > 0
+        if resumed:
+            self._check_same_training(runner)
+        self._run = resumed and self._loaded.get('run') or runner.experiment_name
         if is_main_process() and self._is_local:
-            Path(self.out_dir).mkdir(parents=True, exist_ok=True)
-            files.remove_leftovers(Path(self.out_dir))
-            if not resumed:
-                for name in (files.NOTE, files.VALIDATED):
-                    Path(runner.work_dir, name).unlink(missing_ok=True)
+            self._prepare_folders(Path(self.out_dir), Path(runner.work_dir), resumed)
+        if resumed:
+            self._go_on(runner)
+            self._make_up_validation(runner)
+
+    def _check_same_training(self, runner: Runner) -> None:
+        fixed, others = changed(self._loaded.get('digests') or {}, self._digests)
+        if fixed and not runner.cfg.get('resume_forced'):
+            raise UserError(f"the checkpoint is of another training: the config's {fixed[0]} is not that which it was "
+                            'trained with; start afresh without --resume, or go on all the same with --force')
+        if others:
+            runner.logger.warning(f'the training goes on with other settings than before: {", ".join(others)}')
+
+    def _prepare_folders(self, out_dir: Path, work_dir: Path, resumed: bool) -> None:
+        out_dir.mkdir(parents=True, exist_ok=True)
+        files.remove_leftovers(out_dir)
         if not resumed:
+            for name in (files.NOTE, files.VALIDATED):
+                (work_dir / name).unlink(missing_ok=True)
+        files.write_note(work_dir, files.RUN, self._run)
+
+    def _go_on(self, runner: Runner) -> None:
+        if not isinstance(runner.train_loop, ResumableLoop):
             return
-        if isinstance(loop, ResumableLoop):
-            ranks = self._loaded.get('ranks') or []
-            same_processes = len(ranks) == get_world_size()
-            if not same_processes:
-                runner.logger.warning(
-                    'the run goes on with other random numbers than before: its checkpoint '
-                    + (f'is of {len(ranks)} processes' if ranks else 'holds none of their states'))
-            loop.go_on(ranks[runner.rank] if same_processes else None)
-        self._make_up_validation(runner)
+        ranks = self._loaded.get('ranks') or []
+        same_processes = len(ranks) == get_world_size()
+        if not same_processes:
+            runner.logger.warning(
+                'the run goes on with other random numbers than before: its checkpoint '
+                + (f'is of {len(ranks)} processes' if ranks else 'holds none of their states'))
+        runner.train_loop.go_on(ranks[runner.rank] if same_processes else None)
 
     def _make_up_validation(self, runner: Runner) -> None:
         """Runs the validation that was due after the checkpoint, if the run broke off before its end."""
         loop = runner.train_loop
+        if runner.val_loop is None or not isinstance(loop, ResumableLoop):
+            return
         done = files.read_note(Path(runner.work_dir), files.VALIDATED) or ''
-        step, last = (runner.epoch, runner.max_epochs) if self.by_epoch else (runner.iter, runner.max_iters)
-        in_pass = self.by_epoch and getattr(loop, 'batches', 0)
-        due = runner.val_loop is not None and not in_pass and step >= loop.val_begin and (
-            step % loop.val_interval == 0 or step == last)
-        if due and not (done.isdecimal() and int(done) >= runner.iter):
+        if loop.validation_is_due() and not (done.isdecimal() and int(done) >= runner.iter):
             runner.logger.info('The validation after the checkpoint had not ended; it runs now')
             runner.val_loop.run()
 
@@ -137,6 +158,9 @@ class CheckpointHook(MMEngineCheckpointHook):
             return
         saved = self.last_ckpt
         if self._saved_iteration != runner.iter:
+            for hook in runner.hooks:
+                if isinstance(hook, EMAHook):
+                    hook.after_val_epoch(runner)  # puts the trained weights back in place of the averaged ones
             saved = self._save_between(runner, dict(epoch=runner.epoch, iter=runner.iter))
         raise Stopped(number, saved)
 
@@ -156,7 +180,7 @@ class CheckpointHook(MMEngineCheckpointHook):
         super().after_train(runner)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        checkpoint['progress'] = dict(ranks=self._ranks)
+        checkpoint['progress'] = dict(ranks=self._ranks, run=self._run, digests=self._digests)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         if not self._is_local:

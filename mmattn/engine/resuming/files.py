@@ -10,6 +10,7 @@ from mmattn.files import atomic_path
 
 NOTE = 'last_checkpoint'  # mmengine's: the path of the newest checkpoint
 VALIDATED = 'last_validation'  # ours: number of iterations after which the last finished validation ran
+RUN = 'last_run'  # ours: name of the training that last ran in the folder, as its checkpoints have it
 UNFINISHED = 'unfinished_iter_{}.pth'  # saved between the regular ones, and gone after the next of them
 PARTIAL = '.partial'
 

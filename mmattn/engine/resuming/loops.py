@@ -50,6 +50,10 @@ class ResumableLoop:
             sampler.seed = position['sampler_seed']
         self._random_state = position['random_state']
 
+    def validation_is_due(self) -> bool:
+        """Whether a validation follows the iterations that are done."""
+        raise NotImplementedError
+
     def restore_random_state(self) -> None:
         """Sets the random generators as they were; once, when all is ready that draws numbers before a batch."""
         if self._random_state is not None:
@@ -71,6 +75,10 @@ class ResumableEpochLoop(ResumableLoop, EpochBasedTrainLoop):
     Example:
         >>> train_cfg = dict(type='mmattn.ResumableEpochLoop', max_epochs=12)
     """
+
+    def validation_is_due(self) -> bool:
+        return not self.batches and self._epoch >= self.val_begin and (
+            self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs)
 
     def run_epoch(self) -> None:
         if not self.batches:
@@ -99,6 +107,10 @@ class ResumableIterLoop(ResumableLoop, IterBasedTrainLoop):
         super().__init__(*args, **kwargs)
         self.dataloader_iterator = None  # some versions start its workers at once
 
+    def validation_is_due(self) -> bool:
+        return self._iter >= self.val_begin and (
+            self._iter % self.val_interval == 0 or self._iter == self._max_iters)
+
     def run(self):
         self.runner.call_hook('before_train')
         self.runner.call_hook('before_train_epoch')
@@ -114,8 +126,7 @@ class ResumableIterLoop(ResumableLoop, IterBasedTrainLoop):
             self.batches += 1
             self.run_iter(batch)
             self._decide_current_val_interval()
-            if self.runner.val_loop is not None and self._iter >= self.val_begin and (
-                    self._iter % self.val_interval == 0 or self._iter == self._max_iters):
+            if self.runner.val_loop is not None and self.validation_is_due():
                 self.runner.val_loop.run()
         self.runner.call_hook('after_train_epoch')
         self.runner.call_hook('after_train')

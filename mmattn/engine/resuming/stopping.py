@@ -1,6 +1,7 @@
 """Signals that ask a training to stop: it ends the running iteration, saves, and says how to go on."""
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import sys
@@ -70,10 +71,19 @@ def stop_signals() -> Iterator[None]:
     before = {number: signal.signal(number, ask) for number in SIGNALS}
     try:
         yield
+    except BaseException:
+        _end_workers()
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
         _request.number = None
+
+
+def _end_workers() -> None:
+    """Ends the workers of data loaders, each of which a loader that is not used up waits for, for some seconds."""
+    for worker in multiprocessing.active_children():
+        worker.terminate()
 
 
 @contextmanager

@@ -1,0 +1,137 @@
+"""Reader of the checkpoint of a training: weights, optimiser, and mmengine's message hub, without running anything.
+
+mmengine pickles the history of each logged value as an object of a class, made of NumPy arrays. Here these few classes
+are built by functions of our own, from plain data of bounded kinds, and no other class is.
+"""
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.logging import HistoryBuffer
+
+from mmattn.errors import CheckpointError
+
+from .archive import read_zip
+from .inert import Allowed, Inert
+
+# Kinds of NumPy's numbers that a history or a logged value has: bool, whole and real numbers.
+NUMBERS = 'biuf'
+# Entries lie in one another at most so deep.
+DEPTH = 30
+
+
+def read_training(path: str | os.PathLike, *, tensors: bool = True) -> dict[str, Any]:
+    """Reads a checkpoint of mmengine's runner, on the CPU.
+
+    Args:
+        path: Path of the checkpoint.
+        tensors: Whether to read the data of tensors; otherwise they are on the device 'meta', and the file is read in
+            some milliseconds whatever its size.
+
+    Returns:
+        Its entries: 'meta', 'state_dict', 'message_hub', 'optimizer', … Objects of other classes are placeholders.
+
+    Raises:
+        CheckpointError: The file is no archive of ``torch.save``, is damaged, or holds no dictionary.
+    """
+    path = Path(path)
+    try:
+        content = read_zip(path, allowed=ALLOWED, tensors=tensors)
+    except OSError as error:
+        raise CheckpointError(f'{path} cannot be read ({error.strerror or error})') from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f'{path} is no checkpoint of a training: it holds a {type(content).__name__}')
+    return _plain(content)
+
+
+class _DType:
+    """A NumPy dtype that a pickle describes; only numbers have one."""
+
+    def __init__(self, text: object = None, *_: object) -> None:
+        if not (isinstance(text, str) and len(text) <= 4 and text.lstrip('<>|=')[:1] in tuple(NUMBERS)):
+            raise pickle.UnpicklingError('an array of something else than numbers')
+        self.dtype = np.dtype(text)
+
+    def __setstate__(self, state: object) -> None:
+        if isinstance(state, tuple) and len(state) > 1 and state[1] in ('<', '>'):
+            self.dtype = self.dtype.newbyteorder(state[1])
+
+
+class _Array:
+    """A NumPy array that a pickle describes."""
+
+    def __init__(self, *_: object) -> None:
+        self.array = None
+
+    def __setstate__(self, state: object) -> None:
+        _version, shape, dtype, fortran, data = state
+        if not (isinstance(dtype, _DType) and isinstance(data, (bytes, str)) and isinstance(shape, tuple)):
+            raise pickle.UnpicklingError('an array that is not made of bytes')
+        data = data.encode('latin1') if isinstance(data, str) else data
+        flat = np.frombuffer(data, dtype.dtype)
+        self.array = flat.reshape(shape, order='F' if fortran else 'C').astype(dtype.dtype.newbyteorder('='))
+
+
+class _History:
+    """A `HistoryBuffer` that a pickle describes."""
+
+    def __init__(self, *_: object) -> None:
+        self.state: dict = {}
+
+    def __setstate__(self, state: object) -> None:
+        if not isinstance(state, dict):
+            raise pickle.UnpicklingError('a history without values')
+        self.state = state
+
+    def built(self) -> HistoryBuffer:
+        history, counts = (_plain(self.state.get(key)) for key in ('_log_history', '_count_history'))
+        if not (isinstance(history, np.ndarray) and isinstance(counts, np.ndarray) and history.ndim == 1):
+            raise CheckpointError('the checkpoint is damaged: a history of logged values has none')
+        return HistoryBuffer(history, counts, int(self.state.get('max_length', 1000000)))
+
+
+def _scalar(dtype: object, data: object = b'') -> object:
+    if not (isinstance(dtype, _DType) and isinstance(data, (bytes, str))):
+        raise pickle.UnpicklingError('a number that is not made of bytes')
+    return np.frombuffer(data.encode('latin1') if isinstance(data, str) else data, dtype.dtype)[0].item()
+
+
+def _encoded(text: object, encoding: object = 'latin1') -> bytes:
+    """How pickles of an old protocol hold bytes."""
+    if not isinstance(text, str) or encoding != 'latin1':
+        raise pickle.UnpicklingError('text in an unknown encoding')
+    return text.encode('latin1')
+
+
+ALLOWED = {
+    ('_codecs', 'encode'): Allowed(_encoded),
+    # what a history's statistics are called by: the class has them itself
+    ('builtins', 'getattr'): Allowed(lambda *_: Inert()),
+    ('mmengine.logging.history_buffer', 'HistoryBuffer'): _History,
+    ('numpy', 'dtype'): _DType,
+    ('numpy', 'ndarray'): Inert,
+    **{(f'numpy.{core}.multiarray', name): value for core in ('core', '_core')
+       for name, value in (('_reconstruct', Allowed(lambda *_: _Array())), ('scalar', Allowed(_scalar)))},
+}
+
+
+def _plain(value: Any, depth: int = 0) -> Any:
+    """`value` with what stands for arrays and histories built, and dictionaries without other placeholders."""
+    if depth > DEPTH:
+        raise CheckpointError('the checkpoint is damaged: its entries never end')
+    if isinstance(value, _Array):
+        return value.array
+    if isinstance(value, _History):
+        return value.built()
+    if type(value) in (list, tuple):
+        return type(value)(_plain(each, depth + 1) for each in value)
+    if isinstance(value, dict):
+        for key in list(value):
+            value[key] = _plain(value[key], depth + 1)
+            if isinstance(value[key], Inert):
+                del value[key]
+    return value
