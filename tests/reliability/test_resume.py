@@ -2,8 +2,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
+import traceback
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,9 @@ from mmengine.hooks import Hook
 from tiny_run import train
 
 from mmattn.engine.resuming.files import UNFINISHED
+from mmattn.engine.resuming.newest import checkpoint_to_go_on_from, newest_checkpoint
 from mmattn.engine.resuming.stopping import Stopped
+from mmattn.errors import RunError, UserError
 
 
 class BreakOff(Exception):
@@ -56,6 +60,19 @@ def send(number: int):
 def assert_same(first: dict, second: dict) -> None:
     assert first.keys() == second.keys()
     assert [key for key in first if not torch.equal(first[key], second[key])] == []
+
+
+@pytest.fixture(scope='module')
+def two_epochs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('two_epochs')
+    train(folder, max_epochs=2, keep=2)
+    return folder
+
+
+@pytest.fixture
+def checkpoints(two_epochs, tmp_path):
+    """A folder with the checkpoints of two epochs."""
+    return shutil.copytree(two_epochs, tmp_path / 'checkpoints')
 
 
 @pytest.fixture(scope='module')
@@ -113,6 +130,52 @@ def test_a_signal_in_a_validation_after_which_nothing_was_saved_saves(tmp_path, 
     assert_same(train(tmp_path, resume=True, **options), whole(**options))
 
 
+def in_children(function, processes: int = 1) -> list[int]:
+    """Runs a function of a rank in forked processes; their exit statuses, or minus the number of the signal."""
+    sys.stdout.flush()
+    pids = []
+    for rank in range(processes):
+        pids.append(os.fork())
+        if not pids[-1]:
+            status = 1
+            try:
+                function(rank)
+                status = 0
+            except Stopped as error:
+                status = error.exit_status
+            except BaseException:  # noqa: BLE001  pytest must not have it in two processes
+                traceback.print_exc()
+            finally:
+                os._exit(status)
+    return [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+
+
+def train_on_two(folder: Path, *hooks, **options) -> list[int]:
+    """Trains on two processes over gloo, each of which leaves its weights in the folder; their exit statuses."""
+    folder.mkdir(exist_ok=True)
+    store = folder / f'store{len(list(folder.iterdir()))}'
+
+    def rank(number: int) -> None:
+        os.environ['LOCAL_RANK'] = str(number)
+        torch.distributed.init_process_group('gloo', init_method=f'file://{store}', rank=number, world_size=2)
+        torch.save(train(folder, *hooks, **options), folder / f'rank{number}.weights')
+
+    return in_children(rank, 2)
+
+
+@pytest.mark.parametrize(('by_epoch', 'what', 'status'), [
+    (True, lambda: os._exit(7), 7), (False, lambda: os._exit(7), 7), (True, send(signal.SIGTERM), 143)])
+def test_two_processes_go_on_to_the_same_weights(tmp_path, by_epoch, what, status):
+    assert train_on_two(tmp_path / 'whole', by_epoch=by_epoch) == [0, 0]
+    assert train_on_two(tmp_path / 'broken', DoAt(9, what), by_epoch=by_epoch) == [status, status]
+    assert train_on_two(tmp_path / 'broken', resume=True, by_epoch=by_epoch) == [0, 0]
+    for rank in (0, 1):
+        first, second = (torch.load(tmp_path / folder / f'rank{rank}.weights') for folder in ('whole', 'broken'))
+        assert_same(first, second)
+
+
+
+
 class KillAt:
     """An audit hook that kills its process before its n-th change of files in a folder."""
 
@@ -131,34 +194,116 @@ class KillAt:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def in_child(function) -> int:
-    """Runs a function in a forked process; its exit status, or minus the number of the signal that ended it."""
-    sys.stdout.flush()
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            function()
-            status = 0
-        finally:
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-
 def test_killed_before_any_change_of_a_file_a_run_goes_on_to_the_same_weights(tmp_path, whole):
-    expected = whole()
+    expected = whole(max_epochs=2)
     number = 0
     while True:
         number += 1
         folder = tmp_path / str(number)
 
-        def killed(folder=folder, number=number):
+        def killed(_rank, folder=folder, number=number):
             sys.addaudithook(KillAt(folder, number))
-            train(folder)
+            train(folder, max_epochs=2)
 
-        status = in_child(killed)
+        status, = in_children(killed)
         if status == 0:
             break
         assert status == -signal.SIGKILL
-        assert_same(train(folder, resume=True), expected)
-    assert number > 30
+        assert_same(train(folder, resume=True, max_epochs=2), expected)
+    assert number > 20
+
+
+class FailingDisk:
+    """Has each checkpoint that is written while it is there fail as on a full disk."""
+
+    def __init__(self, monkeypatch) -> None:
+        self.full = False
+        write = torch.save
+
+        def save(content, file, *args, **kwargs):
+            if self.full:
+                raise OSError(28, 'No space left on device')
+            write(content, file, *args, **kwargs)
+
+        monkeypatch.setattr('mmengine.runner.checkpoint.torch.save', save)
+
+    def fill(self) -> None:
+        self.full = True
+
+    def clear(self) -> None:
+        self.full = False
+
+
+def test_on_a_full_disk_the_training_goes_on_and_the_earlier_checkpoint_stays(tmp_path, monkeypatch, whole):
+    disk = FailingDisk(monkeypatch)
+    weights = train(tmp_path, DoAt(8, disk.fill), DoAt(20, disk.clear))
+    assert_same(weights, whole())
+    assert newest_checkpoint(tmp_path).path == tmp_path / 'epoch_4.pth'
+
+
+def test_if_the_last_checkpoint_cannot_be_saved_the_run_fails_and_the_earlier_one_stays(tmp_path, monkeypatch):
+    disk = FailingDisk(monkeypatch)
+    with pytest.raises(RunError, match='epoch_4.pth.*No space left'):
+        train(tmp_path, DoAt(20, disk.fill))
+    assert newest_checkpoint(tmp_path).path == tmp_path / 'epoch_3.pth'
+    assert not list(tmp_path.glob('.*.partial'))
+
+
+def damage_end(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def damage_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def damage_all(path: Path) -> None:
+    path.write_bytes(b'')
+
+
+@pytest.mark.parametrize('damage', [damage_end, damage_bit, damage_all])
+@pytest.mark.parametrize('note', [None, b'', b'\0\0', b'\xff\xfe', b'elsewhere/epoch_9.pth'])
+def test_a_damaged_checkpoint_is_passed_over_for_an_older_one(checkpoints, damage, note):
+    (checkpoints / 'last_checkpoint').unlink(missing_ok=True)
+    if note is not None:
+        (checkpoints / 'last_checkpoint').write_bytes(note)
+    damage(checkpoints / 'epoch_2.pth')
+    newest = newest_checkpoint(checkpoints)
+    assert newest.path == checkpoints / 'epoch_1.pth'
+    line, = newest.passed_over
+    assert 'epoch_2.pth is damaged' in line and len(line) < 300
+
+
+def test_a_folder_of_which_nothing_is_whole_is_refused(checkpoints):
+    for path in checkpoints.glob('*.pth'):
+        damage_end(path)
+    with pytest.raises(UserError, match='no checkpoint.*to go on from.*damaged.*2 more'):
+        checkpoint_to_go_on_from(checkpoints)
+
+
+def test_an_empty_folder_has_nothing_to_go_on_from(tmp_path):
+    assert checkpoint_to_go_on_from(tmp_path) == (None, ())
+
+
+def test_checkpoints_of_an_older_training_in_the_folder_are_passed_over(checkpoints):
+    with pytest.raises(BreakOff):
+        train(checkpoints, DoAt(8, break_off), keep=2, max_epochs=2)
+    newest = newest_checkpoint(checkpoints)
+    assert newest.path == checkpoints / 'epoch_1.pth'
+    assert newest.passed_over == (f'{checkpoints / "epoch_2.pth"} is of an older training in this folder',)
+
+
+def test_a_training_that_starts_afresh_leaves_no_old_note(checkpoints):
+    with pytest.raises(BreakOff):
+        train(checkpoints, DoAt(3, break_off))
+    assert not (checkpoints / 'last_checkpoint').exists()
+    with pytest.raises(UserError, match='of an older training'):
+        checkpoint_to_go_on_from(checkpoints)
+
+
+def test_a_checkpoint_of_another_model_is_refused_unless_forced(checkpoints):
+    with pytest.raises(UserError, match='another training.*--force'):
+        train(checkpoints, resume=True, model=dict(type='TinyModel', dropout=0.1))
+    train(checkpoints, resume=True, model=dict(type='TinyModel', dropout=0.1), resume_forced=True, max_epochs=2)

@@ -71,17 +71,15 @@ def stop_signals() -> Iterator[None]:
     before = {number: signal.signal(number, ask) for number in SIGNALS}
     try:
         yield
-    except BaseException:
-        _end_workers()
-        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
         _request.number = None
+        _end_workers()
 
 
 def _end_workers() -> None:
-    """Ends the workers of data loaders, each of which a loader that is not used up waits for, for some seconds."""
+    """Ends the workers of data loaders, for each of which a loader that goes away may wait five seconds."""
     for worker in multiprocessing.active_children():
         worker.terminate()
 
