@@ -136,7 +136,7 @@ def _compare_classes(report: Report, image_dir: Path, folders: Sequence[str], cl
     for name, folder in zip(classes, folders, strict=True):
         if name != folder and (name in folders or folder in classes):
             report.problems.add('classes in another order than their folders',
-                                f'label {folders.index(folder)} is folder {shown(folder)}, and {shown(name)} in the config')
+                                f'label {folders.index(folder)} is folder {shown(folder)}, in the config {shown(name)}')
 
 
 def _count(report: Report, images: int, place: Path) -> None:
