@@ -49,8 +49,8 @@ def write(folder: Path, content: dict | str | bytes) -> Path:
 
 def settings(folder: Path, *, masks: bool = True, **others) -> dict:
     """Settings of a CocoDataset that reads it."""
-    return dict(
+    return {**dict(
         type='CocoDataset', data_root=str(folder), ann_file='instances.json', data_prefix=dict(img='images/'),
         metainfo=dict(classes=CLASSES),
         pipeline=[dict(type='LoadImageFromFile'), dict(type='LoadAnnotations', with_bbox=True, with_mask=masks)],
-        **others)
+    ), **others}
