@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from PIL import Image
@@ -38,7 +39,7 @@ def sound() -> dict:
 def write(folder: Path, content: dict | str | bytes) -> Path:
     """Writes instances.json, and images of the names in it where there are none yet; returns the JSON file's path."""
     for name in ('a.png', 'b.png'):
-        if not (folder / 'images' / name).exists():
+        if not os.path.lexists(folder / 'images' / name):
             save_image(folder / 'images' / name)
     if isinstance(content, dict):
         content = json.dumps(content)

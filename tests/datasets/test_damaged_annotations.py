@@ -9,6 +9,7 @@ import copy
 import json
 import os
 import re
+from pathlib import Path
 
 import pytest
 from coco_data import CLASSES, settings, sound, square, write
@@ -177,8 +178,8 @@ def test_compressed_masks_are_read_as_pycocotools_writes_them(tmp_path):
     for runs in (counts, [0, 1200], [1, 2, 1, 700, 3, 90, 403], [1200]):
         packed = masks.frPyObjects(dict(RUNS, counts=runs), 30, 40)['counts'].decode()
         assert run_lengths(packed).tolist() == runs
-        assert found(tmp_path, damaged('annotations', 'segmentation', dict(RUNS, counts=packed), index=2))[0].keys() <= {
-            'masks without a pixel'}
+        content = damaged('annotations', 'segmentation', dict(RUNS, counts=packed), index=2)
+        assert found(tmp_path, content)[0].keys() <= {'masks without a pixel'}
 
 
 def test_masks_of_no_object_are_usable(tmp_path):
@@ -352,6 +353,7 @@ def test_annotations_that_are_no_file(tmp_path):
     (dict(ann_file=None), 'ann_file is missing'),
     (dict(ann_file=''), 'ann_file is missing'),
     (dict(ann_file=7), 'ann_file is no path'),
+    (dict(ann_file=Path('instances.json')), 'write it as text'),
     (dict(data_root=['a']), 'data_root is a list'),
     (dict(data_prefix=None), 'data_prefix is None'),
     (dict(data_prefix='images/'), "data_prefix is 'images/'"),

@@ -55,8 +55,8 @@ def check_ids(report: Report, key: str, entries: Sequence[dict], evaluated: bool
         report.problems.add(f'duplicated ids of {key}', f'{shown(identifier)}, {times} times')
     texts = [each for each in ids if type(each) is str]
     if texts and key == 'annotations':
-        report.problems.add('annotations with text for an id', f'{len(texts)}, first {shown(texts[0])}: pycocotools takes '
-                            'numbers only', doubtful=not evaluated or all(map(str.isdecimal, texts)))
+        report.problems.add('annotations with text for an id', f'{len(texts)}, first {shown(texts[0])}: pycocotools '
+                            'takes numbers only', doubtful=not evaluated or all(map(str.isdecimal, texts)))
     elif texts and len(texts) < len(ids):
         report.problems.add(f'ids of {key} that are text beside others that are numbers',
                             f'{len(texts)} of {len(ids)}: pycocotools cannot sort them', doubtful=not evaluated)
