@@ -152,6 +152,7 @@ CHANGES = [
      STOPS),
     (lambda c: c['images'][0].update(width=41), 'image sizes that differ from the file', DOUBTFUL, DOUBTFUL),
     (lambda c: c['images'][0].update(width=0), 'image sizes that are no positive numbers', STOPS, STOPS),
+    (lambda c: c['images'][0].update(width=5e-324), 'image sizes that are no positive numbers', STOPS, STOPS),
     (lambda c: c['images'][0].update(width='40'), 'image sizes that are no positive numbers', STOPS, STOPS),
     (lambda c: c['images'].insert(0, 7), 'entries that are no objects', STOPS, STOPS),
     (lambda c: c['annotations'].append(None), 'entries that are no objects', STOPS, STOPS),
