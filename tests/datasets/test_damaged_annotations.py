@@ -100,6 +100,14 @@ def test_masks_of_no_object_are_usable(tmp_path):
     assert 'with its mask' in '\n'.join(report.problems.lines())
 
 
+def test_masks_of_objects_that_mmdet_leaves_out_stop_an_evaluation_of_masks(tmp_path):
+    for change in (dict(bbox=[5, 5, 0, 5]), dict(area=0), dict(ignore=1)):
+        content = sound()
+        content['annotations'][0].update(change, segmentation=[])
+        assert STOPS not in found(tmp_path, content)[0].values()
+        assert found(tmp_path, content, test_mode=True)[0]['annotations without segmentation (the run fails on them)']
+
+
 def test_run_length_encoded_masks_are_left_out_with_polygons_only(tmp_path):
     write(tmp_path, sound())
     dataset = settings(tmp_path)

@@ -41,9 +41,10 @@ def check_annotations(report: Report, entries: Sequence[dict], pictures: Mapping
         keep = check_box(report, entry, picture, where) and known and not ignored
         if keep:
             kept.append(entry)
-        if keep and entry['category_id'] in wanted:
-            usable = _mask_is_usable(report, entry, picture, masks, where)
-            objects += usable and not entry.get('iscrowd')
+        # pycocotools reads masks of objects that mmdet leaves out, too.
+        if known and entry['category_id'] in wanted and (keep or (masks and masks.evaluated)):
+            usable = _mask_is_usable(report, entry, entry['bbox'] if keep else None, picture, masks, where)
+            objects += keep and usable and not entry.get('iscrowd')
             without_mask += not usable
     report.objects = objects
     if not objects:
@@ -89,9 +90,10 @@ def _other_kind(identifier: int | float | str) -> int | str | None:
     return int(identifier) if identifier.isdecimal() and len(identifier) < 20 else None
 
 
-def _mask_is_usable(report: Report, entry: dict, picture: Picture, masks: MaskCheck | None, where: Where) -> bool:
+def _mask_is_usable(report: Report, entry: dict, box: list | None, picture: Picture, masks: MaskCheck | None,
+                    where: Where) -> bool:
     segmentation = entry.get('segmentation')
-    problem = masks.problem(segmentation, entry['bbox'], picture.size) if masks else None
+    problem = masks.problem(segmentation, box, picture.size) if masks else None
     if (problem or not masks) and nested(segmentation, _LEVELS):
         problem = 'masks nested too deeply', STOPS, f'more than {_LEVELS} lists inside each other'
     if problem is None:
