@@ -2,7 +2,8 @@
 import sys
 
 try:
-    from mmattn.checks.annotations import check_objects
+    from mmattn.checks.run import check_built, check_run
+    from mmattn.checks.trial import try_run
     from mmattn.engine import launch, preflight, settings
     from mmattn.engine.hooks import PrepareHook
     from mmattn.engine.runner import build_runner
@@ -56,17 +57,15 @@ def main():
     if args.show_dir is not None:
         settings.set_show_dir(cfg, args.show_dir)
 
-    preflight.check_packages(cfg)
-    preflight.check_gpus()
-    preflight.check_weights(cfg, training=False)
-    preflight.check_data(cfg, ('test',))
-    check_objects(cfg, ('test',))
+    check_run(cfg, ('test',), training=False, launcher=args.launcher)
     if args.check:
+        try_run(cfg, ('test',), args.checkpoint)
         print('the config, its data and the checkpoint are in place')
         return
     runner = build_runner(cfg, args.launcher, ('test',))
     # The runner loads it as well, but would only log what is missing of it, and test random weights.
     load_weights(runner.model, args.checkpoint)
+    check_built(runner, ('test',))
     if not args.no_prepare:
         runner.register_hook(PrepareHook())
     metrics = runner.test()

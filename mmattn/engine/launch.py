@@ -14,6 +14,7 @@ from mmattn.errors import UserError, kind_and_text, one_line
 from .preflight import check_packages
 from .process import SWITCH, keep_freed_memory
 from .quiet import quiet
+from .scope import scope_of
 
 # Where each launcher states rank, number of processes, and rank within the machine.
 LAUNCHER_VARIABLES = {
@@ -127,6 +128,8 @@ def load_config(path: str | Path, overrides: dict | None = None) -> Config:
         cfg.merge_from_dict(overrides or {})
     except Exception as error:  # noqa: BLE001  mmengine raises many kinds for keys that the config has not
         raise UserError(f'--cfg-options do not fit {path} ({kind_and_text(error)}); correct the key') from error
+    if cfg.get('default_scope', '') is None:  # as in configs of pure Python, whose types are classes
+        cfg.default_scope = scope_of(cfg)
     return cfg
 
 
@@ -150,7 +153,7 @@ def load_network_config(path: str | Path) -> Config:
 def register_modules(cfg: Config) -> None:
     """Makes the modules of the config's library (its ``default_scope``) known to mmengine."""
     check_packages(cfg)
-    scope = cfg.get('default_scope')
+    scope = scope_of(cfg)
     if scope in ('mmdet', 'mmpretrain'):
         library = importlib.import_module(f'{scope}.utils')
         library.register_all_modules(init_default_scope=False)

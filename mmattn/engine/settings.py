@@ -10,6 +10,8 @@ from mmengine.config import Config
 from mmattn.errors import UserError
 
 from .preflight import check_output
+from .scope import scope_of
+from .types import type_name
 
 
 def set_work_dir(cfg: Config, config_path: str | Path, work_dir: str | None) -> None:
@@ -40,7 +42,7 @@ def set_amp(cfg: Config) -> None:
     if not torch.cuda.is_available():
         raise UserError('--amp needs a GPU, and there is none; leave it out')
     wrapper = cfg.optim_wrapper
-    kind = wrapper.get('type', 'OptimWrapper')
+    kind = type_name(wrapper) or 'OptimWrapper'
     if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise UserError(f"--amp cannot be used with the config's optim_wrapper of type {kind}; leave it out, or use "
                         'OptimWrapper there')
@@ -72,7 +74,7 @@ def set_show_dir(cfg: Config, folder: str | Path) -> None:
                         'config; add it there')
     folder = os.path.abspath(folder)
     # The hooks of the two libraries draw alike, but name their options differently.
-    if cfg.get('default_scope') == 'mmpretrain':
+    if scope_of(cfg) == 'mmpretrain':
         hook.update(enable=True, out_dir=folder, interval=1)
     else:
         hook.update(draw=True, test_out_dir=folder, interval=1)

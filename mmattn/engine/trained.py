@@ -16,6 +16,7 @@ from mmattn.weights.loading import load_weights
 
 from .launch import register_modules
 from .quiet import quiet
+from .scope import scope_of
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def load_trained(cfg: Config, checkpoint: str | Path, device: str = 'cpu', *, pr
             damaged, or of another model.
     """
     register_modules(cfg)
-    init_default_scope(cfg.get('default_scope', 'mmengine'))
+    init_default_scope(scope_of(cfg))
     settings = dict(cfg.model)
     if cfg.get('data_preprocessor') is not None:  # where mmpretrain's configs have it
         settings.setdefault('data_preprocessor', cfg.data_preprocessor)
