@@ -7,12 +7,11 @@ import time
 from pathlib import Path
 
 import torch
-from mmengine.evaluator import BaseMetric, Evaluator
+from mmengine.evaluator import BaseMetric
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner, TestLoop, ValLoop
 from mmengine.runner.amp import autocast
 from mmengine.structures import BaseDataElement
-from torch import nn
 
 from mmattn.engine.failures import SHOWN, cause
 from mmattn.errors import UserError
@@ -70,6 +69,8 @@ def _predicted(runner: Runner, loop: ValLoop, split: str, metrics: list[BaseMetr
     predict = getattr(model, f'{split}_step')
     size = min(loop.dataloader.batch_size or 1, IMAGES)
     indices = spread(len(loop.dataloader.dataset), BATCHES * size)
+    evaluator = copy.copy(loop.evaluator)
+    evaluator.metrics = metrics
     predictions, start = [], time.monotonic()
     model.eval()
     try:
@@ -83,15 +84,10 @@ def _predicted(runner: Runner, loop: ValLoop, split: str, metrics: list[BaseMetr
                 outputs = outputs[:-1]
             predictions += outputs
             samples = [with_an_object(each) for each in outputs]
-            evaluator = Evaluator(metrics)
             evaluator.process(data_samples=samples, data_batch=batch)
     finally:
-        _set_training(model, was_training)
+        model.train(was_training)
     return predictions
-
-
-def _set_training(model: nn.Module, training: bool) -> None:
-    model.train(training)
 
 
 def _copied(metric: BaseMetric, folder: Path) -> BaseMetric:

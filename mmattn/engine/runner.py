@@ -130,8 +130,8 @@ def first_iteration_error(error: Exception, cfg: Config) -> UserError:
 def one_value_error(error: Exception) -> UserError:
     """The error to raise for PyTorch's that a BatchNorm got one value a channel."""
     return UserError(
-        f'a BatchNorm got one value a channel, of which it can take no statistics ({cause(error)}), from a batch of one '
-        'image; use more images per process, train_dataloader.drop_last=True if it is the last batch, '
+        f'a BatchNorm got one value a channel, of which it can take no statistics ({cause(error)}), from a batch of '
+        'one image; use more images per process, train_dataloader.drop_last=True if it is the last batch, '
         "norm_cfg=dict(type='GN', num_groups=8), or norm_eval=True with pretrained weights")
 
 
