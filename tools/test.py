@@ -2,11 +2,10 @@
 import sys
 
 try:
-    from mmattn.checks.run import check_built, check_run
+    from mmattn.checks.run import build, check_built, check_run
     from mmattn.checks.trial import try_run
     from mmattn.engine import launch, preflight, settings
     from mmattn.engine.hooks import PrepareHook
-    from mmattn.engine.runner import build_runner
     from mmattn.errors import UserError
     from mmattn.files import write_json
     from mmattn.weights.loading import load_weights
@@ -62,7 +61,7 @@ def main():
         try_run(cfg, ('test',), args.checkpoint)
         print('the config, its data and the checkpoint are in place')
         return
-    runner = build_runner(cfg, args.launcher, ('test',))
+    runner = build(cfg, args.launcher, ('test',))
     # The runner loads it as well, but would only log what is missing of it, and test random weights.
     load_weights(runner.model, args.checkpoint)
     check_built(runner, ('test',))

@@ -2,7 +2,7 @@
 import sys
 
 try:
-    from mmattn.checks.run import check_built, check_run
+    from mmattn.checks.run import build, check_built, check_run
     from mmattn.checks.trial import try_run
     from mmattn.engine import launch, preflight, runner, settings
 except ModuleNotFoundError as missing:
@@ -66,7 +66,7 @@ def main():
         try_run(cfg, splits)
         print('the config, its data and its weights are in place')
         return
-    built = runner.build_runner(cfg, args.launcher, splits)
+    built = build(cfg, args.launcher, splits)
     check_built(built, splits)
     runner.train(built)
 

@@ -38,8 +38,12 @@ def check_annotations(cfg: Config, splits: tuple[str, ...], seconds: float = SEC
             problems = check.run(seconds=seconds).problems
             for kind, details in problems.kinds(left_out=False).items():
                 more = f' (and {len(details) - NAMED} more)' if len(details) > NAMED else ''
-                raise UserError(f'{check.title}: {kind}: {"; ".join(details[:NAMED])}{more}; look through the data '
-                                f'with: python tools/prepare_data.py check CONFIG --split {split}')
+                raise UserError(f'{check.title}: {kind}: {_named(details, "; ")}{more}; look through the data with: '
+                                f'python tools/prepare_data.py check CONFIG --split {split}')
             for kind, details in problems.kinds(left_out=True).items():
                 more = ', …' if len(details) > NAMED else ''
-                yield f'{check.title}: left out: {len(details)} {kind}: {", ".join(details[:NAMED])}{more}'
+                yield f'{check.title}: left out: {len(details)} {kind}: {_named(details, ", ")}{more}'
+
+
+def _named(details: list[str], between: str) -> str:
+    return between.join(map(str, details[:NAMED]))

@@ -48,7 +48,9 @@ def parts_with_classes(model: nn.Module) -> Iterator[tuple[str, int]]:
         number = getattr(module, 'num_classes', None)
         if not isinstance(number, int) or isinstance(number, bool) or number < 1:
             continue
-        if any(other in name for other in OTHERS) or getattr(module, 'class_agnostic', False):
+        if any(other in name for other in OTHERS) or 'RPNHead' in type(module).__name__:
+            continue
+        if getattr(module, 'class_agnostic', False):
             continue
         if name.startswith('backbone.') or (name == 'data_preprocessor' and not _encodes(module)):
             continue

@@ -5,10 +5,12 @@ from mmengine.config import Config
 from mmengine.runner import IterBasedTrainLoop, Runner
 
 from mmattn.engine import preflight
+from mmattn.engine.runner import build_runner
+from mmattn.errors import UserError
 
 from .annotations import check_annotations
 from .batches import check_lone_images
-from .datasets import check_classes, check_sizes, loaders_of
+from .datasets import check_classes, check_sizes, loaders_of, why_empty
 from .drawing import check_drawing
 from .evaluators import check_annotations_of
 from .heads import check_heads
@@ -45,11 +47,27 @@ def check_run(cfg: Config, splits: tuple[str, ...], training: bool, launcher: st
             print(line)
 
 
+def build(cfg: Config, launcher: str, splits: tuple[str, ...]) -> Runner:
+    """Builds a run, as `mmattn.engine.runner.build_runner`, and names the setting that leaves no image of a split.
+
+    Raises:
+        UserError: Something cannot be built.
+    """
+    try:
+        return build_runner(cfg, launcher, splits)
+    except UserError as error:
+        # mmengine fails in many ways on a data set without images.
+        why = next(filter(None, (why_empty(cfg, split) for split in preflight.splits_read(cfg, splits))), None)
+        if why is not None:
+            raise UserError(why) from error
+        raise
+
+
 def check_built(runner: Runner, splits: tuple[str, ...]) -> list[object]:
     """Checks what was built: data sets against heads, evaluators and batches; rehearses the evaluation.
 
     Args:
-        runner: Runner with the loops of the splits, as `mmattn.engine.runner.build_runner` returns it.
+        runner: Runner with the loops of the splits, as `build` returns it.
         splits: Splits that the run reads, any of 'train', 'val' and 'test'.
 
     Returns:

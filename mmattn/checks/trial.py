@@ -17,12 +17,12 @@ from torch.utils.data import BatchSampler, DataLoader
 from mmattn.engine.hooks.first import check_losses
 from mmattn.engine.hooks.schedule import beyond_schedule
 from mmattn.engine.quiet import mute
-from mmattn.engine.runner import build_runner, train
+from mmattn.engine.runner import train
 from mmattn.errors import UserError
 from mmattn.weights.loading import load_weights
 
 from .drawing import check_drawing
-from .run import check_built
+from .run import build, check_built
 
 # Images of the batch that is trained on: the fewest with which a BatchNorm over pooled values can be trained.
 IMAGES = 2
@@ -41,7 +41,7 @@ def try_run(cfg: Config, splits: tuple[str, ...], weights: str | Path | None = N
     """
     with tempfile.TemporaryDirectory(prefix='mmattn-check-') as folder:
         with mute():
-            runner = build_runner(_trial_config(cfg, folder), 'none', splits)
+            runner = build(_trial_config(cfg, folder), 'none', splits)
             if weights is not None:
                 load_weights(runner.model, weights)
         check_drawing(runner, check_built(runner, splits))

@@ -132,6 +132,6 @@ work_dir = '{folder}/work'
 
 def _config(folder: Path, text: str, changes: dict) -> Config:
     from mmattn.engine.launch import load_config
-    path = folder / 'config.py'
+    path = folder / f'{folder.name}.py'  # mmengine keeps the scope of a run by this name and the second of its start
     path.write_text(text)
     return load_config(path, {key.replace('__', '.'): value for key, value in changes.items()})
