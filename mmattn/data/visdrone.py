@@ -202,7 +202,7 @@ def _readable(split: Split, workers: int | None
             pairs.append((image, texts[image.stem]))
         else:
             split.findings.add(alone, str(image))
-    sizes = read_sizes([image for image, _ in pairs], f'{split.name}: image sizes', False, workers)
+    sizes = read_sizes([image for image, _ in pairs], f'{split.name}: image sizes', workers)
     for (image, text), size in zip(pairs, sizes, strict=True):
         if isinstance(size, OSError):
             split.findings.add(unread, f'{image}: {size}')
