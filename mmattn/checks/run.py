@@ -28,7 +28,7 @@ def check_run(cfg: Config, splits: tuple[str, ...], training: bool, launcher: st
     Args:
         cfg: Config of the run, with the options of the command line.
         splits: Splits that the run will read, any of 'train', 'val' and 'test'.
-        training: Whether the model will be initialised and trained.
+        training: Whether the model will be initialised and trained; ``train_cfg`` is there then.
         launcher: What started the processes: 'none', 'pytorch', 'slurm' or 'mpi'.
 
     Raises:

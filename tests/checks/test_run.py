@@ -62,7 +62,7 @@ REFUSED = {
     'classes of the splits in another order': (
         partial(detector, val_dataloader__dataset__metainfo__classes=('square', 'round')), ['order']),
     'evaluator without masks': (
-        partial(detector, val_evaluator__metric='segm'), ['val_evaluator cannot be computed', 'segm is not in results']),
+        partial(detector, val_evaluator__metric='segm'), ['val_evaluator cannot be computed', 'segm is not in']),
     'evaluator with too few numbers of proposals': (
         partial(detector, val_evaluator__proposal_nums=(300,)), ['val_evaluator cannot be computed', 'IndexError']),
     'evaluator of another library': (
