@@ -3,12 +3,12 @@ import sys
 
 try:
     from mmattn.checks.run import build, check_built, check_run
+    from mmattn.checks.trained import load_tested
     from mmattn.checks.trial import try_run
     from mmattn.engine import launch, preflight, settings
     from mmattn.engine.hooks import PrepareHook
     from mmattn.errors import UserError
     from mmattn.files import write_json
-    from mmattn.weights.loading import load_weights
 except ModuleNotFoundError as missing:
     print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
           '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
@@ -62,8 +62,9 @@ def main():
         print('the config, its data and the checkpoint are in place')
         return
     runner = build(cfg, args.launcher, ('test',))
-    # The runner loads it as well, but would only log what is missing of it, and test random weights.
-    load_weights(runner.model, args.checkpoint)
+    line = load_tested(runner, args.checkpoint)
+    if line and runner.rank == 0:
+        print(line)
     check_built(runner, ('test',))
     if not args.no_prepare:
         runner.register_hook(PrepareHook())

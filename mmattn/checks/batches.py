@@ -2,15 +2,17 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import torch
 from mmengine.dataset import InfiniteSampler
+from mmengine.dist import is_distributed
 from mmengine.model import is_model_wrapper
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
-from mmattn.engine.runner import ONE_VALUE, one_value_error
+from mmattn.engine.runner import ONE_VALUE, one_value_error, processes
 
 from .samples import batch_of
 from .unchanged import unchanged
@@ -46,7 +48,10 @@ def has_lone_image(loader: DataLoader) -> bool:
     size = loader.batch_size or getattr(loader.batch_sampler, 'batch_size', None)
     if size is None or size == 1:
         return size == 1
-    endless = isinstance(loader.sampler, InfiniteSampler)
     sampler = getattr(loader.batch_sampler, 'sampler', loader.sampler)
     drops = getattr(loader.batch_sampler, 'drop_last', loader.drop_last)
-    return not endless and not drops and hasattr(sampler, '__len__') and len(sampler) % size == 1
+    if drops or isinstance(sampler, InfiniteSampler) or not hasattr(sampler, '__len__'):
+        return False
+    # In a check before a launch script starts its processes, the sampler does not know of them yet.
+    share = 1 if is_distributed() else processes()
+    return math.ceil(len(sampler) / share) % size == 1

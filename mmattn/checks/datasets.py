@@ -65,7 +65,7 @@ def _difference(first: str, expected: tuple, split: str, classes: tuple) -> str:
     if sorted(map(str, classes)) == sorted(map(str, expected)):
         what = 'the same classes in another order, and predictions would get wrong names'
     else:
-        what = f'other classes ({_few(classes)}) than the {first} data set ({_few(expected)})'
+        what = f'other classes ({few(classes)}) than the {first} data set ({few(expected)})'
     place = next((i for i, (a, b) in enumerate(zip(expected, classes, strict=False)) if a != b),
                  min(len(expected), len(classes)))
     return (f'the {split} data set has {what}; the first difference is class {place}: '
@@ -77,7 +77,8 @@ def _name(classes: tuple, place: int) -> str:
     return repr(classes[place]) if place < len(classes) else 'none'
 
 
-def _few(classes: tuple, most: int = 4) -> str:
+def few(classes: tuple, most: int = 4) -> str:
+    """The first names of classes, for a message."""
     return ', '.join([*map(str, classes[:most]), *(['…'] if len(classes) > most else [])])
 
 

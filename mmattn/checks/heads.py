@@ -9,6 +9,8 @@ from torch import nn
 
 from mmattn.errors import UserError
 
+from .datasets import few
+
 # Parts whose number of classes is not that of the data's objects: proposals, regions of another annotation, tasks.
 OTHERS = ('rpn', 'semantic', 'task_heads', 'language_model', 'timm_model')
 
@@ -36,10 +38,9 @@ def check_heads(model: nn.Module, classes: dict[str, tuple], meta: dict[str, dic
         if wrong:
             key, number = wrong[0]
             settings = ' '.join(f'{_key(cfg, name)}.num_classes={len(names)}' for name, _ in wrong)
-            listed = ', '.join([*map(str, names[:4]), *(['…'] if len(names) > 4 else [])])
             raise UserError(f'{_key(cfg, key)}.num_classes is {number}, but the {split} data set has {len(names)} '
-                            f'class{"es" if len(names) > 1 else ""} ({listed}); set --cfg-options {settings}, or the '
-                            'metainfo.classes of the data sets')
+                            f'class{"es" if len(names) > 1 else ""} ({few(names)}); set --cfg-options {settings}, or '
+                            'the metainfo.classes of the data sets')
 
 
 def parts_with_classes(model: nn.Module) -> Iterator[tuple[str, int]]:

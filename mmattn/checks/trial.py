@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import copy
-import os
 import tempfile
 from itertools import islice
 from pathlib import Path
@@ -17,12 +16,12 @@ from torch.utils.data import BatchSampler, DataLoader
 from mmattn.engine.hooks.first import check_losses
 from mmattn.engine.hooks.schedule import beyond_schedule
 from mmattn.engine.quiet import mute
-from mmattn.engine.runner import train
+from mmattn.engine.runner import processes, train
 from mmattn.errors import UserError
-from mmattn.weights.loading import load_weights
 
 from .drawing import check_drawing
 from .run import build, check_built
+from .trained import load_tested
 
 # Images of the batch that is trained on: the fewest with which a BatchNorm over pooled values can be trained.
 IMAGES = 2
@@ -42,8 +41,9 @@ def try_run(cfg: Config, splits: tuple[str, ...], weights: str | Path | None = N
     with tempfile.TemporaryDirectory(prefix='mmattn-check-') as folder:
         with mute():
             runner = build(_trial_config(cfg, folder), 'none', splits)
-            if weights is not None:
-                load_weights(runner.model, weights)
+            line = None if weights is None else load_tested(runner, weights)
+        if line:
+            print(line)
         check_drawing(runner, check_built(runner, splits))
         if 'train' in splits:
             _train_once(runner)
@@ -162,7 +162,7 @@ class _Repeated:
 
 def _check_unused(names: list[str], cfg: Config) -> None:
     """Several processes wait for the gradients of all parameters, and stop where some get none."""
-    if int(os.environ.get('LOCAL_WORLD_SIZE', 1)) < 2:
+    if processes() < 2:
         return
     wrapper = cfg.get('model_wrapper_cfg') or {}
     if names and not (cfg.get('find_unused_parameters') or wrapper.get('find_unused_parameters')):

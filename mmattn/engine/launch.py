@@ -3,6 +3,7 @@ import argparse
 import importlib
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +23,9 @@ LAUNCHER_VARIABLES = {
     'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
     'mpi': ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK'),
 }
+
+# Seconds after which a process that fails says so itself: the launcher ends it earlier if the first one failed, too.
+ALONE_AFTER = 3
 
 ENVIRONMENT = f"""\
 Environment variables:
@@ -97,7 +101,12 @@ def run(main: Callable[[], None], interrupted: str = 'interrupted') -> None:
             raise
         line, status = (f'error: {error}', 2) if isinstance(error, UserError) else (interrupted, 130)
         # Once per machine, not once per process.
-        if all(os.environ.get(names[2], '0') == '0' for names in LAUNCHER_VARIABLES.values()):
+        others = [os.environ[names[2]] for names in LAUNCHER_VARIABLES.values()
+                  if os.environ.get(names[2], '0') != '0']
+        if others and isinstance(error, UserError):
+            time.sleep(ALONE_AFTER)
+            line = f'{line} (process {others[0]} of this machine)'
+        if not others or isinstance(error, UserError):
             print(line, file=sys.stderr)
         sys.exit(status)
 

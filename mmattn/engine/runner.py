@@ -41,15 +41,20 @@ class ChannelsLastRunner(Runner):
         return super().wrap_model(model_wrapper_cfg, model)
 
 
+def processes() -> int:
+    """Number of processes of the run: those that there are, or those for which a launch script has it checked."""
+    here = int(os.environ.get('LOCAL_WORLD_SIZE', 1)) * int(os.environ.get('NNODES', 1))
+    return int(os.environ.get('WORLD_SIZE', here))
+
+
 def check_sync_norms(model: nn.Module, cfg: Config) -> None:
     """Raises UserError if several processes without a GPU would share the statistics of a SyncBatchNorm.
 
     One process computes it as BatchNorm. The number of processes is that which a launch script has checked for, too.
     """
-    processes = int(os.environ.get('WORLD_SIZE', os.environ.get('LOCAL_WORLD_SIZE', 1)))
-    if processes > 1 and (cfg.get('sync_bn') is not None
+    if processes() > 1 and (cfg.get('sync_bn') is not None
                           or any(isinstance(module, nn.SyncBatchNorm) for module in model.modules())):
-        raise UserError(f"the model has SyncBatchNorm, which needs GPUs, and this run has {processes} processes and "
+        raise UserError(f"the model has SyncBatchNorm, which needs GPUs, and this run has {processes()} processes and "
                         "none; use norm_cfg=dict(type='BN') or dict(type='GN', num_groups=8), or run one process")
 
 

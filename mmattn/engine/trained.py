@@ -68,10 +68,10 @@ def load_trained(cfg: Config, checkpoint: str | Path, device: str = 'cpu', *, pr
     model.eval()
     if prepared and torch.device(device).type == 'cpu':
         model = prepare(model)
-    return Trained(model, _classes(content.get('meta') or {}))
+    return Trained(model, classes_of(content.get('meta') or {}))
 
 
-def _classes(meta: dict) -> tuple[str, ...] | None:
+def classes_of(meta: dict) -> tuple[str, ...] | None:
     """Class names by any of the keys under which mmdet and mmpretrain have kept them."""
     for place in (meta.get('dataset_meta') or {}, meta):
         found = place.get('classes', place.get('CLASSES'))

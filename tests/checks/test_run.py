@@ -8,6 +8,7 @@ import torch
 from mmengine.registry import MODELS
 from setups import CLASSES, classifier, detector, write_coco, write_folders
 
+from mmattn.checks.batches import has_lone_image
 from mmattn.checks.run import build, check_built, check_run
 from mmattn.checks.trial import try_run
 from mmattn.engine.runner import train
@@ -312,3 +313,16 @@ def test_a_right_run_passes_check_trains_and_evaluates(tmp_path, setup):
     assert not (tmp_path / 'work').exists()
     runner = run(cfg)
     assert runner.iter > 0
+
+
+@pytest.mark.parametrize('images, size, count, lone', [
+    (4, 2, 1, False), (3, 2, 1, True), (4, 1, 1, True), (6, 2, 2, True), (4, 2, 2, False), (5, 4, 4, False)])
+def test_batches_of_one_image_in_one_process_or_several(tmp_path, monkeypatch, images, size, count, lone):
+    write_folders(tmp_path, 'train', ('a',), images=images)
+    write_folders(tmp_path, 'train', ('b',), images=0)
+    cfg = classifier(tmp_path, train_dataloader__batch_size=size, train_dataloader__dataset__classes=['a', 'b'],
+                     train_dataloader__dataset__ann_file='list.txt')
+    (tmp_path / 'list.txt').write_text(''.join(f'a/{index}.png {index % 2}\n' for index in range(images)))
+    monkeypatch.setenv('LOCAL_WORLD_SIZE', str(count))
+    runner = build(cfg, 'none', ('train',))
+    assert has_lone_image(runner.train_dataloader) == lone
