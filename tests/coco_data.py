@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from PIL import Image
@@ -38,7 +39,7 @@ def sound() -> dict:
 def write(folder: Path, content: dict | str | bytes) -> Path:
     """Writes instances.json, and images of the names in it where there are none yet; returns the JSON file's path."""
     for name in ('a.png', 'b.png'):
-        if not (folder / 'images' / name).exists():
+        if not os.path.lexists(folder / 'images' / name):
             save_image(folder / 'images' / name)
     if isinstance(content, dict):
         content = json.dumps(content)
@@ -49,8 +50,8 @@ def write(folder: Path, content: dict | str | bytes) -> Path:
 
 def settings(folder: Path, *, masks: bool = True, **others) -> dict:
     """Settings of a CocoDataset that reads it."""
-    return dict(
+    return {**dict(
         type='CocoDataset', data_root=str(folder), ann_file='instances.json', data_prefix=dict(img='images/'),
         metainfo=dict(classes=CLASSES),
         pipeline=[dict(type='LoadImageFromFile'), dict(type='LoadAnnotations', with_bbox=True, with_mask=masks)],
-        **others)
+    ), **others}

@@ -12,7 +12,7 @@ from mmattn.data.check_coco import check_coco
 from mmattn.data.check_folders import check_folders, check_list
 from mmattn.data.class_names import MMDET_CLASSES
 from mmattn.data.images import EXTENSIONS
-from mmattn.data.pipeline import image_loader, mask_check
+from mmattn.data.pipeline import image_loader, mask_check, transforms_in
 from mmattn.data.readable import check_readable
 from mmattn.data.report import Report
 from mmattn.data.settings import settings_problems
@@ -167,7 +167,8 @@ def check_of(dataset: dict, *, evaluated: bool | None = None, segm: bool | None 
         segm: Whether it reads their masks; None: if it reads annotations and the pipeline loads masks.
     """
     kind = type_name(dataset)
-    if kind not in (*FOLDER_TYPES, *COCO_TYPES) or not reads_from_disk(dataset):
+    if kind not in (*FOLDER_TYPES, *COCO_TYPES) or not all(
+            map(reads_from_disk, (dataset, *transforms_in(dataset.get('pipeline'))))):
         return None
     problems = list(settings_problems(dataset, needs_img=kind in COCO_TYPES))
     if problems:

@@ -28,6 +28,7 @@ def decode_images(report: Report, paths: Sequence[Path], workers: int | None = N
     """
     there = [path for path in paths if _is_there(report, path, left_out)]
     if loader is None:
+        report.notes.append('images were not decoded: the pipeline has no LoadImageFromFile')
         return {}
     shapes = read_shapes(there, loader, workers, seconds)
     sizes, channels = {}, {}

@@ -4,7 +4,6 @@ from dataclasses import fields
 
 from mmattn.data.coco.masks import MaskCheck
 from mmattn.data.images import ImageLoader
-from mmattn.engine.paths import reads_from_disk
 from mmattn.engine.types import type_name
 
 
@@ -26,7 +25,7 @@ def transforms_in(pipeline: object) -> Iterator[dict]:
 
 
 def image_loader(dataset: dict) -> ImageLoader | None:
-    """How a dataset's pipeline decodes images; None if it does not by LoadImageFromFile, or not from this disk.
+    """How a dataset's pipeline decodes images; None if it has no LoadImageFromFile.
 
     Args:
         dataset: Settings of the dataset. One without a pipeline decodes by the defaults.
@@ -34,10 +33,7 @@ def image_loader(dataset: dict) -> ImageLoader | None:
     loaders = [each for each in transforms_in(dataset.get('pipeline')) if type_name(each) == 'LoadImageFromFile']
     if not loaders:
         return None if dataset.get('pipeline') else ImageLoader()
-    settings = loaders[0]
-    if not reads_from_disk(settings):
-        return None
-    return ImageLoader(**{each.name: settings[each.name] for each in fields(ImageLoader) if each.name in settings})
+    return ImageLoader(**{each.name: loaders[0][each.name] for each in fields(ImageLoader) if each.name in loaders[0]})
 
 
 def mask_check(dataset: dict, segm: bool | None = None) -> MaskCheck | None:

@@ -19,6 +19,8 @@ def settings_problems(dataset: dict, needs_img: bool) -> Iterator[str]:
                    "dict(type='ConcatDataset', datasets=[…])")
         elif value is not None and not isinstance(value, (str, os.PathLike)):
             yield f'{key} is no path, but {shown(value)}'
+    if isinstance(dataset.get('ann_file'), os.PathLike) and not os.path.isabs(dataset['ann_file']):
+        yield f'ann_file is {shown(dataset["ann_file"])}, which mmengine cannot join to data_root: write it as text'
     if needs_img and not dataset.get('ann_file'):
         yield 'ann_file is missing: give the path of the JSON file'
     yield from _prefix_problems(dataset, needs_img)

@@ -5,7 +5,7 @@ from mmattn.data.coco.boxes import check_box, check_crowd
 from mmattn.data.coco.images import Picture
 from mmattn.data.coco.masks import MaskCheck
 from mmattn.data.coco.values import nested
-from mmattn.data.findings import DOUBTFUL, LEFT_OUT
+from mmattn.data.findings import DOUBTFUL, LEFT_OUT, STOPS
 from mmattn.data.report import Report
 from mmattn.data.text import shown
 
@@ -91,11 +91,9 @@ def _other_kind(identifier: int | float | str) -> int | str | None:
 
 def _mask_is_usable(report: Report, entry: dict, picture: Picture, masks: MaskCheck | None, where: Where) -> bool:
     segmentation = entry.get('segmentation')
-    if masks is None:
-        if nested(segmentation, _LEVELS):
-            report.problems.add('masks nested too deeply', f'{where}: more than {_LEVELS} lists inside each other')
-        return True
-    problem = masks.problem(segmentation, entry['bbox'], picture.size)
+    problem = masks.problem(segmentation, entry['bbox'], picture.size) if masks else None
+    if (problem or not masks) and nested(segmentation, _LEVELS):
+        problem = 'masks nested too deeply', STOPS, f'more than {_LEVELS} lists inside each other'
     if problem is None:
         return True
     kind, effect, value = problem

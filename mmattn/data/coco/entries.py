@@ -53,13 +53,17 @@ def check_ids(report: Report, key: str, entries: Sequence[dict], evaluated: bool
     ids = [entry['id'] for entry in entries]
     for identifier, times in repeated(ids):
         report.problems.add(f'duplicated ids of {key}', f'{shown(identifier)}, {times} times')
-    texts = sum(type(each) is str for each in ids)
+    texts = [each for each in ids if type(each) is str]
     if texts and key == 'annotations':
-        report.problems.add('annotations with text for an id', f'{texts} of {len(ids)}: pycocotools takes numbers only',
-                            doubtful=not evaluated)
-    elif texts and texts < len(ids):
+        report.problems.add('annotations with text for an id', f'{len(texts)}, first {shown(texts[0])}: pycocotools '
+                            'takes numbers only', doubtful=not evaluated or all(map(str.isdecimal, texts)))
+    elif texts and len(texts) < len(ids):
         report.problems.add(f'ids of {key} that are text beside others that are numbers',
-                            f'{texts} of {len(ids)}: pycocotools cannot sort them', doubtful=not evaluated)
+                            f'{len(texts)} of {len(ids)}: pycocotools cannot sort them', doubtful=not evaluated)
+    fractions = [each for each in ids if type(each) is float and each % 1]
+    if fractions:
+        report.problems.add(f'ids of {key} that are no whole numbers', f'{len(fractions)}, first {fractions[0]}',
+                            doubtful=True)
     if key == 'annotations' and 0 in ids:
         report.problems.add('annotations with id 0', 'pycocotools takes 0 for "no match", so that '
                             'detections of this object count as wrong: number from 1', doubtful=not evaluated)

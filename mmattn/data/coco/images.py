@@ -59,7 +59,7 @@ def check_images(report: Report, entries: Sequence[dict], image_dir: Path, *, wo
 
 def _picture(report: Report, entry: dict, actual: Size | None) -> Picture:
     stated = (entry.get('width'), entry.get('height'))
-    if not all(is_number(length) and length > 0 for length in stated):
+    if not all(is_number(length) and length >= 1 for length in stated):
         if 'width' in entry and 'height' in entry:
             report.problems.add('image sizes that are no positive numbers',
                                 f'image {shown(entry["id"])}: {shown(stated[0])} x {shown(stated[1])}')

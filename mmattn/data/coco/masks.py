@@ -61,11 +61,13 @@ class MaskCheck:
             if extent is None:
                 return 'polygons with what is no finite number', STOPS, shown(polygon)
             extents.append(extent)
+        # pycocotools takes a first polygon of four numbers for a box, and fails on a shorter one.
+        fails = self.evaluated and not isinstance(polygons[0], dict) and len(polygons[0]) <= 4
         if not extents:
-            return self._unusable('masks without a polygon of three points', polygons)
+            return 'masks without a polygon of three points', STOPS if fails else LEFT_OUT, shown(polygons)
         if short:
-            return ('polygons with an odd count of numbers, or fewer than three points',
-                    STOPS if self.evaluated else DOUBTFUL, shown(short[0]))
+            return ('polygons with an odd count of numbers, or fewer than three points', STOPS if fails else DOUBTFUL,
+                    shown(short[0]))
         return _place(extents, polygons, box, size)
 
     def _encoded(self, mask: dict, size: Size | None) -> Problem | None:
@@ -105,6 +107,8 @@ def _extent(polygon: list | dict | str) -> Extent | None:
 def _place(extents: list[Extent], polygons: list, box: list, size: Size | None) -> Problem | None:
     lefts, tops, rights, bottoms = zip(*extents, strict=True)
     left, top, right, bottom = min(lefts), min(tops), max(rights), max(bottoms)
+    if left == right or top == bottom:
+        return 'masks without a pixel', DOUBTFUL, shown(polygons)
     if size is not None:
         width, height = size
         if left < -width or top < -height or right > 2 * width or bottom > 2 * height:
@@ -116,6 +120,4 @@ def _place(extents: list[Extent], polygons: list, box: list, size: Size | None) 
             return 'polygons that stick out of the image', DOUBTFUL, shown(polygons)
     if left >= box[0] + box[2] or right <= box[0] or top >= box[1] + box[3] or bottom <= box[1]:
         return 'masks wholly outside their box', STOPS, shown(polygons)
-    if left == right or top == bottom:
-        return 'masks without a pixel', DOUBTFUL, shown(polygons)
     return None
