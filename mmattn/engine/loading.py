@@ -68,7 +68,7 @@ class LoadingRunner(Runner):
     """
 
     _resuming = False
-    _said: frozenset[str] = frozenset()  # checkpoints of which was said what does not fit
+    loading_notes: tuple[str, ...] = ()  # what was said of checkpoints that do not fit whole
 
     def build_model(self, model: nn.Module | dict) -> nn.Module:
         with one_reader():  # for models that load another, their teacher
@@ -136,9 +136,10 @@ class LoadingRunner(Runner):
             raise UserError(f'{what} of the config ({misfit(model, state, differences)}); '
                             f'{_instead(source) if resuming else "name another checkpoint, or leave it out"}')
         lines = [*_what_is_left(model, state, differences, loaded), *(_what_starts_anew(content) if resuming else ())]
-        if lines and str(source) not in self._said:  # a run loads what was loaded when it was built
-            self.logger.warning(f"{'resume' if resuming else 'load_from'} {source}: {'; '.join(lines)}")
-        self._said |= {str(source)}
+        line = f"{'resume' if resuming else 'load_from'} {source}: {'; '.join(lines)}"
+        if lines and line not in self.loading_notes:  # a run loads what was loaded when it was built
+            self.logger.warning(line)
+            self.loading_notes += (line,)
         return differences
 
 
@@ -184,9 +185,9 @@ def _what_is_left(model: nn.Module, state: dict, differences: Mismatch, loaded: 
     if differences.missing:
         yield f'{len(differences.missing)} are not in it and stay as initialised: {first(differences.missing)}'
     if differences.reshaped:
-        shapes = [f'{key} {tuple(state[key].shape)}, here {tuple(own[key].shape)}'
-                  for key in differences.reshaped if key in state]
-        yield f'{len(differences.reshaped)} are of another shape and stay as initialised: {first(tuple(shapes))}'
+        shapes = tuple(f'{key} {tuple(state[key].shape)}, here {tuple(own[key].shape)}' if key in state else key
+                       for key in differences.reshaped)
+        yield f'{len(shapes)} are of another shape and stay as initialised: {first(shapes)}'
     if differences.unexpected:
         yield f'{len(differences.unexpected)} of it are unused: {first(differences.unexpected)}'
 

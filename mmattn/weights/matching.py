@@ -64,15 +64,19 @@ def fill(model: nn.Module, state: Mapping[str, Tensor]) -> Mismatch:
     Raises:
         UserError: The model cannot take a tensor for another reason than its name or shape.
     """
+    found = []
+    # called at the end, before shapes that differ are raised
+    handle = model.register_load_state_dict_post_hook(lambda _, keys: found.append(keys))
+    reshaped = ()
     try:
-        result = model.load_state_dict(state, strict=False)
+        model.load_state_dict(state, strict=False)
     except RuntimeError as error:  # after everything that fits was loaded
         reshaped = tuple(RESHAPED.findall(str(error)))
         if not reshaped:
             raise UserError(f'the weights cannot be loaded into {type(model).__name__}: {one_line(error)}') from error
-        differences = compare(state, model.state_dict())
-        return Mismatch(differences.missing, differences.unexpected, reshaped)
-    return Mismatch(tuple(result.missing_keys), tuple(result.unexpected_keys), ())
+    finally:
+        handle.remove()
+    return Mismatch(tuple(found[-1].missing_keys), tuple(found[-1].unexpected_keys), reshaped)
 
 
 def count_loaded(state: Mapping[str, Tensor], differences: Mismatch) -> int:

@@ -305,3 +305,41 @@ def test_a_training_with_averaged_weights_goes_on(tmp_path, said):
     runner.resume(str(checkpoint))
     # the file has the average as its weights, and the trained weights as its average
     assert torch.equal(runner.model.head.weight, content['ema_state_dict']['module.head.weight'])
+
+
+def test_a_model_that_renames_the_keys_of_others_is_filled_where_shapes_differ(tmp_path, said):
+    """As mmdet's semi-supervised detectors, which load those of plain ones, with another number of classes."""
+    @MODELS.register_module(name='StudentForTests', force=True)
+    class Student(BaseModel):
+        def __init__(self) -> None:
+            super().__init__()
+            self.student = Sum()
+
+        def _load_from_state_dict(self, state_dict, *args):
+            for key in [k for k in state_dict if not k.startswith('student.')]:
+                state_dict[f'student.{key}'] = state_dict.pop(key)
+            super()._load_from_state_dict(state_dict, *args)
+
+        def forward(self, inputs, mode):
+            return self.student(inputs, mode)
+
+    state = random_state(Sum(classes=5))
+    torch.save(state, tmp_path / 'x.pth')
+    cfg = config(tmp_path, model=dict(type='StudentForTests'), load_from=str(tmp_path / 'x.pth'))
+    model = build_runner(cfg, 'none', ('train',)).model
+    assert torch.equal(model.student.backbone.a.weight, state['backbone.a.weight'])
+    line, = said()
+    assert '2 are of another shape and stay as initialised: student.head.weight, student.head.bias' in line
+
+
+def test_keys_of_older_versions_are_left_alone_in_a_checkpoint_that_says_its_version(tmp_path):
+    """As mmdet's FCOS, which takes keys without a version for those of an early one."""
+    @MODELS.register_module(name='VersionForTests', force=True)
+    class Version(Sum):
+        def _load_from_state_dict(self, state_dict, prefix, local_metadata, *args):
+            assert local_metadata.get('version') == 1
+            super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
+
+    torch.save({'model': nn.DataParallel(Version()).state_dict()}, tmp_path / 'x.pth')
+    cfg = config(tmp_path, model=dict(type='VersionForTests'), load_from=str(tmp_path / 'x.pth'))
+    build_runner(cfg, 'none', ('train',)).load_or_resume()
