@@ -37,8 +37,8 @@ class Ones(Dataset):
 class Stock(BaseModule):
     """A backbone of another library, which loads what its `init_cfg` names by mmengine."""
 
-    def __init__(self, init_cfg: dict | None = None) -> None:
-        super().__init__(init_cfg)
+    def __init__(self, init_cfg: dict | None = None, by_class: bool = False) -> None:
+        super().__init__({**init_cfg, 'type': PretrainedInit} if by_class else init_cfg)
         self.a, self.norm = nn.Linear(4, 4), nn.BatchNorm1d(4)
 
 
@@ -129,10 +129,11 @@ def test_load_from_takes_every_form_that_the_check_reads(tmp_path, save, state, 
     assert holds(runner.model, state) and said() == []
 
 
-@pytest.mark.parametrize('kind', ['Pretrained', PretrainedInit], ids=['name', 'class'])
-def test_init_cfg_of_a_stock_module_takes_every_form_that_the_check_reads(tmp_path, save, state, kind):
-    init_cfg = dict(type=kind, checkpoint=save(state), prefix='backbone.')
-    cfg = config(tmp_path / 'run', model=dict(type='SumForTests', backbone=dict(init_cfg=init_cfg)))
+@pytest.mark.parametrize('by_class', [False, True], ids=['name', 'class'])  # as configs of pure Python have it
+def test_init_cfg_of_a_stock_module_takes_every_form_that_the_check_reads(tmp_path, save, state, by_class):
+    init_cfg = dict(type='Pretrained', checkpoint=save(state), prefix='backbone.')
+    backbone = dict(init_cfg=init_cfg, by_class=by_class)
+    cfg = config(tmp_path / 'run', model=dict(type='SumForTests', backbone=backbone))
     check_weights(cfg, training=True)
     model = build_runner(cfg, 'none', ('train',)).model
     assert holds(model.backbone, {k.removeprefix('backbone.'): v for k, v in state.items() if 'backbone' in k})

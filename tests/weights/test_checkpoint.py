@@ -364,6 +364,15 @@ def test_mmengines_checkpoints(tmp_path):
     torch.save(dict(meta=dict(epoch=1), state_dict=state, message_hub=dict(loss=history)), tmp_path / 'epoch_1.pth')
     assert same(read_state(tmp_path / 'epoch_1.pth'), state)
 
+def test_dictionaries_of_mmengines_configs_are_read_without_mmengine(save, monkeypatch):
+    config = pytest.importorskip('mmengine.config')
+    meta = config.ConfigDict(classes=('a', 'b'), nested=dict(b=[1, dict(c=2)]))
+    path = save(dict(meta=dict(dataset_meta=meta), state_dict=example(), hub=Calls(os.getcwd)))
+    monkeypatch.setitem(sys.modules, 'mmengine.config.config', None)
+    read = read_content(path)['meta']['dataset_meta']
+    assert read == dict(classes=('a', 'b'), nested=dict(b=[1, dict(c=2)])) and type(read) is not config.ConfigDict
+
+
 
 def test_reads_without_torch_load(tmp_path, monkeypatch):
     """The unpickler of ours alone reads what torch.load would."""
