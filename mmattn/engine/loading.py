@@ -20,7 +20,7 @@ from torch import nn
 from mmattn.errors import UserError, kind_and_text
 from mmattn.models.backbones import AttnResNet
 from mmattn.weights.loading import misfit, read_checkpoint, unwrapped
-from mmattn.weights.matching import HARMLESS, Mismatch, count_loaded, fill, first, renamed
+from mmattn.weights.matching import HARMLESS, Mismatch, count_loaded, fill, first, prefix_that_fits, renamed
 from mmattn.weights.pretrained import is_pretrained, load_pretrained
 
 # What mmengine's `resume` needs besides the weights, and what it silently goes on without.
@@ -134,7 +134,7 @@ class LoadingRunner(Runner):
                 f"load_from '{source}' does not fit the model" if loaded else \
                 f"load_from: nothing of '{source}' fits the model"
             raise UserError(f'{what} of the config ({misfit(model, state, differences)}); '
-                            f'{_instead(source) if resuming else "name another checkpoint, or leave it out"}')
+                            f'{_instead(source) if resuming else _otherwise(model, state, source)}')
         lines = [*_what_is_left(model, state, differences, loaded), *(_what_starts_anew(content) if resuming else ())]
         line = f"{'resume' if resuming else 'load_from'} {source}: {'; '.join(lines)}"
         if lines and line not in self.loading_notes:  # a run loads what was loaded when it was built
@@ -175,6 +175,15 @@ def _check_training_state(content: dict[str, Any], source: str | Path) -> None:
 def _instead(source: str | Path) -> str:
     return ('go on with the config and a checkpoint of one training, or start a new one from these weights: '
             f"--cfg-options load_from='{source}'")
+
+
+def _otherwise(model: nn.Module, state: dict, source: str | Path) -> str:
+    prefix, child, _ = prefix_that_fits(state, model.state_dict())
+    if not (prefix or child):
+        return 'name another checkpoint, or leave it out'
+    cut = f", prefix='{prefix}'" if prefix else ''
+    return (f"give model.{child}init_cfg=dict(type='Pretrained', checkpoint='{source}'{cut}) instead, or another "
+            'checkpoint')
 
 
 def _what_is_left(model: nn.Module, state: dict, differences: Mismatch, loaded: int) -> Iterator[str]:

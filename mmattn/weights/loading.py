@@ -107,19 +107,14 @@ def misfit(model: nn.Module, state: Mapping[str, Tensor], differences: Mismatch)
         parts.append(f'{len(differences.reshaped)} tensors have another shape, the first: size mismatch for {key}'
                      f'{shapes}')
     if differences.missing:
-        parts.append(f'it lacks {len(differences.missing)} of {len(own)} tensors, the first is '
+        parts.append(f'it lacks {len(differences.missing)} of {len(own)} tensors, the first: '
                      f'{first(differences.missing)}')
-    if differences.unexpected:
-        parts.append(f'{len(differences.unexpected)} of its {len(state)} tensors have no place in the model, the first '
-                     f'is {first(differences.unexpected)}')
-    return '; '.join(parts) + other_names(own, state)
-
-
-def other_names(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> str:
-    """With which prefix more of a state dict would fit a model; '' if with none."""
     prefix, child, count = prefix_that_fits(state, own)
-    if not (prefix or child):
-        return ''
-    cut = f" without the prefix '{prefix}' of their names" if prefix else ''
-    place = f" as weights of the model's '{child.rstrip('.')}'" if child else ''
-    return f'; {count} would fit{cut}{place}'
+    if prefix or child:
+        cut = f" without the prefix '{prefix}' of their names" if prefix else ''
+        place = f" as weights of the model's '{child.rstrip('.')}'" if child else ''
+        parts.append(f'{count} of its {len(state)} would fit{cut}{place}')
+    elif differences.unexpected:
+        parts.append(f'{len(differences.unexpected)} of its {len(state)} tensors have no place in the model, the '
+                     f'first: {first(differences.unexpected)}')
+    return '; '.join(parts)

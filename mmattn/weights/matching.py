@@ -157,8 +157,8 @@ def with_batch_counts(state: Mapping[str, Tensor], model: Mapping[str, Tensor]) 
 
 
 def first(keys: tuple[str, ...], most: int = 3) -> str:
-    """The first keys, and how many there are in all where there are more."""
-    return ', '.join(keys[:most]) + (f', … ({len(keys)} in all)' if len(keys) > most else '')
+    """The first keys, and whether there are more."""
+    return ', '.join((*keys[:most], *('…' for _ in keys[most:most + 1])))
 
 
 def outline(state: Mapping[str, Tensor]) -> str:

@@ -166,10 +166,11 @@ def test_init_cfg_of_a_stock_module_of_which_nothing_fits_is_an_error_with_the_p
 
 
 @pytest.mark.parametrize('change, message', [
-    (lambda s: {f'encoder_q.{k}': v for k, v in s.items()}, "9 would fit without the prefix 'encoder_q.'"),
+    (lambda s: {f'encoder_q.{k}': v for k, v in s.items()},
+     "9 of its 9 would fit without the prefix 'encoder_q.' of their names); give model.init_cfg=dict(type="),
     (lambda s: {k.removeprefix('backbone.'): v for k, v in s.items() if 'backbone' in k},
-     "7 would fit as weights of the model's 'backbone'"),
-    (lambda s: {'patch_embed.weight': torch.ones(3)}, 'it lacks 8 of 9 tensors, the first is backbone.a.weight, '),
+     "7 of its 7 would fit as weights of the model's 'backbone'); give model.backbone.init_cfg=dict(type="),
+    (lambda s: {'patch_embed.weight': torch.ones(3)}, 'it lacks 8 of 9 tensors, the first: backbone.a.weight, '),
 ])
 def test_load_from_of_which_nothing_fits_is_an_error_before_the_data_are_read(tmp_path, state, change, message):
     torch.save(change(state), tmp_path / 'x.pth')
@@ -252,13 +253,13 @@ def test_a_training_goes_on_from_compiled_weights(tmp_path, trained, said):
 
 
 @pytest.mark.parametrize('edit, message', [
-    (lambda c: c['state_dict'].pop('head.bias'), 'it lacks 1 of 9 tensors, the first is head.bias'),
+    (lambda c: c['state_dict'].pop('head.bias'), 'it lacks 1 of 9 tensors, the first: head.bias'),
     (lambda c: c['state_dict'].update({'head.bias': torch.ones(5)}),
      r'1 tensors have another shape, the first: size mismatch for head.bias: \(5,\) in the checkpoint, \(3,\)'),
-    (lambda c: c['state_dict'].update({'neck.weight': torch.ones(5)}), 'have no place in the model, the first is neck'),
+    (lambda c: c['state_dict'].update({'neck.weight': torch.ones(5)}), 'have no place in the model, the first: neck'),
     (lambda c: c.update(state_dict={'x.weight': torch.ones(1)}), 'it lacks 8 of 9 tensors'),
     (lambda c: c.update(state_dict={f'model.{k}': v for k, v in c['state_dict'].items()}),
-     "9 would fit without the prefix 'model.'"),
+     "9 of its 9 would fit without the prefix 'model.'"),
     (lambda c: c.pop('message_hub'), "weights without the state of a training.*'message_hub'"),
     (lambda c: c.pop('meta'), "weights without the state of a training.*'meta'"),
     (lambda c: c['meta'].pop('iter'), "weights without the state of a training.*'iter'"),

@@ -304,7 +304,7 @@ def test_the_prefix_of_weights_of_the_authors_is_found(convert, config, options)
 
 def test_a_prefix_of_nothing_is_refused(convert):
     text = refuse(convert(DETECTOR, sda_weights(), '--prefix', 'encoder.'))
-    assert "no key in" in text and "begins with 'encoder.'; they begin with conv1., bn1., stage1., … (8 in all)" in text
+    assert "no key in" in text and "begins with 'encoder.'; they begin with conv1., bn1., stage1., …" in text
 
 
 def test_the_prefix_is_named_on_the_way_back_too(convert):

@@ -404,13 +404,13 @@ def test_a_trained_network_is_loaded(save, wrap):
 
 
 @pytest.mark.parametrize('state, said', [
-    ({'0.weight': torch.ones(4, 2)}, 'it lacks 7 of 9 tensors, the first is 0.bias'),
+    ({'0.weight': torch.ones(4, 2)}, 'it lacks 7 of 9 tensors, the first: 0.bias'),
     (network(5).state_dict(), '2 tensors have another shape, the first: size mismatch for 2.weight'),
     ({'other': torch.ones(1)}, 'it lacks 8 of 9 tensors'),
     ({'state_dict': None}, 'holds no weights'),
     ([1, 2], 'holds no weights'),
     ({f'model.{k}': v for k, v in network().state_dict().items()},
-     "the first is 0.weight, 0.bias, 1.weight, … .*; 9 would fit without the prefix 'model.' of their names"),
+     "the first: 0.weight, 0.bias, 1.weight, …; 9 of its 9 would fit without the prefix 'model.' of their names"),
 ])
 def test_a_network_is_loaded_whole_or_refused(save, state, said):
     with pytest.raises(UserError, match=said) as error:
