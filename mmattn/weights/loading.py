@@ -3,9 +3,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import torch
 from mmengine.logging import print_log
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import CheckpointLoader
@@ -34,6 +37,8 @@ def read_checkpoint(checkpoint: str | Path, map_location: str | Callable = 'cpu'
         FileNotFoundError: There is no such file.
     """
     try:
+        if _is_safetensors_address(str(checkpoint)):
+            return read_content(_downloaded(str(checkpoint)))
         if '://' in str(checkpoint):
             return with_weights(_read_by_mmengine(checkpoint, map_location), checkpoint)
         path = Path(checkpoint).expanduser()
@@ -53,6 +58,21 @@ def read_checkpoint(checkpoint: str | Path, map_location: str | Callable = 'cpu'
 
 def _read_by_mmengine(checkpoint: str | Path, map_location: str | Callable) -> Any:
     return CheckpointLoader.load_checkpoint(str(checkpoint), map_location, logger='silent')
+
+
+def _is_safetensors_address(address: str) -> bool:
+    parts = urlsplit(address)
+    return parts.scheme in ('http', 'https') and parts.path.endswith('.safetensors')
+
+
+def _downloaded(address: str) -> Path:
+    """A file of the web, which mmengine's loader would take for one of torch, in torch's folder for such files."""
+    name = f'{sha256(address.encode()).hexdigest()[:8]}-{Path(urlsplit(address).path).name}'  # many are called alike
+    path = Path(torch.hub.get_dir(), 'checkpoints', name)
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(address, str(path), progress=False)
+    return path
 
 
 def unwrapped(model: nn.Module) -> nn.Module:

@@ -19,6 +19,7 @@ from torch.utils.data import Dataset
 from mmattn.engine.loading import one_reader
 from mmattn.engine.preflight import check_weights
 from mmattn.engine.runner import build_runner
+from mmattn.engine.trained import load_trained
 from mmattn.errors import UserError
 
 pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason='for a machine without a GPU')
@@ -142,6 +143,11 @@ def test_init_cfg_of_a_stock_module_takes_every_form_that_the_check_reads(tmp_pa
 def test_a_model_that_loads_another_while_it_is_built(tmp_path, save, state):
     model = dict(type='SumForTests', teacher=save(state))
     assert holds(build_runner(config(tmp_path / 'run', model=model), 'none', ('train',)).model, state)
+
+
+def test_tools_that_test_or_show_a_model_load_every_form_that_the_check_reads(save, state):
+    cfg = Config(dict(model=dict(type='SumForTests'), default_scope='mmengine'))
+    assert holds(load_trained(cfg, save(state)).model, state)
 
 
 def test_mmengine_reads_as_before_afterwards(tmp_path):

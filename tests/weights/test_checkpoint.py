@@ -445,3 +445,20 @@ def test_nothing_in_a_file_is_executed_where_a_network_is_loaded(save, tmp_path)
     content = {'state_dict': network().state_dict(), 'hook': Calls(os.system, f'touch {tmp_path / "marker"}')}
     load_weights(network(), save(content))
     assert not (tmp_path / 'marker').exists()
+
+
+def test_a_safetensors_file_of_the_web_is_downloaded_once(tmp_path, monkeypatch):
+    state = network().state_dict()
+    addresses = []
+
+    def download(address, path, progress):
+        addresses.append(address)
+        safetensors.torch.save_file(state, path)
+
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
+    monkeypatch.setattr(torch.hub, 'download_url_to_file', download)
+    for name in ('a', 'b', 'a'):
+        model = network()
+        load_weights(model, f'https://example.org/{name}/model.safetensors?download=true')
+        assert same(model.state_dict(), state)
+    assert [address.split('/')[3] for address in addresses] == ['a', 'b']
