@@ -149,7 +149,7 @@ def _name_pretrained(module: nn.Module) -> None:
     if not is_pretrained(init_cfg):
         return
     cfgs = [init_cfg] if isinstance(init_cfg, dict) else init_cfg
-    module.init_cfg = [{**cfg, 'type': 'Pretrained'} if cfg['type'] is PretrainedInit else cfg for cfg in cfgs]
+    module.init_cfg = [{**cfg, 'type': 'Pretrained'} if cfg.get('type') is PretrainedInit else cfg for cfg in cfgs]
     if isinstance(init_cfg, dict):
         module.init_cfg, = module.init_cfg
 

@@ -107,8 +107,9 @@ def load_pretrained(
 def _split(init_cfg: dict | list[dict] | None) -> tuple[list[dict], list[dict]]:
     """The entries of an init_cfg that name no checkpoint, and those that do."""
     cfgs = [init_cfg] if isinstance(init_cfg, dict) else list(init_cfg or ())
-    named = [cfg['type'] if isinstance(cfg['type'], str) else cfg['type'].__name__ for cfg in cfgs]
-    pretrained = [name in ('Pretrained', 'PretrainedInit') for name in named]
+    # a class in configs of pure Python
+    names = [getattr(cfg.get('type'), '__name__', cfg.get('type')) for cfg in cfgs]
+    pretrained = [name in ('Pretrained', 'PretrainedInit') for name in names]
     return ([cfg for cfg, yes in zip(cfgs, pretrained) if not yes], [cfg for cfg, yes in zip(cfgs, pretrained) if yes])
 
 
