@@ -17,12 +17,13 @@ from mmattn.errors import UserError
 from .failures import SHOWN, cannot_be_built, cause, key_of
 from .hooks import FirstIterationHook, ScheduleHook
 from .launch import LAUNCHER_VARIABLES, register_modules
+from .loading import LoadingRunner
 
 # What torch says where BatchNorm would have to take its statistics from one value.
 ONE_VALUE = 'Expected more than 1 value per channel when training'
 
 
-class ChannelsLastRunner(Runner):
+class ChannelsLastRunner(LoadingRunner):
     """mmengine's runner, whose model has its convolutions channels last on a CPU, where they are faster so.
 
     Torch's convolutions on a CPU work channels last; a model in the default format has every feature map rewritten

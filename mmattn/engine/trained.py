@@ -73,8 +73,8 @@ def load_trained(cfg: Config, checkpoint: str | Path, device: str = 'cpu', *, pr
 
 def classes_of(meta: dict) -> tuple[str, ...] | None:
     """Class names by any of the keys under which mmdet and mmpretrain have kept them."""
-    for place in (meta.get('dataset_meta') or {}, meta):
-        found = place.get('classes', place.get('CLASSES'))
+    for place in (meta.get('dataset_meta'), meta):
+        found = place.get('classes', place.get('CLASSES')) if isinstance(place, dict) else None
         if found is not None:
             return tuple(found)
     return None
