@@ -94,6 +94,9 @@ def as_text(size: Complexity, stages: bool) -> str:
         for slot in size.slots:
             add(slot.slot, slot.parameters, '', slot.multiply_adds)
             lines[-1] += f'  {slot.modules}'
+    if size.uncounted:
+        parts = ', '.join(f'{part.name} ({part.parameters:,} parameters)' for part in size.uncounted)
+        lines.append(f'Not in the MACs, as a forward pass for this computes nothing with it: {parts}.')
     return '\n'.join([*lines, f'Counted: {RULE}.'])
 
 

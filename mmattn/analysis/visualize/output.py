@@ -1,7 +1,6 @@
 """Output of `visualize`: a folder with pictures, the numbers behind them, and a page that shows them."""
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from PIL import Image
 
 from mmattn.analysis.charts import save_png
 from mmattn.analysis.page import Cell, Page, Picture, Section, Table, TableRow, write_page
-from mmattn.files import atomic_path, write_json
+from mmattn.files import csv_text, write_json, write_text
 
 from . import figures
 from .attention import Reading
@@ -154,8 +153,7 @@ class PictureFolder:
             return Picture(title, caption, file=file, size=picture.size)
 
     def _write_csv(self, file: str, header: Sequence[str], rows: Iterable[Sequence]) -> None:
-        with atomic_path(self.folder / file) as temporary, open(temporary, 'w', newline='', encoding='utf-8') as stream:
-            csv.writer(stream).writerows([header, *rows])
+        write_text(csv_text([header, *rows]), self.folder / file)
 
 
 def _as_dict(kind: str, reading: Reading) -> dict:

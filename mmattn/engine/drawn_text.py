@@ -1,0 +1,127 @@
+"""Text in pictures: class names in any script, with fonts that have its letters, or transliterated.
+
+Pages have no such trouble, as a browser looks for fonts itself.
+"""
+from __future__ import annotations
+
+import sys
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+
+import matplotlib
+from matplotlib import font_manager
+
+try:
+    from anyascii import anyascii
+except ModuleNotFoundError:
+    anyascii = None
+
+FAMILY = 'DejaVu Sans'  # which comes with matplotlib
+LENGTH = 60
+_said: set[str] = set()
+
+
+def drawable(text: str, families: Iterable[str] = ()) -> str:
+    """A text in one line of letters that a picture can show.
+
+    Args:
+        text: Any text. Letters that neither DejaVu Sans nor the other fonts have are transliterated, which a line on
+            stderr says; what is longer than :data:`LENGTH` letters is cut.
+        families: Further fonts in which the text will be drawn, as of :func:`families_for`.
+    """
+    text = _one_line(text)
+    known = _letters(FAMILY).union(*map(_letters, families))
+    if _shaped(text) and not _can_shape():
+        shown = ''.join(_transliterated(letter) for letter in text)
+    else:
+        shown = ''.join(letter if ord(letter) in known else _transliterated(letter) for letter in text)
+    if shown != text and text not in _said:
+        if not _said:
+            print(f"note: no font for all letters of '{text}', so pictures show '{shown}'; install one, for instance "
+                  'with: apt-get install fonts-noto', file=sys.stderr)
+        _said.add(text)
+    return shown
+
+
+@lru_cache(maxsize=1024)
+def families_for(text: str) -> tuple[str, ...]:
+    """DejaVu Sans, and of the installed fonts as few as have the other letters of a text, for matplotlib's fallback."""
+    found, missing = [FAMILY], _missing(text)
+    for family in _installed() if missing else ():
+        has = missing & _letters(family)
+        if has:
+            found.append(family)
+            missing -= has
+    return tuple(found)
+
+
+@lru_cache(maxsize=1024)
+def font_for(text: str) -> str:
+    """Path of the font for a text that is drawn in one font, as Pillow does: DejaVu Sans if none has all letters."""
+    if _missing(text):
+        whole = {ord(letter) for letter in _one_line(text)}
+        for family in _installed():
+            if whole <= _letters(family):
+                return _path(family)
+    return _path(FAMILY)
+
+
+def drawn(text: str) -> dict[str, object]:
+    """A text for matplotlib, as the arguments `text` and `family` of an artist."""
+    families = families_for(text)
+    return dict(text=drawable(text, families), family=list(families))
+
+
+def _one_line(text: str) -> str:
+    text = unicodedata.normalize('NFC', ' '.join(str(text).split()))
+    text = ''.join(letter if unicodedata.category(letter)[0] != 'C' else '\N{REPLACEMENT CHARACTER}'
+                   for letter in text)
+    return text if len(text) <= LENGTH else f'{text[:LENGTH - 1]}…'
+
+
+def _missing(text: str) -> set[int]:
+    return {ord(letter) for letter in _one_line(text)} - _letters(FAMILY)
+
+
+def _shaped(text: str) -> bool:
+    """Whether letters change with their neighbours or run from right to left."""
+    return any(unicodedata.bidirectional(letter) in ('R', 'AL') or unicodedata.category(letter) in ('Mn', 'Mc')
+               for letter in text)
+
+
+def _can_shape() -> bool:
+    return tuple(map(int, matplotlib.__version__.split('.')[:2])) >= (3, 11)
+
+
+def _transliterated(letter: str) -> str:
+    if letter.isascii():
+        return letter
+    known = anyascii(letter) if anyascii is not None else ''.join(
+        part for part in unicodedata.normalize('NFKD', letter) if part.isascii())
+    return known or ('' if unicodedata.combining(letter) else f'U+{ord(letter):04X} ')
+
+
+@lru_cache
+def _installed() -> tuple[str, ...]:
+    """Families of the upright fonts that are installed, plain ones first."""
+    names = {entry.name for entry in font_manager.fontManager.ttflist
+             if entry.style == 'normal' and not entry.name.startswith(('DejaVu', 'STIX', 'cm', 'Last Resort'))
+             and 'Emoji' not in entry.name}
+    return tuple(sorted(names, key=lambda name: ('Sans' not in name, len(name), name)))
+
+
+@lru_cache
+def _letters(family: str) -> frozenset[int]:
+    try:
+        return frozenset(font_manager.get_font(_path(family)).get_charmap())
+    except (OSError, RuntimeError, ValueError):  # a damaged font
+        return frozenset()
+
+
+@lru_cache
+def _path(family: str) -> str:
+    if family == FAMILY:
+        return str(Path(matplotlib.get_data_path()) / 'fonts' / 'ttf' / 'DejaVuSans.ttf')
+    return str(font_manager.findfont(font_manager.FontProperties(family=family), fallback_to_default=False))
