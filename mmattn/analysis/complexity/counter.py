@@ -40,7 +40,8 @@ class MultiplyAdds:
 
     Attributes:
         total: MACs of everything.
-        modules: MACs of each of `modules`, everything inside it included; 0 where it did not run.
+        modules: MACs of each of `modules`, of everything inside it, too, but not of other modules that it calls; 0
+            where it did not run.
         ran: Names of the `modules` that ran, or of which a module inside did.
         running: Names of the `modules` that have begun to run and not ended, outermost first: after an error, where it
             was raised.
@@ -60,6 +61,11 @@ class MultiplyAdds:
         self.running: list[str] = []
         self.used: set[int] = set()
         self._watched = dict(modules or {})
+        # By the name of each module, those to which its MACs count: itself, and those that it is inside of.
+        self._outer = {name: [other for other, outer in self._watched.items()
+                              if any(inner is module for inner in outer.modules())]
+                       for name, module in self._watched.items()}
+        self._shared = 0  # of the total, what the modules got
         self._counter = FlopCounterMode(display=False, custom_mapping=MISSING)
         self._parameters = _UsedParameters(self.used)
         self._no_grad = torch.no_grad()
@@ -79,12 +85,12 @@ class MultiplyAdds:
 
     def _watch(self, name: str, module: nn.Module) -> None:
         """By the modules inside too: mmdet calls the forward of many a module, which goes around its hooks."""
-        depth = begin = 0
+        depth = 0
 
         def start(*_) -> None:
-            nonlocal depth, begin
+            nonlocal depth
             if depth == 0:
-                begin = self.total
+                self._share()
                 self.ran.add(name)
                 self.running.append(name)
             depth += 1
@@ -93,11 +99,18 @@ class MultiplyAdds:
             nonlocal depth
             depth -= 1
             if depth == 0:
-                self.modules[name] += self.total - begin
+                self._share()
                 self.running.remove(name)
 
         for inner in module.modules():
             self._handles += [inner.register_forward_pre_hook(start), inner.register_forward_hook(stop)]
+
+    def _share(self) -> None:
+        """Gives what was counted since the last call to the module that ran."""
+        total = self.total
+        for name in self._outer[self.running[-1]] if self.running else ():
+            self.modules[name] += total - self._shared
+        self._shared = total
 
     def __exit__(self, *exception) -> None:
         self._counter.__exit__(*exception)

@@ -58,7 +58,8 @@ class ForwardPass:
         Raises:
             UserError: The network does not run; the message begins with the part.
         """
-        with silent(), use_faster(False), _formulas_of_torch(), MultiplyAdds(self._watched) as count:
+        with (silent(), use_faster(False), _formulas_of_torch(), _fixed(self.model),
+              MultiplyAdds(self._watched) as count):
             try:
                 yield
             except Exception as error:
@@ -83,16 +84,16 @@ def run_forward(cfg: Config, shape: tuple[int, int]) -> ForwardPass:
     Raises:
         UserError: The network cannot be built, or does not run on such an image.
     """
-    where = f'of {cfg.filename} does not run on an image of {shape[0]} x {shape[1]}'
-    try:
-        return _run(networks.build(cfg.model, cfg), shape, 'meta')
-    except _NeedsValues:
+    for device in ('meta', 'cpu'):
+        model = networks.build(cfg.model, cfg, device)
         try:
-            return _run(networks.build(cfg.model, cfg, 'cpu'), shape, 'cpu')
+            return _run(model, shape, device)
         except UserError as error:
-            raise UserError(_placed(error, where)) from error
-    except UserError as error:
-        raise UserError(_placed(error, where)) from error
+            if device == 'cpu' or not _lacks_values(error.__cause__):
+                part, _, reason = str(error).partition(': ')
+                raise UserError(f'{part} of {cfg.filename} does not run on an image of {shape[0]} x {shape[1]}: '
+                                f'{reason}') from error
+    raise AssertionError  # never reached
 
 
 def parts_of(model: nn.Module) -> dict[str, nn.Module]:
@@ -109,24 +110,19 @@ def parts_of(model: nn.Module) -> dict[str, nn.Module]:
     return parts
 
 
-class _NeedsValues(Exception):
-    """A network that does not run on the 'meta' device."""
-
-
 def _run(model: nn.Module, shape: tuple[int, int], device: str) -> ForwardPass:
     found = ForwardPass(model)
     image = networks.image(model.backbone, shape, device)
     samples = _samples(shape) if networks.is_detector(model) else None
-    try:
-        if getattr(model, 'roi_head', None) is None:
-            with found.counting():
-                model(image, samples, mode='tensor')
+    if getattr(model, 'roi_head', None) is not None:
+        _run_two_stage(found, image, samples)
+        return found
+    with found.counting():
+        if hasattr(model, 'bbox_head') and hasattr(model, 'mask_head'):
+            # Their mask head (CondInst, YOLACT) runs on what was detected: nothing to count without an image.
+            model.bbox_head(model.extract_feat(image))
         else:
-            _run_two_stage(found, image, samples)
-    except UserError as error:
-        if device == 'meta' and _lacks_values(error.__cause__):
-            raise _NeedsValues from error
-        raise
+            model(image, samples, mode='tensor')
     return found
 
 
@@ -136,7 +132,7 @@ def _run_two_stage(found: ForwardPass, image: Tensor, samples: list) -> None:
     mmdet's own forward takes the regions that the RPN proposes, whose number depends on its weights.
     """
     model = found.model
-    _leave_out_roi_align(model.roi_head)
+    _leave_out_what_is_not_counted(model.roi_head)
     rpn = getattr(model, 'rpn_head', None)
     learned = hasattr(rpn, 'num_proposals')
     with found.counting():
@@ -160,8 +156,8 @@ def _is_of_masks(name: str) -> bool:
     return name.startswith('roi_head.mask')
 
 
-def _leave_out_roi_align(roi_head: nn.Module) -> None:
-    """Has the extractors return crops at once: their operator is not counted, and has no kernel on 'meta'."""
+def _leave_out_what_is_not_counted(roi_head: nn.Module) -> None:
+    """RoIAlign, which has no kernel on 'meta', and what makes masks and boxes of the heads' outputs."""
     def crops_of(extractor: nn.Module) -> Callable:
         size = extractor.roi_layers[0].output_size
         return lambda features, rois, *_, **__: features[0].new_zeros(len(rois), extractor.out_channels, *size)
@@ -169,6 +165,8 @@ def _leave_out_roi_align(roi_head: nn.Module) -> None:
     for module in roi_head.modules():
         if hasattr(module, 'roi_layers'):
             module.forward = crops_of(module)
+        if hasattr(module, 'predict_by_feat'):
+            module.predict_by_feat = lambda *_, **__: []
 
 
 def _regions(count: int, image: Tensor):
@@ -184,13 +182,21 @@ def _samples(shape: tuple[int, int]) -> list:
         img_id=0, img_shape=shape, ori_shape=shape, pad_shape=shape, batch_input_shape=shape, scale_factor=(1.0, 1.0)))]
 
 
+@contextmanager
+def _fixed(model: nn.Module) -> Iterator[None]:
+    """Has no parameter ask for gradients: FlopCounterMode fails where a module is called with one that does."""
+    learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    for parameter in learned:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in learned:
+            parameter.requires_grad_(True)
+
+
 def _lacks_values(error: BaseException | None) -> bool:
     return isinstance(error, NotImplementedError) or 'meta' in str(error).lower()
-
-
-def _placed(error: UserError, where: str) -> str:
-    part, _, reason = str(error).partition(': ')
-    return f'{part} {where}: {reason}'
 
 
 @contextmanager

@@ -5,6 +5,7 @@ A detector at 800 x 1280 takes a moment and no memory there, and no checkpoint i
 from __future__ import annotations
 
 import inspect
+from copy import deepcopy
 
 import mmattn  # noqa: F401  isort: skip  before mmdet and mmpretrain
 import torch
@@ -29,10 +30,10 @@ def build(model: dict, cfg: Config, device: str = 'meta') -> nn.Module:
     with quiet(), DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmengine'):
         try:
             with torch.device(device):
-                network = MODELS.build(model)
+                network = MODELS.build(deepcopy(model))  # some constructors change their arguments
         except Exception:  # noqa: BLE001  a constructor may read values, which 'meta' tensors lack
             try:
-                network = MODELS.build(model).to(device)
+                network = MODELS.build(deepcopy(model)).to(device)
             except Exception as e:  # noqa: BLE001
                 raise UserError(f'the model of {cfg.filename} cannot be built: {kind_and_text(e)}') from e
         network.eval()  # whose result is None in some of mmdet's and mmpretrain's backbones
