@@ -1,6 +1,7 @@
 """Predictions of a training's last checkpoint on its validation images, kept in its work folder; and their latency."""
 from __future__ import annotations
 
+import copy
 import hashlib
 import itertools
 import json
@@ -103,6 +104,7 @@ def predict(cfg: Config, checkpoint: Path, device: str, prepared: bool = True) -
         UserError: Data or library are missing, the checkpoint is damaged, or the task is another.
     """
     path = cache_path(cfg, checkpoint)
+    cfg = copy.deepcopy(cfg)  # which registering its library completes
     loader = validation_images(cfg)
     model = load_trained(cfg, checkpoint, device, prepared=prepared).model
     batches = _run(model, loader)
@@ -251,12 +253,12 @@ def _answers(batches: Iterable, settings: dict) -> dict:
 def _rank(scores: Tensor, label: int, settings: dict) -> int:
     """The place of a class among the scores, from 0 on; the number of classes if no accuracy counts it as found.
 
-    Of equal scores those come first that mmpretrain's Accuracy takes first; NaN, and what is not above its threshold,
-    counts as wrong.
+    Of equal scores, and of NaN, those come first that mmpretrain's Accuracy takes first; what is not above its
+    threshold counts as wrong.
     """
     limits, thresholds = settings.get('topk', (1, )), settings.get('thrs', 0.0)
     threshold = thresholds[0] if isinstance(thresholds, (list, tuple)) else thresholds
-    if not scores[label] > (float('-inf') if threshold is None else threshold):
+    if threshold is not None and not scores[label] > threshold:
         return scores.numel()
     most = min(scores.numel(), limits if isinstance(limits, int) else max(limits))
     best = scores.topk(most).indices.tolist()
