@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -49,6 +50,7 @@ class Outputs:
                                 f"as NAME.bbox.json and NAME.segm.json, not '{path}'")
             preflight.check_output(path)
         self._figures: dict[str, object] = {}
+        self._notes: list[str] = []
 
     def attach(self, runner: Runner) -> None:
         """Has a runner that will test keep what the files need.
@@ -94,6 +96,7 @@ class Outputs:
                 raise UserError(f"the metrics cannot be written to '{path}' ({one_line(error)}); they are above"
                                 ) from error
             print(f'metrics written to {path}' + ('' if content else ', which are none: nothing was detected'))
+        print(*self._notes, sep='\n', end='\n' if self._notes else '')
         for path in (*self.pickles, *self.coco.values()):
             print(f'predictions written to {path}')
 
@@ -109,14 +112,20 @@ class Outputs:
             found = {}
             for evaluation in evaluations:
                 found.update(figures_of(evaluation))
-                if evaluation.params.useCats:
-                    found.update({name: value for name, value in class_precisions(evaluation).items()
-                                  if name in rounded})
+                if evaluation.params.useCats and metric.classwise:
+                    found.update(class_precisions(evaluation))
+            if any(_unlike(found.get(name, value), value) for name, value in rounded.items() if name.endswith('_precision')):
+                self._notes.append("note: the log has the classes' figures under wrong names, as the categories of the "
+                                   'annotations are not in the order of their ids; they are right in the file')
             prefix = f'{metric.prefix}/' if metric.prefix else ''
             self._figures.update({f'{prefix}{name}': value for name, value in found.items()})
             return rounded
 
         metric.compute_metrics = computing
+
+
+def _unlike(exact: float, rounded: float) -> bool:
+    return math.isnan(exact) != math.isnan(rounded) or abs(exact - rounded) > 1e-3
 
 
 def _categories(dataset) -> list[int]:
