@@ -68,6 +68,24 @@ def plain(value: object) -> object:
     return str(value)
 
 
+def unique_names(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
+    """Names for files, of which no two are alike, by a number behind those that come again.
+
+    Args:
+        names: Names as wished for, in order; two that differ in small and large letters only count as alike, as they
+            do to some file systems.
+        taken: Names that none may get.
+    """
+    used, found = {name.lower() for name in taken}, []
+    for name in names:
+        number, unique = 2, name
+        while unique.lower() in used:
+            unique, number = f'{name}-{number}', number + 1
+        used.add(unique.lower())
+        found.append(unique)
+    return found
+
+
 def csv_text(rows: Iterable[Sequence]) -> str:
     """Rows as CSV, of which spreadsheets take no text for a formula.
 

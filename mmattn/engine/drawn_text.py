@@ -7,11 +7,9 @@ from __future__ import annotations
 import sys
 import unicodedata
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-
-import matplotlib
-from matplotlib import font_manager
 
 try:
     from anyascii import anyascii
@@ -45,6 +43,11 @@ def drawable(text: str, families: Iterable[str] = ()) -> str:
     return shown
 
 
+def without_formulas(text: str) -> str:
+    """The same text for matplotlib, which else takes what is between two dollar signs for a formula."""
+    return text.replace('$', r'\$')
+
+
 @lru_cache(maxsize=1024)
 def families_for(text: str) -> tuple[str, ...]:
     """DejaVu Sans, and of the installed fonts as few as have the other letters of a text, for matplotlib's fallback."""
@@ -68,12 +71,6 @@ def font_for(text: str) -> str:
     return _path(FAMILY)
 
 
-def drawn(text: str) -> dict[str, object]:
-    """A text for matplotlib, as the arguments `text` and `family` of an artist."""
-    families = families_for(text)
-    return dict(text=drawable(text, families), family=list(families))
-
-
 def _one_line(text: str) -> str:
     text = unicodedata.normalize('NFC', ' '.join(str(text).split()))
     text = ''.join(letter if unicodedata.category(letter)[0] != 'C' else '\N{REPLACEMENT CHARACTER}'
@@ -92,6 +89,7 @@ def _shaped(text: str) -> bool:
 
 
 def _can_shape() -> bool:
+    import matplotlib
     return tuple(map(int, matplotlib.__version__.split('.')[:2])) >= (3, 11)
 
 
@@ -106,7 +104,12 @@ def _transliterated(letter: str) -> str:
 @lru_cache
 def _installed() -> tuple[str, ...]:
     """Families of the upright fonts that are installed, plain ones first."""
-    names = {entry.name for entry in font_manager.fontManager.ttflist
+    from matplotlib.font_manager import findSystemFonts, fontManager
+    known = {entry.fname for entry in fontManager.ttflist}
+    for path in sorted(set(findSystemFonts()) - known):  # installed since matplotlib made its list
+        with suppress(OSError, RuntimeError, ValueError):  # a damaged font
+            fontManager.addfont(path)
+    names = {entry.name for entry in fontManager.ttflist
              if entry.style == 'normal' and not entry.name.startswith(('DejaVu', 'STIX', 'cm', 'Last Resort'))
              and 'Emoji' not in entry.name}
     return tuple(sorted(names, key=lambda name: ('Sans' not in name, len(name), name)))
@@ -114,14 +117,17 @@ def _installed() -> tuple[str, ...]:
 
 @lru_cache
 def _letters(family: str) -> frozenset[int]:
+    from matplotlib.font_manager import get_font
     try:
-        return frozenset(font_manager.get_font(_path(family)).get_charmap())
+        return frozenset(get_font(_path(family)).get_charmap())
     except (OSError, RuntimeError, ValueError):  # a damaged font
         return frozenset()
 
 
 @lru_cache
 def _path(family: str) -> str:
+    import matplotlib
+    from matplotlib.font_manager import FontProperties, findfont
     if family == FAMILY:
         return str(Path(matplotlib.get_data_path()) / 'fonts' / 'ttf' / 'DejaVuSans.ttf')
-    return str(font_manager.findfont(font_manager.FontProperties(family=family), fallback_to_default=False))
+    return str(findfont(FontProperties(family=family), fallback_to_default=False))

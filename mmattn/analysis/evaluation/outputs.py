@@ -114,7 +114,8 @@ class Outputs:
                 found.update(figures_of(evaluation))
                 if evaluation.params.useCats and metric.classwise:
                     found.update(class_precisions(evaluation))
-            if any(_unlike(found.get(name, value), value) for name, value in rounded.items() if name.endswith('_precision')):
+            if any(_unlike(found.get(name, value), value) for name, value in rounded.items()
+                   if name.endswith('_precision')):
                 self._notes.append("note: the log has the classes' figures under wrong names, as the categories of the "
                                    'annotations are not in the order of their ids; they are right in the file')
             prefix = f'{metric.prefix}/' if metric.prefix else ''

@@ -23,6 +23,8 @@ CAM_CAPTIONS = {
     'class': 'What speaks for all detections of a class together (boxed).',
     None: 'What speaks for each class; beside its name its probability.',
 }
+# Names of the files that are of no image, without suffix.
+TAKEN = ('index', 'pooling', 'depth_by_image', 'depth_by_size')
 CAM_LIMIT = (' Grad-CAM and Grad-CAM++ have one weight for a whole channel, so what looks like the object lights up '
              'elsewhere in the image too, whether it matters to this detection or not; HiResCAM has one for each '
              'position.')
