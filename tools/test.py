@@ -3,6 +3,7 @@ import sys
 
 try:
     from mmattn.analysis.evaluation import Outputs
+    from mmattn.analysis.runs.picture_hook import PictureHook
     from mmattn.checks.annotations import check_objects
     from mmattn.engine import launch, preflight, settings
     from mmattn.engine.hooks import PrepareHook
@@ -56,8 +57,6 @@ def main():
     settings.set_work_dir(cfg, args.config, args.work_dir)
     cfg.load_from = args.checkpoint
     cfg.resume = False
-    if args.show_dir is not None:
-        settings.set_show_dir(cfg, args.show_dir)
 
     preflight.check_packages(cfg)
     preflight.check_gpus()
@@ -73,6 +72,8 @@ def main():
     if not args.no_prepare:
         runner.register_hook(PrepareHook())
     outputs.attach(runner)
+    if args.show_dir is not None:
+        runner.register_hook(PictureHook(args.show_dir))
     metrics = runner.test()
     if runner.rank == 0:
         outputs.write(metrics)

@@ -60,15 +60,15 @@ def families_for(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-@lru_cache(maxsize=1024)
-def font_for(text: str) -> str:
-    """Path of the font for a text that is drawn in one font, as Pillow does: DejaVu Sans if none has all letters."""
-    if _missing(text):
-        whole = {ord(letter) for letter in _one_line(text)}
+def in_one_font(texts: Iterable[str]) -> tuple[list[str], str]:
+    """Texts as Pillow can draw them, and the path of their font: DejaVu Sans if none has all letters."""
+    texts = list(texts)
+    if any(map(_missing, texts)):
+        letters = {ord(letter) for text in texts for letter in _one_line(text)}
         for family in _installed():
-            if whole <= _letters(family):
-                return _path(family)
-    return _path(FAMILY)
+            if letters <= _letters(family):
+                return [drawable(text, [family]) for text in texts], _path(family)
+    return [drawable(text) for text in texts], _path(FAMILY)
 
 
 def _one_line(text: str) -> str:

@@ -593,14 +593,13 @@ def test_a_font_that_has_the_letters_is_used(monkeypatch):
     monkeypatch.setattr(drawn_text, '_installed', lambda: ('Half', 'Whole'))
     monkeypatch.setattr(drawn_text, '_letters', fonts.__getitem__)
     monkeypatch.setattr(drawn_text, '_path', str)
-    for cached in (drawn_text.families_for, drawn_text.font_for):
-        cached.cache_clear()
+    drawn_text.families_for.cache_clear()
     assert drawn_text.families_for('行人') == ('DejaVu Sans', 'Half', 'Whole')
-    assert drawn_text.font_for('行人') == 'Whole'
+    assert drawn_text.in_one_font(['行', '人']) == (['行', '人'], 'Whole')
     assert drawn_text.drawable('行人', drawn_text.families_for('行人')) == '行人'
-    assert drawn_text.families_for('cat') == ('DejaVu Sans',) and drawn_text.font_for('cat') == 'DejaVu Sans'
-    for cached in (drawn_text.families_for, drawn_text.font_for):
-        cached.cache_clear()
+    assert drawn_text.families_for('cat') == ('DejaVu Sans',)
+    assert drawn_text.in_one_font(['cat', '行a']) == (['cat', 'Xinga'], 'DejaVu Sans')
+    drawn_text.families_for.cache_clear()
 
 
 # The page in a browser.
