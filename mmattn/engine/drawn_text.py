@@ -17,19 +17,21 @@ except ModuleNotFoundError:
     anyascii = None
 
 FAMILY = 'DejaVu Sans'  # which comes with matplotlib
-LENGTH = 60
+LENGTH = 60  # of a name
 _said: set[str] = set()
 
 
-def drawable(text: str, families: Iterable[str] = ()) -> str:
+def drawable(text: str, families: Iterable[str] = (), length: int = LENGTH) -> str:
     """A text in one line of letters that a picture can show.
 
     Args:
         text: Any text. Letters that neither DejaVu Sans nor the other fonts have are transliterated, which a line on
-            stderr says; what is longer than :data:`LENGTH` letters is cut.
+            stderr says.
         families: Further fonts in which the text will be drawn, as of :func:`families_for`.
+        length: Most letters; of a longer text the end is left out.
     """
     text = _one_line(text)
+    text = text if len(text) <= length else f'{text[:length - 1]}…'
     known = _letters(FAMILY).union(*map(_letters, families))
     if _shaped(text) and not _can_shape():
         shown = ''.join(_transliterated(letter) for letter in text)
@@ -60,22 +62,21 @@ def families_for(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def in_one_font(texts: Iterable[str]) -> tuple[list[str], str]:
+def in_one_font(texts: Iterable[str], length: int = LENGTH) -> tuple[list[str], str]:
     """Texts as Pillow can draw them, and the path of their font: DejaVu Sans if none has all letters."""
     texts = list(texts)
     if any(map(_missing, texts)):
         letters = {ord(letter) for text in texts for letter in _one_line(text)}
         for family in _installed():
             if letters <= _letters(family):
-                return [drawable(text, [family]) for text in texts], _path(family)
-    return [drawable(text) for text in texts], _path(FAMILY)
+                return [drawable(text, [family], length) for text in texts], _path(family)
+    return [drawable(text, (), length) for text in texts], _path(FAMILY)
 
 
 def _one_line(text: str) -> str:
     text = unicodedata.normalize('NFC', ' '.join(str(text).split()))
-    text = ''.join(letter if unicodedata.category(letter)[0] != 'C' else '\N{REPLACEMENT CHARACTER}'
+    return ''.join(letter if unicodedata.category(letter)[0] != 'C' else '\N{REPLACEMENT CHARACTER}'
                    for letter in text)
-    return text if len(text) <= LENGTH else f'{text[:LENGTH - 1]}…'
 
 
 def _missing(text: str) -> set[int]:

@@ -14,6 +14,7 @@ from torch import nn
 
 from mmattn.errors import UserError, kind_and_text
 
+from .hooks import DrawnNamesHook
 from .launch import LAUNCHER_VARIABLES, register_modules
 
 # What torch says where BatchNorm would have to take its statistics from one value.
@@ -78,6 +79,7 @@ def build_runner(cfg: Config, launcher: str, loops: tuple[str, ...]) -> Runner:
     except (ValueError, TypeError, KeyError) as error:
         raise UserError(f'what the config describes cannot be built ({kind_and_text(error)}); correct it there '
                         '(MMATTN_DEBUG=1 shows where it was raised)') from error
+    runner.register_hook(DrawnNamesHook())
     return runner
 
 

@@ -253,7 +253,7 @@ def _font(path: str, size: int) -> ImageFont.FreeTypeFont:
 def _write(pen: ImageDraw.ImageDraw, text: str, x: float, y: float, size: int, width: float
            ) -> None:
     """Writes centred, smaller where it would not fit into the width."""
-    [text], path = in_one_font([text])
+    [text], path = in_one_font([text], length=200)
     while size > 8 and pen.textlength(text, _font(path, size)) > width:
         size -= 1
     pen.text((x, y), text, 'black', _font(path, size), anchor='mm')

@@ -27,6 +27,9 @@ class DrawnNamesHook(Hook):
     # Before VisualizationHook (NORMAL).
     priority = 'HIGH'
 
+    def __init__(self) -> None:
+        self._prepared = None
+
     def before_train(self, runner) -> None:
         self._prepare(runner)
 
@@ -37,8 +40,9 @@ class DrawnNamesHook(Hook):
         self._prepare(runner)
 
     def _prepare(self, runner) -> None:
-        if is_main_process() and runner.visualizer.dataset_meta:
-            runner.visualizer.dataset_meta = drawable_meta(runner.visualizer.dataset_meta)
+        meta = runner.visualizer.dataset_meta if is_main_process() else None
+        if meta and meta is not self._prepared:
+            runner.visualizer.dataset_meta = self._prepared = drawable_meta(meta)
 
 
 def drawable_meta(meta: dict) -> dict:
