@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 
 from mmattn.engine.failures import SHOWN, cause
+from mmattn.engine.hooks import DrawnNamesHook
 from mmattn.errors import UserError
 
 from .made_up import with_labels
@@ -31,6 +32,9 @@ def check_drawing(runner: Runner, predictions: Sequence[object]) -> None:
     Raises:
         UserError: It cannot be drawn: the name of a class or the palette do not fit, say.
     """
+    for hook in runner.hooks:
+        if isinstance(hook, DrawnNamesHook):
+            hook.before_val(runner)
     draw = _drawer(runner.visualizer, predictions[0]) if predictions else None
     if draw is None:
         return

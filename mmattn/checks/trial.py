@@ -47,6 +47,8 @@ def try_run(cfg: Config, splits: tuple[str, ...], weights: str | Path | None = N
         check_drawing(runner, check_built(runner, splits))
         if 'train' in splits:
             _train_once(runner)
+        for note in dict.fromkeys(getattr(runner, 'loading_notes', ())):
+            print(note)
 
 
 def _trial_config(cfg: Config, folder: str) -> Config:

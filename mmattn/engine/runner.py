@@ -15,7 +15,7 @@ from torch import nn
 from mmattn.errors import UserError
 
 from .failures import SHOWN, cannot_be_built, cause, key_of
-from .hooks import FirstIterationHook, ScheduleHook
+from .hooks import DrawnNamesHook, FirstIterationHook, ScheduleHook
 from .launch import LAUNCHER_VARIABLES, register_modules
 from .loading import LoadingRunner
 
@@ -99,6 +99,7 @@ def build_runner(cfg: Config, launcher: str, loops: tuple[str, ...]) -> Runner:
             getattr(runner, f'{loop}_loop')  # mmengine builds it when it is first asked for
     except Exception as error:  # noqa: BLE001  constructors of any library may raise anything
         raise cannot_be_built(error, cfg) from error
+    runner.register_hook(DrawnNamesHook())
     return runner
 
 

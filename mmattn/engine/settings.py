@@ -1,7 +1,6 @@
 """Settings of a run: what the options of ``tools/train.py`` and ``tools/test.py`` change in a config."""
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import torch
@@ -10,7 +9,6 @@ from mmengine.config import Config
 from mmattn.errors import UserError
 
 from .preflight import check_output
-from .scope import scope_of
 from .types import type_name
 
 
@@ -60,21 +58,3 @@ def set_auto_scale_lr(cfg: Config) -> None:
         raise UserError('--auto-scale-lr needs the batch size that the learning rate of the config is for; add '
                         '--cfg-options auto_scale_lr.base_batch_size=N')
     cfg.auto_scale_lr.enable = True
-
-
-def set_show_dir(cfg: Config, folder: str | Path) -> None:
-    """Has the predictions of a test drawn into a folder.
-
-    Raises:
-        UserError: The config has no visualization hook.
-    """
-    hook = cfg.get('default_hooks', {}).get('visualization')
-    if hook is None:
-        raise UserError('--show-dir needs the visualization hook of mmdet or mmpretrain in the default_hooks of the '
-                        'config; add it there')
-    folder = os.path.abspath(folder)
-    # The hooks of the two libraries draw alike, but name their options differently.
-    if scope_of(cfg) == 'mmpretrain':
-        hook.update(enable=True, out_dir=folder, interval=1)
-    else:
-        hook.update(draw=True, test_out_dir=folder, interval=1)
