@@ -8,10 +8,8 @@ from pathlib import Path
 
 import pytest
 from coco_data import save_image
-from mmengine.config import Config
 from PIL import Image
 
-from mmattn.checks.annotations import check_objects
 from mmattn.data import visdrone
 from mmattn.data.findings import Findings
 from mmattn.data.images import ImageLoader, read_size
@@ -391,41 +389,6 @@ def coco_loader(folder, content, **options):
     (folder / 'train.json').write_text(json.dumps(content))
     return dict(type='CocoDataset', data_root=str(folder), ann_file='train.json', data_prefix=dict(img='images/'),
                 **options)
-
-
-CLASSES = dict(classes=('cat', 'dog'))
-NEVER = dict(classes=('ant', 'bee'))
-
-
-@pytest.mark.parametrize(('apply', 'metainfo', 'split', 'said'), [
-    (lambda content: None, CLASSES, 'train', None),
-    (lambda content: None, NEVER, 'train', r'no category .*train.json \(cat, dog\).* \(ant, bee\)'),
-    (lambda content: None, NEVER, 'test', 'no category'),
-    (lambda content: content.pop('annotations'), {}, 'test', None),  # cat and dog are classes of COCO
-    (damage(('annotations',), []), CLASSES, 'train', 'no object'),
-    (damage(('annotations', 0, 'iscrowd'), 1), dict(classes=('cat',)), 'train', 'no object'),
-    (damage(('images',), []), CLASSES, 'test', 'no images'),
-    (damage(('categories',), []), CLASSES, 'train', r'no category .*\(none\)'),
-    (damage(('categories',), 7), CLASSES, 'train', 'cannot be read'),
-])
-def test_a_split_without_objects_is_refused_before_training(tmp_path, dataset, apply, metainfo, split, said):
-    apply(dataset)
-    inner = coco_loader(tmp_path, dataset, metainfo=metainfo)
-    cfg = Config({f'{split}_dataloader': dict(dataset=dict(type='RepeatDataset', dataset=inner))})
-    if said is None:
-        check_objects(cfg, (split,))
-    else:
-        with pytest.raises(UserError, match=f'{said}.*; look through the data with: .*prepare_data.py check'):
-            check_objects(cfg, (split,))
-
-
-def test_images_of_background_may_stand_beside_others(tmp_path, dataset):
-    (tmp_path / 'background').mkdir()
-    background = coco_loader(tmp_path / 'background', {**dataset, 'annotations': []}, metainfo=CLASSES)
-    parts = [coco_loader(tmp_path, dataset, metainfo=CLASSES), background]
-    check_objects(Config(dict(train_dataloader=dict(dataset=dict(datasets=parts)))), ('train',))
-    with pytest.raises(UserError, match='no object'):
-        check_objects(Config(dict(train_dataloader=dict(dataset=dict(datasets=parts[1:])))), ('train',))
 
 
 def test_missing_annotations_are_a_problem_not_a_crash(tmp_path, dataset, run):
