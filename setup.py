@@ -18,8 +18,8 @@ OPENMMLAB = [
     'mmengine==0.10.7', 'mmcv-lite==2.1.0', 'mmdet==3.3.0', 'mmpretrain==1.2.0', 'numpy<2',
     'torch<2.6', 'torchvision<0.21'
 ]
-RUN = ['pycocotools', 'matplotlib', 'opencv-python-headless', 'jinja2', 'rich']
-VIZ = ['grad-cam>=1.5', 'matplotlib', 'jinja2']
+RUN = ['pycocotools', 'matplotlib', 'opencv-python-headless', 'jinja2', 'rich', 'anyascii']
+VIZ = ['grad-cam>=1.5', 'matplotlib', 'jinja2', 'anyascii']
 TEST = ['pytest', 'pytest-xdist', 'ruff', 'onnx', 'onnxscript', 'onnxruntime']
 
 

@@ -13,6 +13,7 @@ try:
     from mmattn.analysis import benchmark
     from mmattn.engine.arguments import check_device, count, positive
     from mmattn.engine.preflight import check_output
+    from mmattn.engine.progress import is_terminal, status
     from mmattn.errors import UserError
     from mmattn.files import write_json
 except ModuleNotFoundError as missing:
@@ -130,13 +131,13 @@ def main(argv: list[str] | None = None) -> int:
         print(error_line(error), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print('\ninterrupted' if sys.stderr.isatty() else 'interrupted', file=sys.stderr)
+        print('\ninterrupted' if is_terminal(sys.stderr) else 'interrupted', file=sys.stderr)
         return 130
     return 0
 
 
 def error_line(error: UserError) -> str:
-    return f'\nerror: {error}' if sys.stderr.isatty() else f'error: {error}'
+    return f'\nerror: {error}' if is_terminal(sys.stderr) else f'error: {error}'
 
 
 def run_suite(args: argparse.Namespace, argv: list[str]) -> int:
@@ -183,7 +184,7 @@ def run(args: argparse.Namespace) -> dict:
     settings = benchmark.Settings(
         modes=tuple(args.mode), batch=args.batch, size=args.size and (args.size[0], args.size[-1]),
         repeats=args.repeats, warmup=args.warmup, threads=args.threads, memory=tuple(args.memory or args.mode),
-        resident=args.resident, progress=progress,
+        resident=args.resident, progress=status,
         treatment=benchmark.Treatment(args.device, args.amp, args.channels_last, args.prepare, args.fold_norms,
                                       args.keep_memory, args.compile))
     report = dict(
@@ -211,7 +212,7 @@ def run(args: argparse.Namespace) -> dict:
             if args.json:
                 write_json(report, args.json)  # after each, so that a run that is ended leaves what it has
     finally:
-        progress('')
+        status('')
         if report['results']:  # of those before one that failed, too
             show(report, args.plot)
     return report
@@ -235,14 +236,6 @@ def command(args: argparse.Namespace) -> str:
             if value is not True:
                 parts += map(str, value if isinstance(value, list) else [value])
     return shlex.join(parts)
-
-
-def progress(line: str) -> None:
-    """Shows what is being done: in place on a terminal, elsewhere in lines."""
-    if sys.stderr.isatty():
-        print(f'\r{line[:99]:99}', end='' if line else '\r', file=sys.stderr, flush=True)
-    elif line:
-        print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == '__main__':

@@ -16,6 +16,7 @@ try:
         read_metafiles,
     )
     from mmattn.engine.arguments import positive
+    from mmattn.engine.progress import progress
     from mmattn.errors import UserError
 except ModuleNotFoundError as missing:
     print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
@@ -94,6 +95,9 @@ def as_text(size: Complexity, stages: bool) -> str:
         for slot in size.slots:
             add(slot.slot, slot.parameters, '', slot.multiply_adds)
             lines[-1] += f'  {slot.modules}'
+    if size.uncounted:
+        parts = ', '.join(f'{part.name} ({part.parameters:,} parameters)' for part in size.uncounted)
+        lines.append(f'Not in the MACs, as a forward pass for this computes nothing with it: {parts}.')
     return '\n'.join([*lines, f'Counted: {RULE}.'])
 
 
@@ -112,8 +116,7 @@ def run_tables(args: argparse.Namespace) -> int:
     rows = read_metafiles(ROOT)
     if not rows:
         raise UserError(f"no metafile.yml in the folders of {ROOT / 'configs'}")
-    tables = make_tables(rows, progress)
-    print(' ' * 100, end='\r', file=sys.stderr)
+    tables = make_tables(rows, lambda configs: progress(configs, 'counting'))
     if args.write:
         for table in tables:
             table.write()
@@ -132,10 +135,6 @@ def find_problems(tables: list[ReadmeTable], outdated: bool) -> list[str]:
     return problems + [
         f"{table.folder.relative_to(ROOT) / 'metafile.yml'}: {name} differs from what is published without a Note"
         for table in tables for name in table.unexplained]
-
-
-def progress(done: int, count: int, config: Path) -> None:
-    print(f'{done + 1}/{count} {config.relative_to(ROOT)}'[:99].ljust(100), end='\r', file=sys.stderr, flush=True)
 
 
 if __name__ == '__main__':

@@ -2,13 +2,13 @@
 import sys
 
 try:
-    from mmattn.checks.annotations import check_objects
+    from mmattn.analysis.evaluation import Outputs
+    from mmattn.analysis.runs.picture_hook import PictureHook
+    from mmattn.checks.run import build, check_built, check_run
+    from mmattn.checks.trained import load_tested
+    from mmattn.checks.trial import try_run
     from mmattn.engine import launch, preflight, settings
     from mmattn.engine.hooks import PrepareHook
-    from mmattn.engine.runner import build_runner
-    from mmattn.errors import UserError
-    from mmattn.files import write_json
-    from mmattn.weights.loading import load_weights
 except ModuleNotFoundError as missing:
     print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
           '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
@@ -18,6 +18,10 @@ EXAMPLES = """\
   # the metrics of the config's test set, printed and written to a file
   python tools/test.py configs/mask_rcnn_sda.py work_dirs/mask_rcnn_sda/epoch_12.pth \\
       --out metrics.json
+
+  # predictions as well: for mmdet's analysis tools, and for pycocotools or COCO's server
+  python tools/test.py configs/mask_rcnn_sda.py CHECKPOINT --out metrics.json --out predictions.pkl \\
+      --out predictions.bbox.json --out predictions.segm.json
 
   # pictures of the predictions as well
   python tools/test.py configs/demo/mask_rcnn_sda_nuclei.py CHECKPOINT --show-dir pictures
@@ -31,7 +35,10 @@ def parse_args():
     parser = launch.ArgumentParser(
         'Evaluate a checkpoint of an mmdet or mmpretrain config.', EXAMPLES)
     parser.add_argument('checkpoint', help='path or address of a checkpoint')
-    parser.add_argument('--out', metavar='FILE.json', help='write the metrics to this file')
+    parser.add_argument(
+        '--out', action='append', default=[], metavar='FILE',
+        help="write the metrics to FILE.json, the predictions to FILE.pkl (for the analysis tools of mmdet and "
+        "mmpretrain), or COCO's result lists to FILE.bbox.json and FILE.segm.json; may be given several times")
     parser.add_argument('--show-dir', metavar='DIR', help='draw the predictions into this folder')
     parser.add_argument(
         '--no-prepare', action='store_true',
@@ -42,10 +49,7 @@ def parse_args():
 
 def main():
     args = parse_args()
-    if args.out is not None:
-        if not args.out.endswith('.json'):
-            raise UserError(f"--out writes the metrics as JSON; name a file ending in .json, not '{args.out}'")
-        preflight.check_output(args.out)
+    outputs = Outputs(args.out)
     if args.show_dir is not None:
         preflight.check_output(args.show_dir, folder=True)
     cfg = launch.load_config(args.config, args.cfg_options)
@@ -53,26 +57,25 @@ def main():
     settings.set_work_dir(cfg, args.config, args.work_dir)
     cfg.load_from = args.checkpoint
     cfg.resume = False
-    if args.show_dir is not None:
-        settings.set_show_dir(cfg, args.show_dir)
 
-    preflight.check_packages(cfg)
-    preflight.check_gpus()
-    preflight.check_weights(cfg, training=False)
-    preflight.check_data(cfg, ('test',))
-    check_objects(cfg, ('test',))
+    check_run(cfg, ('test',), training=False, launcher=args.launcher)
     if args.check:
+        try_run(cfg, ('test',), args.checkpoint)
         print('the config, its data and the checkpoint are in place')
         return
-    runner = build_runner(cfg, args.launcher, ('test',))
-    # The runner loads it as well, but would only log what is missing of it, and test random weights.
-    load_weights(runner.model, args.checkpoint)
+    runner = build(cfg, args.launcher, ('test',))
+    line = load_tested(runner, args.checkpoint)
+    if line and runner.rank == 0:
+        print(line)
+    check_built(runner, ('test',))
     if not args.no_prepare:
         runner.register_hook(PrepareHook())
+    outputs.attach(runner)
+    if args.show_dir is not None:
+        runner.register_hook(PictureHook(args.show_dir))
     metrics = runner.test()
-    if args.out is not None and runner.rank == 0:
-        write_json({name: float(value) for name, value in metrics.items()}, args.out)
-        print(f'metrics written to {args.out}')
+    if runner.rank == 0:
+        outputs.write(metrics)
 
 
 if __name__ == '__main__':

@@ -42,7 +42,8 @@ def style() -> Iterator[None]:
         'axes.edgecolor': TEXT, 'axes.linewidth': 0.8, 'axes.spines.top': False, 'axes.spines.right': False,
         'axes.axisbelow': True, 'grid.color': RULE, 'grid.linewidth': 0.8, 'legend.frameon': False,
         'axes.prop_cycle': matplotlib.cycler(color=COLORS), 'lines.linewidth': 1.7, 'lines.markersize': 4.5,
-        'svg.fonttype': 'none', 'svg.hashsalt': 'mmattn'}
+        'svg.fonttype': 'none', 'svg.hashsalt': 'mmattn',
+        'text.parse_math': False}  # names may have dollar signs
     with matplotlib.rc_context(settings):
         yield
 

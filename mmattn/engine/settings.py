@@ -1,7 +1,6 @@
 """Settings of a run: what the options of ``tools/train.py`` and ``tools/test.py`` change in a config."""
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import torch
@@ -10,6 +9,7 @@ from mmengine.config import Config
 from mmattn.errors import UserError
 
 from .preflight import check_output
+from .types import type_name
 
 
 def set_work_dir(cfg: Config, config_path: str | Path, work_dir: str | None) -> None:
@@ -40,7 +40,7 @@ def set_amp(cfg: Config) -> None:
     if not torch.cuda.is_available():
         raise UserError('--amp needs a GPU, and there is none; leave it out')
     wrapper = cfg.optim_wrapper
-    kind = wrapper.get('type', 'OptimWrapper')
+    kind = type_name(wrapper) or 'OptimWrapper'
     if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise UserError(f"--amp cannot be used with the config's optim_wrapper of type {kind}; leave it out, or use "
                         'OptimWrapper there')
@@ -58,21 +58,3 @@ def set_auto_scale_lr(cfg: Config) -> None:
         raise UserError('--auto-scale-lr needs the batch size that the learning rate of the config is for; add '
                         '--cfg-options auto_scale_lr.base_batch_size=N')
     cfg.auto_scale_lr.enable = True
-
-
-def set_show_dir(cfg: Config, folder: str | Path) -> None:
-    """Has the predictions of a test drawn into a folder.
-
-    Raises:
-        UserError: The config has no visualization hook.
-    """
-    hook = cfg.get('default_hooks', {}).get('visualization')
-    if hook is None:
-        raise UserError('--show-dir needs the visualization hook of mmdet or mmpretrain in the default_hooks of the '
-                        'config; add it there')
-    folder = os.path.abspath(folder)
-    # The hooks of the two libraries draw alike, but name their options differently.
-    if cfg.get('default_scope') == 'mmpretrain':
-        hook.update(enable=True, out_dir=folder, interval=1)
-    else:
-        hook.update(draw=True, test_out_dir=folder, interval=1)

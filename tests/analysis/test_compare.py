@@ -28,7 +28,7 @@ from mmattn.analysis.compare.comparison import (
 )
 from mmattn.analysis.compare.intervals import difference, resample
 from mmattn.analysis.compare.metrics import Answers, CocoEvaluation
-from mmattn.analysis.compare.predictions import Latency, cache_path, load_predictions
+from mmattn.analysis.compare.predictions import Latency, _answers, _arguments, cache_path, load_predictions
 from mmattn.analysis.compare.report import check_outputs, make_csv, make_markdown, make_page, thinned
 from mmattn.analysis.compare.runs import DAMAGED, FINISHED, NO_RESULT, UNFINISHED, find_run, read_run, read_runs
 from mmattn.analysis.complexity import read_metafiles
@@ -187,13 +187,42 @@ def test_precisions_are_those_of_pycocotools_also_of_a_resample(tmp_path):
     assert np.isclose(precision.mean() * 100, ours[1])
 
 
-def test_the_smaller_limit_of_detections_holds_for_ap_alone(tmp_path):
-    pytest.importorskip('pycocotools')
-    path, images = tmp_path / 'truth.json', [1, 2, 3]
-    _, found = random_coco(path, images, np.random.default_rng(1))
-    every, one = (CocoEvaluation(str(path), [dict(d) for d in found], 'bbox', images, [1, 2], limits).precisions()
-                  for limits in ((100, 1000), (1, 1000)))
-    assert one['AP'] < every['AP'] and one['AP50'] == every['AP50']
+def crowded_coco(path, images=(1, 2), objects=130):
+    """More objects in an image than 100, all found, by detections whose scores say nothing."""
+    generator = np.random.default_rng(2)
+    boxes = [[float(8 * (i % 20)), float(8 * (i // 20)), 6.0, 6.0] for i in range(objects)]
+    truth = [dict(id=1 + i + objects * n, image_id=image, category_id=1, bbox=box, area=36.0, iscrowd=0)
+             for n, image in enumerate(images) for i, box in enumerate(boxes)]
+    path.write_text(json.dumps(dict(images=[dict(id=image, width=200, height=200) for image in images],
+                                    annotations=truth, categories=[dict(id=1, name='a')])))
+    return [dict(image_id=o['image_id'], category_id=1, bbox=o['bbox'], score=float(generator.random()))
+            for o in truth]
+
+
+@pytest.mark.parametrize('settings', [
+    dict(), dict(proposal_nums=(1, 10, 100)), dict(proposal_nums=(100, 1, 10)), dict(proposal_nums=(300, 500, 1000)),
+    dict(proposal_nums=(100, 110, 120, 1000)), dict(use_mp_eval=True), dict(use_mp_eval=True, proposal_nums=(1, 20)),
+    dict(iou_thrs=np.array([0.5, 0.6])), dict(classwise=True)], ids=str)
+def test_predictions_are_evaluated_as_the_log_was(tmp_path, settings):
+    """Against mmdet's CocoMetric itself, where the limits of detections matter."""
+    pytest.importorskip('mmdet')
+    from mmdet.evaluation import CocoMetric
+    path = tmp_path / 'truth.json'
+    found = crowded_coco(path)
+    metric = CocoMetric(ann_file=str(path), **settings)
+    metric.dataset_meta = dict(classes=['a'])
+    for image in (1, 2):
+        own = [d for d in found if d['image_id'] == image]
+        boxes = torch.tensor([d['bbox'] for d in own])
+        metric.process({}, [dict(img_id=image, ori_shape=(200, 200), pred_instances=dict(
+            bboxes=torch.cat([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1),
+            scores=torch.tensor([d['score'] for d in own]), labels=torch.zeros(len(own), dtype=torch.long)))])
+    with contextlib.redirect_stdout(io.StringIO()):
+        logged = in_percent({name.removeprefix('coco/'): value for name, value in metric.evaluate(2).items()})
+    ours = CocoEvaluation(str(path), found, 'bbox', [1, 2], [1], **_arguments(settings)).precisions()
+    assert {f'box {name}': pytest.approx(value, abs=0.051) for name, value in ours.items()
+            if f'box {name}' in logged} == logged
+    assert ('box AP' in logged) == (not np.isnan(ours['AP']))
 
 
 def test_nothing_detected(tmp_path):
@@ -242,16 +271,25 @@ def test_no_interval_for_other_images(three):
     assert 'not those of good' in short.notes[-1] and comparison.resamples == 0
 
 
-def test_equal_scores_and_nan_count_against_a_classifier():
+@pytest.mark.parametrize('settings', [dict(), dict(topk=(1, 2)), dict(topk=2, thrs=None), dict(topk=(1, 3), thrs=0.3)],
+                         ids=str)
+def test_a_classifier_is_evaluated_as_the_log_was(settings):
+    """Against mmpretrain's Accuracy, with equal scores, scores of nothing and NaN."""
+    pytest.importorskip('mmpretrain')
     from mmengine.structures import BaseDataElement
-
-    from mmattn.analysis.compare.predictions import _answers
-    scores = [[0.5, 0.2, 0.3], [0.4, 0.4, 0.2], [float('nan')] * 3, [0.1, 0.2, 0.7]]
-    samples = [BaseDataElement(pred_score=torch.tensor(row), gt_label=torch.tensor([0])) for row in scores]
-    found = _answers([(None, samples)])
-    assert found['ranks'] == [0, 1, 2, 2] and found['classes'] == 3
+    from mmpretrain.evaluation import Accuracy
+    generator = torch.Generator().manual_seed(0)
+    scores = [torch.tensor([0.25] * 4), torch.tensor([0.0, 0.0, 1.0, 0.0]), torch.tensor([float('nan')] * 4),
+              *torch.rand(40, 4, generator=generator).mul(3).round().div(3)]
+    samples = [BaseDataElement(pred_score=row, gt_label=torch.tensor([i % 4])) for i, row in enumerate(scores)]
+    metric = Accuracy(**settings)
+    metric.process(None, [sample.to_dict() for sample in samples])
+    logged = {name.removeprefix('accuracy/top'): value for name, value in metric.evaluate(len(samples)).items()}
+    found = _answers([(None, samples)], settings)
+    for k, value in logged.items():
+        assert 100 * np.mean(np.array(found['ranks']) < int(k)) == pytest.approx(value, abs=1e-4)
     with pytest.raises(UserError, match='this run is neither'):
-        _answers([(None, [BaseDataElement()])])
+        _answers([(None, [BaseDataElement()])], {})
 
 
 # Published figures.
@@ -342,6 +380,8 @@ def test_the_suffix_names_the_format():
 @pytest.fixture(scope='module')
 def trained(tmp_path_factory):
     """Work folders of a classifier and a detector with random weights, as a training leaves them."""
+    pytest.importorskip('mmpretrain')
+    pytest.importorskip('mmdet')
     os.chdir(ROOT)
     folders = {}
     for config, record in ((SIGNS, {'accuracy/top1': 37.0, 'accuracy/top5': 50.0, 'step': 1}),

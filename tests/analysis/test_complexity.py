@@ -223,11 +223,56 @@ def test_dense_detector_counts_all_levels(detectors):
     assert detectors['retina'].slots == ()
 
 
+HEADS = """
+_base_ = 'mmdet::{base}'
+# A small ResNet: the heads are what is tested.
+model = dict(backbone=dict(depth=18, init_cfg=None), neck=dict(in_channels={channels}){changes})
+"""
+PYRAMID = [64, 128, 256, 512]
+
+
+@pytest.mark.parametrize('base, changes, parts', [
+    ('htc/htc_r50_fpn_1x_coco.py', '', {
+        'roi_head.bbox_head.2': 1000 * (256 * 49 * 1024 + 1024 * 1024 + 1024 * (81 + 4)),
+        # the second mask head also takes the features of the first, by a 1x1 convolution
+        'roi_head.mask_head.1': 100 * (4 * 196 * 9 * 256**2 + 196 * 256**2 + 196 * 4 * 256**2 + 784 * 256 * 80),
+        'roi_head.semantic_head': 44_789_760_000}),
+    ('ms_rcnn/ms-rcnn_r50-caffe_fpn_1x_coco.py', '', {
+        'roi_head.mask_head': 100 * (4 * 196 * 9 * 256**2 + 196 * 4 * 256**2 + 784 * 256 * 80),
+        'roi_head.mask_iou_head': 100 * (196 * 9 * (257 + 256 + 256) * 256 + 49 * 9 * 256**2
+                                         + (49 * 256 + 1024) * 1024 + 1024 * 80)}),
+    ('detr/detr_r50_8xb2-150e_coco.py', '', {'bbox_head': 6 * 100 * 256 * (81 + 2 * 256 + 4) }),
+    ('sparse_rcnn/sparse-rcnn_r50_fpn_1x_coco.py', '', {'roi_head.bbox_head.5': 1_485_107_200, 'rpn_head': 0}),
+], ids=['HTC', 'Mask Scoring R-CNN', 'DETR', 'Sparse R-CNN'])
+def test_every_head_of_a_detector_is_in_the_total(tmp_path, base, changes, parts):
+    pytest.importorskip('mmdet')
+    path = tmp_path / 'detector.py'
+    path.write_text(HEADS.format(base=base, channels=PYRAMID if 'detr' not in base else PYRAMID[3:], changes=changes))
+    size = measure(path, (160, 256) if 'sparse' in base else None, slots=False)
+    counted = {part.name: part.multiply_adds for part in size.parts}
+    assert {name: counted[name] for name in parts} == parts
+    assert size.uncounted == ()
+    for field in ('parameters', 'trainable', 'multiply_adds'):
+        assert sum(getattr(part, field) for part in size.parts) == getattr(size, field)
+
+
+def test_what_no_forward_pass_uses_is_named(tool, tmp_path, capsys):
+    """PointRend refines masks at points that depend on the image, CondInst predicts masks of what it detected."""
+    pytest.importorskip('mmdet')
+    path = tmp_path / 'detector.py'
+    path.write_text(HEADS.format(base='condinst/condinst_r50_fpn_ms-poly-90k_coco_instance.py', channels=PYRAMID,
+                                 changes=''))
+    size = measure(path, (160, 256))
+    assert 'mask_head' in [part.name for part in size.uncounted] and size.parts[-1].multiply_adds == 0
+    assert tool.main([str(path), '--shape', '160', '256']) == 0
+    assert 'Not in the MACs, as a forward pass for this computes nothing with it' in capsys.readouterr().out
+
+
 def test_json(tool, classifier, capsys):
     assert tool.main([str(classifier()), '--json', '--shape', '32', '48']) == 0
     content = json.loads(capsys.readouterr().out)
     assert set(content) == {'config', 'network', 'kind', 'shape', 'parameters', 'trainable', 'multiply_adds', 'parts',
-                            'stages', 'slots', 'rule'}
+                            'stages', 'slots', 'uncounted', 'rule'}
     assert content['shape'] == [32, 48]
     for part in content['parts'] + content['stages']:
         assert set(part) == {'name', 'parameters', 'trainable', 'multiply_adds'}

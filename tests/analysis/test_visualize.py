@@ -111,6 +111,7 @@ def test_inventory_and_names():
 # Object sizes.
 
 def test_sizes_are_cocos():
+    pytest.importorskip('pycocotools')
     square = [[0, 0, 40, 0, 40, 20, 0, 20]]
     info = dict(height=300, width=300, instances=[
         dict(bbox=[0, 0, 31, 33]), dict(bbox=[0, 0, 32, 32]), dict(bbox=[0, 0, 95, 97]), dict(bbox=[0, 0, 96, 96]),
@@ -452,6 +453,154 @@ def test_a_model_without_depth_attention_has_no_sizes(monkeypatch, tmp_path, cap
     line = fails(monkeypatch, capsys, *classifier, '--out', tmp_path, '--dataset', '--cfg-options',
                  'val_dataloader.dataset.type=CIFAR10')
     assert 'which the model lacks' in line and 'PSA' in line
+
+
+# What networks see.
+
+GREY = dict(mean=[128.0], std=[60.0])
+
+
+def test_a_network_of_one_channel(monkeypatch, tmp_path, images):
+    pytest.importorskip('mmpretrain')
+    pytest.importorskip('pytorch_grad_cam')
+    backbone = "type='mmattn.AttnResNet', depth=18, base_channels=8, in_channels=1, attn='mmattn.CBAM'"
+    text = classifier_config(backbone, 64)
+    text = text.replace(', '.join(f'{k}={v}' for k, v in MEAN_STD.items()) + ', to_rgb=True',
+                        ', '.join(f'{k}={v}' for k, v in GREY.items()))
+    config = write_config(tmp_path, text.replace("'LoadImageFromFile'", "'LoadImageFromFile', color_type='grayscale'"))
+    save_weights(config, tmp_path / 'weights.pth')
+    run_tool(monkeypatch, config, tmp_path / 'weights.pth', images / 'a.png', '--out', tmp_path / 'out')
+    assert (tmp_path / 'out' / 'a_cam.png').is_file()
+    image = load((config, tmp_path / 'weights.pth')).open(images / 'a.png')
+    seen = image.inputs[0, 0].numpy() * 60 + 128
+    assert image.inputs.shape == (1, 1, 64, 64)
+    np.testing.assert_allclose(np.asarray(image.image), np.stack([seen] * 3, 2), atol=1e-3)
+
+
+def test_parts_of_a_validation_set_and_no_test_data(monkeypatch, tmp_path, detector, images):
+    """A ConcatDataset in a RepeatDataset, whose pipeline and classes take the place of those of the test data."""
+    config, weights = detector
+    cfg = launch.load_config(str(config))
+    part = cfg.val_dataloader.dataset.to_dict()
+    cfg.val_dataloader.dataset = dict(type='RepeatDataset', times=1, dataset=dict(
+        type='ConcatDataset', datasets=[part, part]))
+    cfg.pop('test_dataloader')
+    cfg.dump(tmp_path / 'parts.py')
+    out = tmp_path / 'out'
+    run_tool(monkeypatch, tmp_path / 'parts.py', weights, images / 'a.png', '--only', 'depth', '--dataset', '--out',
+             out)
+    assert json.loads((out / 'depth_by_size.json').read_text())['images'] == 4
+    assert (out / 'a_depth.png').is_file()
+    assert load((tmp_path / 'parts.py', weights)).class_name(1) == 'bee'
+
+
+def test_a_config_without_any_data_says_what_is_missing(tmp_path, detector):
+    cfg = launch.load_config(str(detector[0]))
+    pipeline = cfg.test_dataloader.dataset.pipeline
+    for name in ('test_dataloader', 'val_dataloader', 'val_cfg'):
+        cfg.pop(name)
+    cfg.dump(tmp_path / 'none.py')
+    with pytest.raises(UserError, match='neither test_dataloader nor val_dataloader'):
+        load((tmp_path / 'none.py', detector[1]))
+    cfg.test_pipeline = pipeline
+    cfg.dump(tmp_path / 'own.py')
+    assert load((tmp_path / 'own.py', detector[1])).class_name(1) == 'class 1'
+
+
+def turned(path, orientation=6):
+    """A file whose camera was held upright: stored lying, with a red corner at the upper left once it is turned."""
+    pixels = np.zeros((40, 80, 3), np.uint8)
+    pixels[20:, :40] = (255, 0, 0)  # turned clockwise, the lower left corner comes to the upper left
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(pixels).save(path, exif=exif, quality=100, subsampling=0)
+    return path
+
+
+def test_images_are_shown_as_the_network_sees_them(tmp_path, classifier):
+    """Upright where the config decodes them so, lying where it does not; 16 bits without saturation."""
+    network = load(classifier)
+    upright = network.open(turned(tmp_path / 'camera.jpg')).image
+    assert upright.getpixel((8, 8))[0] > 200 and upright.getpixel((8, 56))[0] < 50
+    config, weights = classifier
+    cfg = launch.load_config(str(config), {'test_dataloader.dataset.pipeline.0.color_type': 'color_ignore_orientation'})
+    launch.register_modules(cfg)
+    from mmattn.analysis.visualize.network import Network
+    lying = Network(cfg, weights, 'cpu').open(tmp_path / 'camera.jpg').image
+    assert lying.getpixel((8, 56))[0] > 200 and lying.getpixel((8, 8))[0] < 50
+
+    ramp = np.linspace(0, 40_000, 64 * 64).reshape(64, 64).astype(np.uint16)
+    Image.fromarray(ramp).save(tmp_path / 'deep.png')
+    shown = np.asarray(network.open(tmp_path / 'deep.png').image, int)
+    np.testing.assert_allclose(shown[..., 0], ramp / 257, atol=2)
+    cfg = launch.load_config(str(config), {'test_dataloader.dataset.pipeline.0.color_type': 'unchanged',
+                                           'test_dataloader.dataset.pipeline.0.to_float32': True})
+    network.pipeline = Network(cfg, weights, 'cpu').pipeline
+    data = network.pipeline(dict(img_path=str(tmp_path / 'deep.png')))
+    assert data['inputs'].max() > 30_000
+    from mmattn.analysis.shown_image import to_rgb
+    shown = np.asarray(to_rgb(data['inputs'].permute(1, 2, 0).numpy()), int)
+    np.testing.assert_allclose(shown[..., 0], ramp / 40_000 * 255, atol=2)
+
+
+@pytest.mark.parametrize('pixels, expected', [
+    (np.full((2, 2), 7, np.uint8), (7, 7, 7)), (np.full((2, 2, 3), (1, 2, 3), np.uint8), (3, 2, 1)),
+    (np.full((2, 2, 4), (1, 2, 3, 99), np.uint8), (3, 2, 1)), (np.full((2, 2, 1), 9.4, np.float32), (9, 9, 9)),
+    (np.full((2, 2, 2), (5, 200), np.uint8), (5, 5, 5)), (np.full((2, 2, 5), (1, 2, 3, 4, 5), np.int16), (3, 2, 1)),
+    (np.full((2, 2), np.nan), (0, 0, 0)), (np.array([[-1.0, 1.0]]), (0, 0, 0)), (np.ones((2, 2), bool), (1, 1, 1))])
+def test_any_array_is_a_picture(pixels, expected):
+    from mmattn.analysis.shown_image import to_rgb
+    assert to_rgb(pixels).getpixel((0, 0)) == expected
+
+
+def test_images_of_one_name_have_files_of_their_own(tmp_path):
+    from mmattn.analysis.visualize.show import find_images
+    paths = [tmp_path / 'one' / 'a.png', tmp_path / 'two' / 'a.png', tmp_path / 'two' / 'A.jpg',
+             tmp_path / 'two' / 'pooling.png', tmp_path / 'three' / 'a-2.png']
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b'')
+    found = find_images(paths)
+    assert list(found.values()) == paths
+    assert list(found) == ['a', 'a-2', 'A-3', 'pooling-2', 'a-2-2']
+
+
+@pytest.mark.parametrize('name', ['$\\frac{$', '$', 'a $x$ b', '行人', 'собака', 'ไทย', '😀', 'two\nlines', 'x' * 300,
+                                  '\ud800', '%s {0}'])
+def test_a_class_may_be_called_anything(tmp_path, name, capsys, recwarn):
+    from mmattn.analysis.visualize.cam import Explanation
+    image = Image.new('RGB', (60, 60))
+    figure = figures.draw_cam(image, [Explanation(f'{name} 0.93', np.empty((0, 4)), {'Grad-CAM': np.zeros((60, 60))})])
+    save_png(figure, tmp_path / 'picture.png')
+    title = figure.axes[0].get_title()
+    assert not [str(warning.message) for warning in recwarn if 'Glyph' in str(warning.message)]
+    assert len(title) <= 60 and (name[:20] in title or not name.isascii() or '\n' in name)
+    assert figure.axes[0].get_window_extent().width > 100
+
+
+def test_letters_without_a_font_are_transliterated_and_a_line_says_so(monkeypatch, capsys):
+    from mmattn.engine import drawn_text
+    monkeypatch.setattr(drawn_text, '_installed', lambda: ())
+    monkeypatch.setattr(drawn_text, '_said', set())
+    assert drawn_text.drawable('行人') == drawn_text.drawable('行人') == 'XingRen'
+    assert capsys.readouterr().err.count("no font for all letters of '行人', so pictures show 'XingRen'") == 1
+    monkeypatch.setattr(drawn_text, 'anyascii', None)
+    assert drawn_text.drawable('行ệ') == 'U+884C ệ' and drawn_text.drawable('cat, $5') == 'cat, $5'
+
+
+def test_a_font_that_has_the_letters_is_used(monkeypatch):
+    from mmattn.engine import drawn_text
+    fonts = {'DejaVu Sans': frozenset(range(128)), 'Half': frozenset([ord('行')]), 'Whole': frozenset(map(ord, '行人'))}
+    monkeypatch.setattr(drawn_text, '_installed', lambda: ('Half', 'Whole'))
+    monkeypatch.setattr(drawn_text, '_letters', fonts.__getitem__)
+    monkeypatch.setattr(drawn_text, '_path', str)
+    drawn_text.families_for.cache_clear()
+    assert drawn_text.families_for('行人') == ('DejaVu Sans', 'Half', 'Whole')
+    assert drawn_text.in_one_font(['行', '人']) == (['行', '人'], 'Whole')
+    assert drawn_text.drawable('行人', drawn_text.families_for('行人')) == '行人'
+    assert drawn_text.families_for('cat') == ('DejaVu Sans',)
+    assert drawn_text.in_one_font(['cat', '行a']) == (['cat', 'Xinga'], 'DejaVu Sans')
+    drawn_text.families_for.cache_clear()
 
 
 # The page in a browser.

@@ -76,7 +76,11 @@ def test_test_gives_the_metrics_of_the_training_and_draws(trained, tmp_path):
     metrics = json.loads(out.read_text())
     in_training = evaluations(trained)[-1]
     assert 'coco/segm_mAP_s' in metrics
-    assert metrics == {name: in_training[name] for name in metrics}
+    # the log has three digits, and neither recalls nor classes
+    logged = {name: value for name, value in metrics.items() if '_mAP' in name}
+    assert {name: pytest.approx(value, abs=6e-4) for name, value in logged.items()} == {
+        name: in_training[name] for name in logged}
+    assert {'coco/segm_AR@100', 'coco/bbox_classwise'} <= set(metrics)
     assert len(list(pictures.glob('*.png'))) == 2
     assert [path.name for path in out.parent.iterdir()] == ['metrics.json']
 
@@ -137,7 +141,7 @@ NO_DATA = ['--cfg-options', 'train_dataloader.dataset.dataset.data_root=nowhere/
     ('train.py', [CONFIG, '--launcher', 'pytorch'], 'dist_train.sh'),
     ('train.py', [CONFIG, '--amp'], 'GPU'),
     ('test.py', [CONFIG, 'nothing.pth'], 'nothing.pth'),
-    ('test.py', [CONFIG, 'nothing.pth', '--out', 'all.pkl'], '.json'),
+    ('test.py', [CONFIG, 'nothing.pth', '--out', 'all.txt'], '.json'),
     ('test.py', [CONFIG, CONFIG], 'is not a checkpoint'),
     ('test.py', [CONFIG, CONFIG, '--out', f'{CONFIG}/m.json'], 'is a file, no folder'),
     ('test.py', [CONFIG, CONFIG, '--show-dir', CONFIG], 'is a file, no folder'),

@@ -2,13 +2,15 @@
 from __future__ import annotations
 
 import ast
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmattn.analysis.complexity import Row, measure, read_metafiles
-from mmattn.errors import UserError, kind_and_text
+from mmattn.errors import kind_and_text
+from mmattn.weights.loading import read_checkpoint
 
 from .intervals import Difference, differences_to
 from .metrics import evaluate
@@ -75,7 +77,7 @@ def count_complexity(run: Run) -> None:
         return
     try:
         run.complexity = measure(run.config_path, slots=False)
-    except UserError as error:
+    except Exception as error:  # noqa: BLE001  what is wrong with one run must not cost the report of the others
         run.notes.append(f'parameters and MACs could not be counted: {kind_and_text(error)}')
 
 
@@ -89,23 +91,51 @@ def evaluate_predictions(run: Run, device: str | None) -> None:
     if run.cfg is None or run.history is None:
         return
     try:
-        found = load_predictions(cache_path(run.cfg, run.checkpoint))
-        if found is None and device:
-            say(f'{run.name}: predicting on the validation images')
-            found = predict(run.cfg, run.checkpoint, device)
-        if found is None:
-            return
-        say(f'{run.name}: evaluating the predictions')
-        run.evaluation = evaluate(found)
-    except Exception as error:  # noqa: BLE001  what is wrong with one run must not cost the report of the others
+        _evaluate(run, device)
+    except Exception as error:  # noqa: BLE001  as above
         run.notes.append(f'no predictions: {kind_and_text(error)}')
         say(f'{run.name}: {run.notes[-1]}')
         return
-    again = run.evaluation.metrics()
-    main = next((name for name in run.metrics if name in again), None)
-    if main and abs(again[main] - run.metrics[main]) > ROUNDING:
+    if run.evaluation is not None and _differs(run):
+        again, main = run.evaluation.metrics(), _main(run)
         run.notes.append(f'its predictions give {main} {again[main]:.1f} where the log of its last validation has '
-                         f'{run.metrics[main]:.1f}: the checkpoint, the data or the machine is not the same')
+                         f'{run.metrics[main]:.1f}: {_reason(run)}')
+
+
+def _evaluate(run: Run, device: str | None) -> None:
+    found = load_predictions(cache_path(run.cfg, run.checkpoint))
+    if found is not None:
+        say(f'{run.name}: evaluating the predictions')
+        run.evaluation = evaluate(found)
+    # A model that is prepared for inference rounds otherwise: where that shows, the model itself predicts.
+    for prepared in (True, False) if found is None and device else ():
+        say(f'{run.name}: predicting on the validation images')
+        run.evaluation = evaluate(predict(run.cfg, run.checkpoint, device, prepared))
+        if device != 'cpu' or not _differs(run):
+            break
+
+
+def _main(run: Run) -> str | None:
+    """The first metric that both the log and the predictions of a run have."""
+    again = run.evaluation.metrics()
+    return next((name for name in run.metrics if not math.isnan(again.get(name, math.nan))), None)
+
+
+def _differs(run: Run) -> bool:
+    main = _main(run)
+    return main is not None and abs(run.evaluation.metrics()[main] - run.metrics[main]) > ROUNDING
+
+
+def _reason(run: Run) -> str:
+    """What the difference between predictions and log may come from, for the end of a sentence."""
+    last, meta = run.history.validations[-1], read_checkpoint(run.checkpoint).get('meta') or {}
+    for unit, validated, saved in (('epoch', last.epoch, meta.get('epoch')), ('iteration', last.iteration,
+                                                                             meta.get('iter'))):
+        if isinstance(validated, int) and isinstance(saved, int):
+            if validated == saved:
+                break
+            return f'the checkpoint is of {unit} {saved}, that validation was in {unit} {validated}'
+    return 'the checkpoint, the data or the machine is not the same'
 
 
 def time_network(run: Run, device: str, seconds: float) -> None:
@@ -165,13 +195,12 @@ def add_published(comparison: Comparison, root: Path) -> None:
     """
     try:
         rows = read_metafiles(root)
-    except UserError as error:
+        for run in comparison.runs:
+            found = find_published(run.config_path, rows, root) if run.config_path else []
+            if found:
+                comparison.published[run.name] = found
+    except Exception as error:  # noqa: BLE001  as above
         comparison.notes.append(f'published figures are left out: {kind_and_text(error)}')
-        return
-    for run in comparison.runs:
-        found = find_published(run.config_path, rows, root) if run.config_path else []
-        if found:
-            comparison.published[run.name] = found
 
 
 def find_published(config: Path, rows: Sequence[Row], root: Path) -> list[Row]:

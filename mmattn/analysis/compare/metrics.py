@@ -6,8 +6,10 @@ drawn, so that a resample needs no matching. With each image once it is what pyc
 """
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -18,11 +20,13 @@ from mmattn.errors import UserError
 
 # Thresholds of IoU of the precision-recall curves.
 IOUS = (0.5, 0.75)
-# Of each average precision: area, largest number of detections (as mmdet takes them), threshold of IoU (None: mean).
+# Of each average precision: area, threshold of IoU (None: mean over all).
 RULES = {
-    'AP': ('all', 'first', None), 'AP50': ('all', 'last', 0.5), 'AP75': ('all', 'last', 0.75),
-    'AP_S': ('small', 'last', None), 'AP_M': ('medium', 'last', None), 'AP_L': ('large', 'last', None),
+    'AP': ('all', None), 'AP50': ('all', 0.5), 'AP75': ('all', 0.75),
+    'AP_S': ('small', None), 'AP_M': ('medium', None), 'AP_L': ('large', None),
 }
+# The limit of detections in an image at which pycocotools takes AP, whatever limits it is given.
+LIMIT_OF_AP = 100
 
 
 class Evaluation(Protocol):
@@ -63,7 +67,7 @@ class Detections:
         self._kinds = {
             kind: CocoEvaluation(
                 predictions['annotations'], predictions['results'][key], key, predictions['images'],
-                predictions['categories'], predictions['max_detections'])
+                predictions['categories'], **predictions['settings'][key])
             for kind, key in ROWS.items() if key in predictions['results']}
 
     def metrics(self, weights: np.ndarray | None = None) -> dict[str, float]:
@@ -167,38 +171,43 @@ class CocoEvaluation:
     """Predictions of one kind, matched with the annotated objects.
 
     Args:
-        annotations: Path of the COCO annotations.
+        annotations: Path of the COCO annotations, or their content.
         results: Predictions in COCO's format: image_id, category_id, score, bbox or segmentation.
         kind: Kind of the predictions, 'bbox' or 'segm'.
         images: Ids of the images, in the order of the weights.
         categories: Ids of the categories.
-        max_detections: Limits of the number of detections in an image, ascending, as CocoMetric's ``proposal_nums``.
+        max_detections: Limits of the number of detections in an image, CocoMetric's ``proposal_nums``.
+        ious: Thresholds of IoU, CocoMetric's ``iou_thrs``; None: 0.5, 0.55, … 0.95.
+        parallel: Whether the figures are those of CocoMetric's ``use_mp_eval``, which takes AP with the largest limit
+            of detections, where pycocotools takes it with 100.
 
     Raises:
         UserError: pycocotools is not installed, or annotations and results do not belong together.
     """
 
-    def __init__(self, annotations: str, results: list[dict], kind: str, images: Sequence[int],
-                 categories: Sequence[int], max_detections: Sequence[int] = (100, 300, 1000)) -> None:
-        evaluator = _evaluate(annotations, results, kind, images, categories, max_detections)
+    def __init__(self, annotations: str | dict, results: list[dict], kind: str, images: Sequence[int],
+                 categories: Sequence[int], max_detections: Sequence[int] = (100, 300, 1000),
+                 ious: Sequence[float] | None = None, parallel: bool = False) -> None:
+        evaluator = _evaluate(annotations, results, kind, images, categories, max_detections, ious)
         params = evaluator.params
         self.ious, self.recalls = np.array(params.iouThrs), np.array(params.recThrs)
         self.images = len(images)
-        self._limits = dict(first=max_detections[0], last=max_detections[-1])
+        self._limits = _limits(sorted(max_detections), parallel)
         areas, length = params.areaRngLbl, len(images)
         self._records = {
             (area, k): evaluator.evalImgs[(k * len(areas) + a) * length:(k * len(areas) + a + 1) * length]
             for k in range(len(categories)) for a, area in enumerate(areas)}
         self._categories = range(len(categories))
-        # Where no image has more detections than the first limit, both limits give the same rankings.
-        if max((len(r['dtScores']) for rs in self._records.values() for r in rs if r), default=0) <= max_detections[0]:
-            self._limits['first'] = self._limits['last']
-        self._rankings = {key: [_rank(self._records[key[0], k], key[1], len(self.ious)) for k in self._categories]
-                          for key in {(area, self._limits[limit]) for area, limit, _ in RULES.values()}}
+        # Where no image has more detections than a limit, higher ones give the same rankings.
+        most = max((len(r['dtScores']) for rs in self._records.values() for r in rs if r), default=0)
+        self._limits = {name: limit and min(limit, most) for name, limit in self._limits.items()}
+        self._rankings = {
+            (area, limit): [_rank(self._records[area, k], limit, len(self.ious)) for k in self._categories]
+            for area, limit in {(RULES[name][0], limit) for name, limit in self._limits.items() if limit is not None}}
         del self._records
 
     def precisions(self, weights: np.ndarray | None = None) -> dict[str, float]:
-        """COCO's six average precisions, in percent; NaN where there are no objects.
+        """COCO's six average precisions, in percent; NaN where there are no objects, or where the log has none either.
 
         Args:
             weights: How often each image counts, (images,); None: each once.
@@ -206,9 +215,11 @@ class CocoEvaluation:
         weights = np.ones(self.images) if weights is None else weights
         curves = {key: self._curve(key, weights) for key in self._rankings}
         found = {}
-        for name, (area, limit, iou) in RULES.items():
-            curve = curves[area, self._limits[limit]]
-            curve = curve if iou is None or curve is None else curve[self._row(iou)]
+        for name, (area, iou) in RULES.items():
+            curve = curves.get((area, self._limits[name]))
+            if iou is not None and curve is not None:
+                row = self._row(iou)
+                curve = None if row is None else curve[row]
             found[name] = float('nan') if curve is None else 100 * float(curve.mean())
         return found
 
@@ -216,18 +227,26 @@ class CocoEvaluation:
         """Recall and precision, (recalls,) each, averaged over the categories that have objects; None without objects.
 
         Args:
-            iou: Threshold of IoU from 0.5 to 0.95.
+            iou: Threshold of IoU; for one at which nothing was evaluated there is no curve either.
         """
-        curve = self._curve(('all', self._limits['last']), np.ones(self.images))
-        return None if curve is None else (self.recalls, curve[self._row(iou)])
+        curve, row = self._curve(('all', self._limits['AP50']), np.ones(self.images)), self._row(iou)
+        return None if curve is None or row is None else (self.recalls, curve[row])
 
     def _curve(self, key: tuple[str, int], weights: np.ndarray) -> np.ndarray | None:
         curves = [ranking.precision(weights, self.recalls) for ranking in self._rankings[key]]
         curves = [curve for curve in curves if curve is not None]
         return np.mean(curves, axis=0) if curves else None
 
-    def _row(self, iou: float) -> int:
-        return int(np.abs(self.ious - iou).argmin())
+    def _row(self, iou: float) -> int | None:
+        return next(iter(np.flatnonzero(np.isclose(self.ious, iou))), None)
+
+
+def _limits(limits: Sequence[int], parallel: bool) -> dict[str, int | None]:
+    """The limit of detections that each average precision is taken with; None where there is no such figure."""
+    if parallel:
+        return dict.fromkeys(RULES, limits[-1])
+    others = limits[min(2, len(limits) - 1)]
+    return {**dict.fromkeys(RULES, others), 'AP': LIMIT_OF_AP if LIMIT_OF_AP in limits else None}
 
 
 def _rank(records: Sequence[dict | None], limit: int, thresholds: int) -> Ranking:
@@ -250,15 +269,18 @@ def _rank(records: Sequence[dict | None], limit: int, thresholds: int) -> Rankin
                    (counted[:1] if (counted == counted[0]).all() else counted).astype(float), objects)
 
 
-def _evaluate(annotations: str, results: list[dict], kind: str, images: Sequence[int], categories: Sequence[int],
-              max_detections: Sequence[int]):
+def _evaluate(annotations: str | dict, results: list[dict], kind: str, images: Sequence[int],
+              categories: Sequence[int], max_detections: Sequence[int], ious: Sequence[float] | None):
     try:
         from pycocotools.coco import COCO
         from pycocotools.cocoeval import COCOeval
     except ModuleNotFoundError as error:
         raise UserError('curves and intervals of detectors need pycocotools: pip install pycocotools') from error
     with silent():
-        truth = COCO(annotations)
+        truth = COCO()
+        truth.dataset = annotations if isinstance(annotations, dict) else json.loads(
+            Path(annotations).read_text('utf-8'))
+        truth.createIndex()
         if not set(images) <= set(truth.imgs):
             raise UserError(f"'{annotations}' lacks images that the predictions are of; predict anew")
         found = truth.loadRes(results) if results else COCO()
@@ -266,6 +288,8 @@ def _evaluate(annotations: str, results: list[dict], kind: str, images: Sequence
         # In this order: COCOeval keeps the order of what it is given, loadRes that of the file.
         evaluator.params.imgIds, evaluator.params.catIds = sorted(images), sorted(categories)
         evaluator.params.maxDets = list(max_detections)
+        if ious is not None:
+            evaluator.params.iouThrs = np.array(ious)
         if not results:
             found.dataset = dict(images=truth.dataset['images'], categories=truth.dataset['categories'],
                                  annotations=[])

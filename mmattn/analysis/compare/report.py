@@ -1,8 +1,6 @@
 """Report of a comparison: an HTML page with charts, Markdown, or CSV, as the suffix of the file says."""
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from mmattn.analysis.runs.history import counted_in
 from mmattn.analysis.runs.metrics import MAIN, in_percent
 from mmattn.engine.preflight import check_output
 from mmattn.errors import UserError
-from mmattn.files import atomic_path
+from mmattn.files import csv_text, write_text
 
 from .comparison import Comparison
 from .runs import Run
@@ -53,8 +51,7 @@ def write(comparison: Comparison, path: Path) -> None:
         comparison: Comparison to report.
         path: Path of the report, which ends with .html, .md or .csv.
     """
-    with atomic_path(path) as temporary:
-        temporary.write_text(FORMATS[path.suffix](comparison), encoding='utf-8')
+    write_text(FORMATS[path.suffix](comparison), path)
 
 
 def make_page(comparison: Comparison) -> str:
@@ -99,11 +96,7 @@ def make_csv(comparison: Comparison) -> str:
     """
     metrics = present(comparison)
     lines = [_fields(run, comparison, metrics) for run in comparison.runs]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(lines[0]), lineterminator='\n')
-    writer.writeheader()
-    writer.writerows(lines)
-    return text.getvalue()
+    return csv_text([list(lines[0]), *(line.values() for line in lines)])
 
 
 FORMATS = {'.html': make_page, '.md': make_markdown, '.csv': make_csv}

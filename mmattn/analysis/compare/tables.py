@@ -8,6 +8,7 @@ from mmattn.analysis.complexity.tables import counted_parameters
 from mmattn.analysis.page import NONE, Badge, Cell, Table, TableRow
 from mmattn.analysis.runs.history import History, counted_in, duration
 from mmattn.analysis.runs.metrics import METRICS
+from mmattn.engine.types import type_name
 
 from .comparison import Comparison
 from .intervals import LEVEL, Difference
@@ -59,8 +60,9 @@ def _runs(comparison: Comparison) -> Table:
         reached = NONE if last is None else f'{last.iteration:,}' if last.epoch is None else f'{last.epoch}'
         network = NONE
         if run.cfg is not None:
-            model = run.cfg.get('model') or {}
-            network = ' · '.join(filter(None, (model.get('type'), (model.get('backbone') or {}).get('type'))))
+            model = run.cfg.get('model')
+            network = ' · '.join(filter(None, map(type_name, (
+                model, model.get('backbone') if isinstance(model, dict) else None))))
         cells.append([run.state + (f': {run.reached}' if run.reached else ''), reached, network or NONE,
                       run.config_path.name if run.config_path else NONE])
     counts = {counted_in(run.history.validations[-1:]) for run in comparison.runs if run.history} or {'epoch'}

@@ -1,7 +1,7 @@
 """Complexity of a config's network: parameters and MACs, in all, by part, and by slot."""
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,10 +10,10 @@ from torch import nn
 
 from mmattn.engine.launch import load_network_config
 from mmattn.engine.quiet import quiet
-from mmattn.errors import UserError, kind_and_text
 
 from . import networks
 from .counter import RULE, MultiplyAdds
+from .forward import ForwardPass, run_forward
 
 SLOTS = ('spatial', 'attn', 'depth_attn', 'plugins')
 
@@ -62,6 +62,8 @@ class Complexity:
         parts: Backbone, neck, heads; they add up to the whole.
         stages: Stem and stages of the backbone.
         slots: Modules in the trunk's slots; none for a backbone of another library.
+        uncounted: Modules (and parameters of no module) with which nothing was computed in the forward pass, so that
+            their MACs are not in the figures, by their full names.
     """
 
     config: str
@@ -74,6 +76,7 @@ class Complexity:
     parts: tuple[Part, ...]
     stages: tuple[Part, ...]
     slots: tuple[Slot, ...]
+    uncounted: tuple[Part, ...]
 
     def as_dict(self) -> dict:
         return {**asdict(self), 'rule': RULE}
@@ -88,33 +91,53 @@ def measure(config: str | Path, shape: tuple[int, int] | None = None, slots: boo
         slots: Whether to measure what each slot costs, for which the backbone is built again without it.
 
     Raises:
-        UserError: The config cannot be read or built, or no counting rule is known for its network.
+        UserError: The config cannot be read or built, or its network does not run.
     """
     cfg = load_network_config(config)
     model = networks.build(cfg.model, cfg)
     detector = networks.is_detector(model)
     shape = tuple(shape or networks.input_shape(cfg, detector))
-    parts, stages = [], []
-    try:
-        for name, module, run in networks.run(model, shape):
-            children = dict(module.named_children()) if name == 'backbone' else {}
-            with quiet(), MultiplyAdds(children) as count:
-                run()
-            parts.append(Part.of(name, module, count.total))
-            stages += [Part.of(child, children[child], n) for child, n in count.modules.items()]
-    except (RuntimeError, NotImplementedError, TypeError, ValueError) as e:
-        raise UserError(f'{name} of {config} does not run on an image of {shape[0]} x {shape[1]}: '
-                        f'{kind_and_text(e)}') from e
-    whole = Part.of('all', model, sum(part.multiply_adds for part in parts))
+    found = run_forward(cfg, shape)
+    whole = Part.of('all', found.model, found.total)
     return Complexity(
         config=str(config), network=type(model).__name__, kind='detector' if detector else 'classifier', shape=shape,
-        parameters=whole.parameters, trainable=whole.trainable, multiply_adds=whole.multiply_adds, parts=tuple(parts),
-        stages=tuple(s for s in stages if s.parameters or s.multiply_adds),
-        slots=tuple(_slots(cfg, model.backbone, shape)) if slots else ())
+        parameters=whole.parameters, trainable=whole.trainable, multiply_adds=whole.multiply_adds,
+        parts=tuple(_parts(found, whole)),
+        stages=tuple(stage for stage in (Part.of(name, module, found.modules[f'backbone.{name}'])
+                                         for name, module in found.stages.items())
+                     if stage.parameters or stage.multiply_adds),
+        slots=tuple(_slots(cfg, model.backbone, shape)) if slots else (),
+        uncounted=tuple(_unused(found.model, found.used)))
+
+
+def _parts(found: ForwardPass, whole: Part) -> Iterator[Part]:
+    """The parts that cost something or ran, and what is in none of them."""
+    parts = [Part.of(name, module, found.modules[name]) for name, module in found.parts.items()
+             if any(True for _ in module.parameters()) or found.modules[name] or
+             name in found.ran and '.' not in name]
+    yield from parts
+    rest = [getattr(whole, field) - sum(getattr(part, field) for part in parts)
+            for field in ('parameters', 'trainable', 'multiply_adds')]
+    if any(rest):
+        yield Part('other', *rest)
+
+
+def _unused(module: nn.Module, used: set[int], name: str = '') -> Iterator[Part]:
+    """The outermost modules no parameter of which was used, and single parameters that were not."""
+    parameters = list(module.parameters())
+    if parameters and not any(id(parameter) in used for parameter in parameters):
+        yield Part.of(name, module, 0)
+        return
+    prefix = f'{name}.' if name else ''
+    for own, parameter in module.named_parameters(prefix=name, recurse=False):
+        if id(parameter) not in used:
+            yield Part(own, parameter.numel(), parameter.numel() * parameter.requires_grad, 0)
+    for child, inner in module.named_children():
+        yield from _unused(inner, used, prefix + child)
 
 
 def _slots(cfg: Config, backbone: nn.Module, shape: tuple[int, int]) -> Iterable[Slot]:
-    if not str(cfg.model.backbone.type).startswith('mmattn.'):
+    if not type(backbone).__module__.startswith('mmattn.'):
         return
     full = _backbone(backbone, shape)
     inner = networks.inner_backbone(cfg.model.backbone)

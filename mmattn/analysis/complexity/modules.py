@@ -44,7 +44,7 @@ def attachable(config: str | Path, shape: tuple[int, int] | None = None) -> list
     backbone = networks.build(inner, cfg)
     try:
         shapes = output_shapes(backbone, inner.get('in_channels', 3), shape)
-    except (RuntimeError, NotImplementedError, TypeError, ValueError) as e:
+    except Exception as e:  # noqa: BLE001  a network may raise anything
         raise UserError(f'the backbone of {config} does not run on an image of {shape[0]} x {shape[1]}: '
                         f'{one_line(e)}') from e
     modules = dict(backbone.named_modules())

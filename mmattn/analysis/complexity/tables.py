@@ -5,7 +5,7 @@ And one for the README of the repository: every classifier with its true counts.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,21 +67,18 @@ class ReadmeTable:
         return before, held, after
 
 
-def make_tables(rows: list[Row], progress: Callable[[int, int, Path], None] = lambda *_: None) -> list[ReadmeTable]:
+def make_tables(rows: list[Row], track: Callable[[list[Path]], Iterable[Path]] = iter) -> list[ReadmeTable]:
     """Measures every config of `rows`, each once.
 
     Args:
         rows: Rows of the metafiles.
-        progress: Called with the number of configs done, of all, and the next, before each is measured.
+        track: Iterates over the configs, and may show how far that is.
 
     Raises:
         UserError: A config cannot be measured.
     """
     configs = list(dict.fromkeys(row.config for row in rows if row.config))
-    sizes = {}
-    for i, config in enumerate(configs):
-        progress(i, len(configs), config)
-        sizes[config] = measure(config, slots=False)
+    sizes = {config: measure(config, slots=False) for config in track(configs)}
     folders = dict.fromkeys(row.folder for row in rows)
     tables = [_table(folder, [row for row in rows if row.folder == folder], sizes) for folder in folders]
     return [*tables, _overview(rows[0].folder.parent.parent, sizes)]

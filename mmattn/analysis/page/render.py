@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 import mmattn
 from mmattn.analysis.charts import SERIES, VARIABLES
-from mmattn.files import atomic_path
+from mmattn.files import write_text
 
 from .content import Page
 
@@ -41,5 +41,4 @@ def write_page(page: Page, path: str | Path) -> None:
         page: Content of the page.
         path: Path of the file; the files of pictures lie relative to it.
     """
-    with atomic_path(path) as temporary:
-        temporary.write_text(render(page), encoding='utf-8')
+    write_text(render(page), path)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
@@ -14,6 +13,7 @@ from torchvision.ops import box_iou
 from torchvision.transforms.functional import pil_to_tensor
 from torchvision.utils import draw_bounding_boxes
 
+from mmattn.engine.drawn_text import in_one_font
 from mmattn.files import atomic_path
 
 UNMATCHED = (255, 255, 255)
@@ -47,25 +47,45 @@ class Example:
     Args:
         name: Name of the image.
         image: RGB image.
-        truth: Annotated objects.
+        truth: Annotated objects; None where the data set has no annotations.
         predictions: Predicted objects to draw.
     """
     name: str
     image: Image.Image
-    truth: Instances
+    truth: Instances | None
     predictions: Instances
 
 
-def draw_example(example: Example, score_thr: float) -> Image.Image:
-    """A picture of an example: ground truth | prediction, enlarged (or reduced) to :data:`PANEL` pixels each.
+def draw_example(example: Example, score_thr: float, panel: int = PANEL) -> Image.Image:
+    """A picture of an example: ground truth, if there is any, | prediction.
 
     Args:
         example: Image with ground truth and predictions.
         score_thr: Least score of the predictions, for the title.
+        panel: Longer side in pixels that each image is enlarged or reduced to.
     """
-    titles = (f'ground truth: {len(example.truth)}',
-              f'prediction: {len(example.predictions)} (score ≥ {score_thr:g})')
-    return _lay_out([draw_panels(example, PANEL)], titles, font=20)
+    title = f'prediction: {len(example.predictions)} (score ≥ {score_thr:g})'
+    if example.truth is None:
+        colors = distinct_colors(len(example.predictions))
+        return _lay_out([[_draw(example.image, example.predictions, colors, panel)]], [title], font=20, caption='')
+    return _lay_out([draw_panels(example, panel)], (f'ground truth: {len(example.truth)}', title), font=20)
+
+
+def draw_answer(image: Image.Image, lines: Sequence[str]) -> Image.Image:
+    """A picture of what a classifier says of an image: the image under lines of text.
+
+    Args:
+        image: RGB image.
+        lines: Texts above the image.
+    """
+    scale = max(1, PANEL // 2 // max(image.size))  # small images by a whole factor, so that their pixels are seen
+    image = image.resize((scale * image.width, scale * image.height), Image.Resampling.NEAREST)
+    page = Image.new('RGB', (max(PANEL // 2, image.width), image.height + 24 * len(lines) + MARGIN), 'white')
+    pen = ImageDraw.Draw(page)
+    for number, line in enumerate(lines):
+        _write(pen, line, page.width / 2, 12 + 24 * number, 16, page.width)
+    page.paste(image, ((page.width - image.width) // 2, 24 * len(lines) + MARGIN // 2))
+    return page
 
 
 def draw_sheet(examples: Sequence[Example], score_thr: float, panel: int = 320) -> Image.Image:
@@ -148,8 +168,8 @@ def save_picture(picture: Image.Image, path: str | Path, colors: int | None = No
     return Path(path).stat().st_size
 
 
-def _lay_out(rows: Sequence[Sequence[Image.Image]], columns: Sequence[str], names: Sequence[str] = (), font: int = 14
-             ) -> Image.Image:
+def _lay_out(rows: Sequence[Sequence[Image.Image]], columns: Sequence[str], names: Sequence[str] = (), font: int = 14,
+             caption: str = CAPTION) -> Image.Image:
     """Panels in rows and columns, under the titles of the columns and beside the names of the rows."""
     panel_width, panel_height = (max(getattr(panel, side) for row in rows for panel in row)
                                  for side in ('width', 'height'))
@@ -167,7 +187,7 @@ def _lay_out(rows: Sequence[Sequence[Image.Image]], columns: Sequence[str], name
         strip = Image.new('RGB', (panel_height, left), 'white')
         _write(ImageDraw.Draw(strip), name, panel_height / 2, left / 2, 18, panel_height)
         page.paste(strip.rotate(90, expand=True), (0, head + row * (panel_height + MARGIN)))
-    _write(pen, CAPTION, page.width / 2, page.height - foot / 2, 14, page.width)
+    _write(pen, caption, page.width / 2, page.height - foot / 2, 14, page.width)
     return page
 
 
@@ -183,7 +203,10 @@ def _draw(image: Image.Image, instances: Instances, colors: list[tuple[int, int,
     boxes = (instances.boxes * scale).clamp(min=0)
     boxes[:, 0::2].clamp_(max=width - 1)
     boxes[:, 1::2].clamp_(max=height - 1)
-    text = dict(labels=instances.names, font=_font_path(), font_size=12) if instances.names else {}
+    text = {}
+    if instances.names:
+        names, font = in_one_font(instances.names)
+        text = dict(labels=names, font=font, font_size=12)
     return _to_image(draw_bounding_boxes(canvas, boxes, colors=colors, **text))
 
 
@@ -222,19 +245,15 @@ def _to_image(canvas: torch.Tensor) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(canvas.permute(1, 2, 0).numpy()))
 
 
-def _font_path() -> str:
-    """DejaVu Sans, which comes with matplotlib."""
-    return str(Path(matplotlib.get_data_path()) / 'fonts' / 'ttf' / 'DejaVuSans.ttf')
-
-
 @lru_cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(_font_path(), size)
+def _font(path: str, size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(path, size)
 
 
 def _write(pen: ImageDraw.ImageDraw, text: str, x: float, y: float, size: int, width: float
            ) -> None:
     """Writes centred, smaller where it would not fit into the width."""
-    while size > 8 and pen.textlength(text, _font(size)) > width:
+    [text], path = in_one_font([text], length=200)
+    while size > 8 and pen.textlength(text, _font(path, size)) > width:
         size -= 1
-    pen.text((x, y), text, 'black', _font(size), anchor='mm')
+    pen.text((x, y), text, 'black', _font(path, size), anchor='mm')

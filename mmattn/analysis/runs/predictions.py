@@ -6,11 +6,12 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
-from PIL import Image
 
 from mmattn.analysis.runs.pictures import Example, Instances
+from mmattn.analysis.shown_image import reader_of, to_rgb
 from mmattn.engine.progress import progress
 from mmattn.engine.trained import load_trained
+from mmattn.files import unique_names
 
 
 class Predictor:
@@ -30,6 +31,9 @@ class Predictor:
         self.model = load_trained(cfg, checkpoint, device, prepared=True).model
         self.dataset = DATASETS.build(cfg.val_dataloader.dataset)
         self.classes = self.dataset.metainfo['classes']
+        self._read = reader_of(self.dataset)
+        paths = dict.fromkeys(self.dataset.get_data_info(index)['img_path'] for index in range(len(self.dataset)))
+        self._picture_names = dict(zip(paths, unique_names(Path(path).stem for path in paths)))
 
     def examples(self, indices: list[int], score_thr: float) -> Iterator[Example]:
         """Predicts on the images of these indices, with a progress bar.
@@ -48,10 +52,8 @@ class Predictor:
         found = found[found.scores.argsort(descending=True)]
         names = self._names(found.labels.tolist(), found.scores.tolist())
         info = self.dataset.get_data_info(index)
-        with Image.open(info['img_path']) as image:
-            image = image.convert('RGB')
         return Example(
-            Path(info['img_path']).stem, image, self._truth(info),
+            self._picture_names[info['img_path']], to_rgb(self._read(info['img_path'])), self._truth(info),
             Instances(found.bboxes, found.get('masks'), names))
 
     def _truth(self, info: dict) -> Instances:

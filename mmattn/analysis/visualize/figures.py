@@ -9,6 +9,7 @@ from PIL import Image
 
 from mmattn.analysis.charts import COLORS, RULE, TEXT, new_figure, style
 from mmattn.analysis.extras import require
+from mmattn.engine.drawn_text import drawable, families_for
 
 from .attention import Reading
 from .cam import Explanation
@@ -33,7 +34,8 @@ def draw_cam(image: Image.Image, explanations: Sequence[Explanation]):
     backdrop = _backdrop(image)
     for row, explanation in zip(axes, explanations, strict=True):
         row[0].imshow(image)
-        row[0].set_title(explanation.title, fontsize=10)
+        families = families_for(explanation.title)
+        row[0].set_title(drawable(explanation.title, families), fontsize=10, family=families)
         for column, method in zip(row[1:], methods, strict=True):
             heat = explanation.heat[method]
             # little colour where there is little to show, so that the image stays visible
@@ -149,7 +151,7 @@ def draw_pooling(shares: dict[str, float]):
     axis.axhline(0.5, color=TEXT, linestyle='--', linewidth=1)
     _block_axis(axis, list(shares))
     axis.set(title='SPEM: share of the maximum in the pooled value',
-             ylabel=r'$p_0^2\,/\,(p_0^2 + p_1^2)$', ylim=(-0.03, 1.03))
+             ylabel='p₀² / (p₀² + p₁²)', ylim=(-0.03, 1.03))
     return figure
 
 

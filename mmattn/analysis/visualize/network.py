@@ -1,6 +1,7 @@
 """A trained classifier or detector whose insides are looked at, and images as it sees them."""
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +12,11 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from mmattn.analysis.complexity.networks import is_detector
+from mmattn.analysis.shown_image import to_rgb
 from mmattn.engine.trained import load_trained
-from mmattn.errors import UserError, one_line
+from mmattn.engine.types import type_name
+from mmattn.errors import UserError, kind_and_text
 
 
 @dataclass
@@ -21,7 +25,7 @@ class InputImage:
 
     Args:
         image: RGB image after resizing and cropping.
-        inputs: The same normalised and padded at the right and at the bottom, (1, 3, H, W).
+        inputs: The same normalised and padded at the right and at the bottom, (1, C, H, W).
         samples: The library's data sample of the image, a list of one.
     """
     image: Image.Image
@@ -58,21 +62,24 @@ class Network:
     """
 
     def __init__(self, cfg: Config, checkpoint: str | Path, device: str) -> None:
-        scope = cfg.get('default_scope')
-        if scope not in ('mmdet', 'mmpretrain'):
-            raise UserError(f"default_scope of the config is {scope!r}; pictures are made of configs of 'mmdet' and "
-                            "'mmpretrain'")
         self.cfg = cfg
-        self.is_detector = scope == 'mmdet'
+        steps = test_pipeline(cfg)
         trained = load_trained(cfg, checkpoint, device)
         self.model = trained.model
+        self.is_detector = is_detector(self.model)
+        if not hasattr(self.model, 'extract_feat') or not hasattr(self.model, 'backbone'):
+            raise UserError(f"pictures are made of mmdet's detectors and mmpretrain's classifiers; {cfg.filename} "
+                            f'describes a {type(self.model).__name__}')
         self.classes = trained.classes or _classes_of(cfg)
         # Gradients have to reach every activation, those inside of checkpointed blocks too.
         for module in self.model.modules():
             if getattr(module, 'with_cp', False):
                 module.with_cp = False
-        steps = cfg.test_dataloader.dataset.pipeline
-        self.pipeline = Compose([step for step in steps if 'Annotations' not in str(step['type'])])
+        try:
+            self.pipeline = Compose([step for step in steps if 'Annotations' not in type_name(step)])
+        except Exception as error:  # noqa: BLE001  a transform may raise anything
+            raise UserError(f'the test pipeline of {cfg.filename} cannot be built ({kind_and_text(error)}); correct it '
+                            'there') from error
 
     def class_name(self, label: int) -> str:
         """The name of a class.
@@ -109,19 +116,28 @@ class Network:
             UserError: The image cannot be read.
         """
         try:
-            return self.to_input(self.pipeline(dict(img_path=str(path), img_id=0)))
-        except (AssertionError, OSError) as error:
-            raise UserError(f"'{path}' cannot be read as an image ({one_line(error)}); leave it out") from error
+            data = self.pipeline(dict(img_path=str(path), img_id=0))
+        except Exception as error:  # noqa: BLE001  so may one that it is given
+            raise UserError(f"'{path}' cannot be read as an image ({kind_and_text(error)}); leave it out, or correct "
+                            'the test pipeline of the config') from error
+        return self.to_input(data)
 
     def to_input(self, data: dict) -> InputImage:
         """An image from a pipeline or data set, normalised and padded as a batch of one.
 
         Args:
-            data: What the library's pipeline returns: inputs, (3, H, W) in BGR, and data_samples.
+            data: What the library's pipeline returns: inputs, (C, H, W), three channels in BGR, and data_samples.
+
+        Raises:
+            UserError: The model takes other images.
         """
-        pixels = data['inputs'][[2, 1, 0]].permute(1, 2, 0).to(torch.uint8).numpy()  # mm's images are BGR
-        batch = self.model.data_preprocessor(pseudo_collate([data]), False)
-        return InputImage(Image.fromarray(pixels), batch['inputs'], batch['data_samples'])
+        try:
+            pixels = data['inputs'].permute(1, 2, 0).numpy()
+            batch = self.model.data_preprocessor(pseudo_collate([data]), False)
+        except Exception as error:  # noqa: BLE001
+            raise UserError(f'the data_preprocessor of {self.cfg.filename} does not take what its test pipeline '
+                            f'returns ({kind_and_text(error)}); correct one of them') from error
+        return InputImage(to_rgb(pixels), batch['inputs'], batch['data_samples'])
 
     @torch.no_grad()
     def run_backbone(self, image: InputImage) -> None:
@@ -178,6 +194,37 @@ def _with_gradients(inputs: Tensor) -> Tensor:
     return inputs.detach().clone().requires_grad_()
 
 
+def test_pipeline(cfg: Config) -> list[dict]:
+    """The transforms of the config's test data, or of its validation data if it has none.
+
+    Args:
+        cfg: Config with a test_dataloader, a val_dataloader or a test_pipeline.
+
+    Raises:
+        UserError: It has none of these.
+    """
+    for dataset in _datasets(cfg):
+        if dataset.get('pipeline'):
+            return dataset['pipeline']
+    if cfg.get('test_pipeline'):
+        return cfg.test_pipeline
+    raise UserError(f'{cfg.filename} has neither test_dataloader nor val_dataloader, so that it is not known how its '
+                    'network takes images; add one with a pipeline, or test_pipeline=[…]')
+
+
+def _datasets(cfg: Config) -> Iterator[dict]:
+    """The data sets of test and validation, wrappers before what they hold."""
+    waiting = [(cfg.get(f'{split}_dataloader') or {}).get('dataset') for split in ('test', 'val')]
+    while waiting:
+        dataset = waiting.pop(0)
+        if isinstance(dataset, dict):
+            yield dataset
+            waiting[:0] = [dataset.get('dataset'), *(dataset.get('datasets') or ())]
+
+
 def _classes_of(cfg: Config) -> list[str] | None:
-    dataset = cfg.test_dataloader.dataset
-    return dataset.get('metainfo', {}).get('classes') or dataset.get('classes')
+    for dataset in _datasets(cfg):
+        classes = (dataset.get('metainfo') or {}).get('classes') or dataset.get('classes')
+        if classes and not isinstance(classes, str):
+            return [str(name) for name in classes]
+    return None

@@ -1,7 +1,6 @@
 """Output of `visualize`: a folder with pictures, the numbers behind them, and a page that shows them."""
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from PIL import Image
 
 from mmattn.analysis.charts import save_png
 from mmattn.analysis.page import Cell, Page, Picture, Section, Table, TableRow, write_page
-from mmattn.files import atomic_path, write_json
+from mmattn.files import csv_text, write_json, write_text
 
 from . import figures
 from .attention import Reading
@@ -24,6 +23,8 @@ CAM_CAPTIONS = {
     'class': 'What speaks for all detections of a class together (boxed).',
     None: 'What speaks for each class; beside its name its probability.',
 }
+# Names of the files that are of no image, without suffix.
+TAKEN = ('index', 'pooling', 'depth_by_image', 'depth_by_size')
 CAM_LIMIT = (' Grad-CAM and Grad-CAM++ have one weight for a whole channel, so what looks like the object lights up '
              'elsewhere in the image too, whether it matters to this detection or not; HiResCAM has one for each '
              'position.')
@@ -154,8 +155,7 @@ class PictureFolder:
             return Picture(title, caption, file=file, size=picture.size)
 
     def _write_csv(self, file: str, header: Sequence[str], rows: Iterable[Sequence]) -> None:
-        with atomic_path(self.folder / file) as temporary, open(temporary, 'w', newline='', encoding='utf-8') as stream:
-            csv.writer(stream).writerows([header, *rows])
+        write_text(csv_text([header, *rows]), self.folder / file)
 
 
 def _as_dict(kind: str, reading: Reading) -> dict:

@@ -6,17 +6,18 @@ from pathlib import Path
 
 from mmattn.engine.progress import progress
 from mmattn.errors import UserError
+from mmattn.files import unique_names
 
 from .attention import KINDS, Reading, Recorder, find, inventory
 from .cam import Choice, Explainer
 from .network import InputImage, Network
-from .output import PictureFolder
+from .output import TAKEN, PictureFolder
 
 SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp'}
 
 
 def find_images(paths: Iterable[Path], limit: int | None = None) -> dict[str, Path]:
-    """Image files, and those in folders in order of their paths, by names that differ.
+    """Image files, and those in folders in order of their paths, by names for the files of their pictures.
 
     Args:
         paths: Paths of images, or of folders of images.
@@ -36,13 +37,7 @@ def find_images(paths: Iterable[Path], limit: int | None = None) -> dict[str, Pa
             files.append(path)
         else:
             raise UserError(f"no image or folder '{path}'")
-    names: dict[str, Path] = {}
-    for file in files:
-        name, number = file.stem, 2
-        while name in names:
-            name, number = f'{file.stem}-{number}', number + 1
-        names[name] = file
-    return names
+    return dict(zip(unique_names((file.stem for file in files), TAKEN), files))
 
 
 def choose_kinds(network: Network, only: Sequence[str] | None, dataset: bool) -> list[str]:

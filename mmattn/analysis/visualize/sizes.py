@@ -20,7 +20,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS
 
 from mmattn.engine.progress import progress
-from mmattn.errors import UserError
+from mmattn.errors import UserError, kind_and_text
 
 from .attention import Recorder
 from .network import Network
@@ -93,9 +93,19 @@ def survey(network: Network, limit: int | None = None) -> Survey:
         limit: Number of images, evenly spread over the data set; None: all.
 
     Raises:
-        UserError: The data set is empty.
+        UserError: The data set is empty, or the network does not run on it.
     """
     dataset = build_dataset(network.cfg)
+    try:
+        return _survey(network, dataset, limit)
+    except UserError:
+        raise
+    except Exception as error:  # noqa: BLE001  a transform, or the network, may raise anything
+        raise UserError('the images of the val_dataloader cannot be run through the network '
+                        f'({kind_and_text(error)}); correct it') from error
+
+
+def _survey(network: Network, dataset, limit: int | None) -> Survey:
     total = len(dataset)
     if not total:
         raise UserError('the val_dataloader of the config has no images')
@@ -107,7 +117,7 @@ def survey(network: Network, limit: int | None = None) -> Survey:
             for reading in recorder.take().get('depth', []):
                 weights.setdefault(reading.name, []).append(reading.weights.mean(1).numpy())
             info = dataset.get_data_info(index)
-            found.images.append(Path(info.get('img_path', str(index))).name)
+            found.images.append(Path(str(info.get('img_path', index))).name)
             objects.append(count_sizes(info))
     found.objects = np.array(objects)
     found.weights = {name: np.stack(rows).astype(float) for name, rows in weights.items()}
@@ -121,12 +131,16 @@ def build_dataset(cfg: Config):
         cfg: Config with a val_dataloader.
 
     Raises:
-        UserError: The config has none.
+        UserError: The config has none, or it cannot be built.
     """
     loader = cfg.get('val_dataloader')
     if loader is None:
         raise UserError('the config has no val_dataloader; add one, or leave out --dataset')
-    return DATASETS.build(loader.dataset)
+    try:
+        return DATASETS.build(loader['dataset'])
+    except Exception as error:  # noqa: BLE001  a data set may raise anything
+        raise UserError(f'the val_dataloader of {cfg.filename} cannot be built ({kind_and_text(error)}); correct it '
+                        'there') from error
 
 
 def count_sizes(info: dict) -> tuple[int, int, int]:
