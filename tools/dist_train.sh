@@ -4,7 +4,8 @@ set -euo pipefail
 
 usage="Usage: bash tools/dist_train.sh CONFIG GPUS [options of tools/train.py]
   GPUS is the number per machine. For several machines set NNODES, NODE_RANK, MASTER_ADDR and PORT
-  (default 29500) in the environment of each.
+  (default 29500) in the environment of each. With RESTARTS=3 all processes start again, up to
+  three times, from the newest checkpoint when one of them dies.
 Example: bash tools/dist_train.sh configs/mask_rcnn_sda.py 4"
 
 if [ "${1:-}" = -h ] || [ "${1:-}" = --help ]; then echo "$usage"; exit 0; fi

@@ -53,10 +53,7 @@ fi
 if same "$finished"; then
     echo "==> $work_dir holds the finished training; --force trains afresh"
 else
-    if [ -f "$work_dir/last_checkpoint" ]; then
-        echo "==> going on from $(cat "$work_dir/last_checkpoint"); --force trains afresh"
-        resume=(--resume)
-    fi
+    [ ! -d "$work_dir" ] || resume=(--resume) # what was saved of it; --force trains afresh
     mkdir -p "$work_dir"
     echo "$fingerprint" > "$started"
     start=$SECONDS

@@ -22,6 +22,6 @@ launch() { # number of processes, then script and arguments
     if [ "${NNODES:-1}" = 1 ] && [ -z "${PORT:-}" ]; then
         place=(--standalone --nnodes 1)
     fi
-    exec "$PYTHON" -m torch.distributed.run "${place[@]}" --nproc_per_node "$gpus" \
+    exec "$PYTHON" -m torch.distributed.run "${place[@]}" --nproc_per_node "$gpus" --max_restarts "${RESTARTS:-0}" \
         "$@" --launcher pytorch
 }

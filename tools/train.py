@@ -2,9 +2,11 @@
 import sys
 
 try:
+    from mmattn.checks.rank import is_first
     from mmattn.checks.run import build, check_built, check_run
     from mmattn.checks.trial import try_run
     from mmattn.engine import launch, preflight, runner, settings
+    from mmattn.engine.processes import is_restarted
 except ModuleNotFoundError as missing:
     print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
           '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
@@ -33,7 +35,10 @@ def parse_args():
     parser = launch.ArgumentParser('Train an mmdet or mmpretrain config.', EXAMPLES)
     parser.add_argument(
         '--resume', nargs='?', const='auto', metavar='PATH',
-        help='go on from a checkpoint (default: the last one in the work folder)')
+        help='go on from a checkpoint (default: the newest whole one in the work folder; if there is none yet, start)')
+    parser.add_argument(
+        '--force', action='store_true',
+        help='go on from a checkpoint of another model too')
     parser.add_argument('--amp', action='store_true', help='train in mixed precision (GPU)')
     parser.add_argument(
         '--auto-scale-lr', action='store_true',
@@ -51,8 +56,11 @@ def main():
     cfg = launch.load_config(args.config, args.cfg_options)
     preflight.check_parts(cfg, ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper'))
     settings.set_work_dir(cfg, args.config, args.work_dir)
-    if args.resume is not None:
-        settings.set_resume(cfg, args.resume)
+    cfg.resume_forced = args.force
+    if args.resume is not None or cfg.get('resume') and cfg.get('load_from') is None or is_restarted():
+        lines = settings.set_resume(cfg, args.resume or 'auto')
+        if is_first(args.launcher):
+            print(*lines, sep='\n')
     if args.amp:
         settings.set_amp(cfg)
     if args.auto_scale_lr:

@@ -2,13 +2,14 @@
 from __future__ import annotations
 
 import copy
+import sys
 import tempfile
 from itertools import islice
 from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.hooks import Hook
-from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner, find_latest_checkpoint
+from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch import nn
 from torch.optim import Optimizer
 from torch.utils.data import BatchSampler, DataLoader
@@ -16,6 +17,7 @@ from torch.utils.data import BatchSampler, DataLoader
 from mmattn.engine.hooks.first import check_losses
 from mmattn.engine.hooks.schedule import beyond_schedule
 from mmattn.engine.quiet import mute
+from mmattn.engine.resuming.files import VALIDATED, write_note
 from mmattn.engine.runner import processes, train
 from mmattn.errors import UserError
 
@@ -53,11 +55,9 @@ def try_run(cfg: Config, splits: tuple[str, ...], weights: str | Path | None = N
 
 def _trial_config(cfg: Config, folder: str) -> Config:
     """A copy that works in a folder and in this process alone, and tells no service on the network of its run."""
-    last = find_latest_checkpoint(cfg.work_dir) if cfg.get('resume') and cfg.get('load_from') is None else None
     cfg = copy.deepcopy(cfg)
     cfg.work_dir = folder
-    if cfg.get('resume') and cfg.get('load_from') is None:
-        cfg.load_from, cfg.resume = last, last is not None
+    write_note(Path(folder), VALIDATED, str(sys.maxsize))  # no validation is to be made up
     # mmengine keeps loggers and visualizers by name for the whole process.
     cfg.experiment_name = Path(folder).name
     if isinstance(cfg.get('visualizer'), dict):

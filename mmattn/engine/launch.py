@@ -10,11 +10,13 @@ from pathlib import Path
 import torch
 from mmengine.config import Config, DictAction
 
-from mmattn.errors import UserError, kind_and_text, one_line
+from mmattn.errors import RunError, UserError, kind_and_text, one_line
 
 from .preflight import check_packages
 from .process import SWITCH, keep_freed_memory
+from .processes import end_processes, end_with_launcher
 from .quiet import quiet
+from .resuming.stopping import Stopped
 from .scope import scope_of
 
 # Where each launcher states rank, number of processes, and rank within the machine.
@@ -86,6 +88,7 @@ class ArgumentParser(argparse.ArgumentParser):
 def run(main: Callable[[], None], interrupted: str = 'interrupted') -> None:
     """Runs a tool; a :class:`UserError` becomes its message and exit status 2, Ctrl-C a line and 130.
 
+    A `RunError` becomes its message and exit status 1, a training that a signal stopped a line and 128 plus its number.
     With ``MMATTN_DEBUG=1`` they keep their traceback, as all other errors always do. The process keeps freed memory,
     see :func:`mmattn.engine.process.keep_freed_memory`.
 
@@ -94,12 +97,15 @@ def run(main: Callable[[], None], interrupted: str = 'interrupted') -> None:
         interrupted: Text to print after Ctrl-C.
     """
     keep_freed_memory()
+    end_with_launcher()
+    finished = False
     try:
         main()
-    except (UserError, KeyboardInterrupt) as error:
+        finished = True
+    except (UserError, RunError, Stopped, KeyboardInterrupt) as error:
         if os.environ.get('MMATTN_DEBUG') == '1':
             raise
-        line, status = (f'error: {error}', 2) if isinstance(error, UserError) else (interrupted, 130)
+        line, status = _line_and_status(error, interrupted)
         # Once per machine, not once per process.
         others = [os.environ[names[2]] for names in LAUNCHER_VARIABLES.values()
                   if os.environ.get(names[2], '0') != '0']
@@ -109,6 +115,16 @@ def run(main: Callable[[], None], interrupted: str = 'interrupted') -> None:
         if not others or isinstance(error, UserError):
             print(line, file=sys.stderr)
         sys.exit(status)
+    finally:
+        end_processes(finished)
+
+
+def _line_and_status(error: BaseException, interrupted: str) -> tuple[str, int]:
+    if isinstance(error, Stopped):
+        return str(error), error.exit_status
+    if isinstance(error, KeyboardInterrupt):
+        return interrupted, 130
+    return f'error: {error}', 2 if isinstance(error, UserError) else 1
 
 
 def load_config(path: str | Path, overrides: dict | None = None) -> Config:

@@ -13,7 +13,7 @@ from typing import Any
 
 from mmengine.model import PretrainedInit, update_init_info
 from mmengine.registry import WEIGHT_INITIALIZERS
-from mmengine.runner import CheckpointLoader, Runner, find_latest_checkpoint
+from mmengine.runner import CheckpointLoader, Runner
 from mmengine.runner.checkpoint import load_from_local
 from torch import nn
 
@@ -79,7 +79,7 @@ class LoadingRunner(Runner):
             _name_pretrained(module)
         with one_reader():
             super()._init_model_weights()
-        source = find_latest_checkpoint(self.work_dir) if self._resume and not self._load_from else self._load_from
+        source = self._load_from
         if source:
             differences = self._fill(read_checkpoint(source), source, self._resume)
             _train_what_is_missing(unwrapped(self.model), differences)
@@ -93,6 +93,8 @@ class LoadingRunner(Runner):
                 with `strict`, or when a training goes on from it.
         """
         content = read_checkpoint(filename, map_location, training=self._resuming)
+        if isinstance(content.get('meta'), dict):
+            content['meta'].pop('config', None)  # a program, which mmengine would run when a training goes on
         for pattern, replacement in revise_keys:
             content['state_dict'] = renamed(
                 content['state_dict'], lambda key, p=pattern, r=replacement: re.sub(p, r, key))

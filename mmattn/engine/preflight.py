@@ -73,8 +73,6 @@ def check_weights(cfg: Config, training: bool) -> None:
         cfg: Config, with the options of the command line.
         training: Whether the model will be initialised, so that ``init_cfg`` counts.
     """
-    if cfg.get('load_from') is None and training and cfg.get('resume'):
-        _check_last_checkpoint(Path(cfg.work_dir))
     _check_checkpoint(cfg.get('load_from'), '', 'name another, or train one with tools/train.py')
     # Weights that are loaded afterwards do not spare the initialisation in training.
     for key, checkpoint in _pretrained(cfg.get('model'), 'model') if training else ():
@@ -102,16 +100,6 @@ def _random(key: str) -> str:
     backbone, found, _ = key.rpartition('backbone.init_cfg')
     fixed = f' {backbone}backbone.frozen_stages=-1 {backbone}backbone.norm_eval=False' if found else ''
     return f'{key}=None{fixed}'
-
-
-def _check_last_checkpoint(work_dir: Path) -> None:
-    note = work_dir / 'last_checkpoint'
-    if note.is_file():
-        last = note.read_text().strip()
-        if not Path(last).is_file():
-            raise UserError(f"{note} names '{last}', which is missing; give the checkpoint to go "
-                            'on from: --resume PATH')
-        _check_checkpoint(last, f' that {note} names', 'delete it, and go on from an earlier one: --resume PATH')
 
 
 def _pretrained(node: object, path: str) -> Iterator[tuple[str, str]]:

@@ -12,12 +12,14 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from torch import nn
 
-from mmattn.errors import UserError
+from mmattn.errors import RunError, UserError
 
 from .failures import SHOWN, cannot_be_built, cause, key_of
 from .hooks import DrawnNamesHook, FirstIterationHook, ScheduleHook
 from .launch import LAUNCHER_VARIABLES, register_modules
 from .loading import LoadingRunner
+from .resuming.runner import ResumableRunner
+from .resuming.stopping import Stopped, stop_signals
 
 # What torch says where BatchNorm would have to take its statistics from one value.
 ONE_VALUE = 'Expected more than 1 value per channel when training'
@@ -59,7 +61,7 @@ def check_sync_norms(model: nn.Module, cfg: Config) -> None:
                         "none; use norm_cfg=dict(type='BN') or dict(type='GN', num_groups=8), or run one process")
 
 
-class TrainingRunner(ChannelsLastRunner):
+class TrainingRunner(ResumableRunner, ChannelsLastRunner):
     """Initialises the model before it is wrapped for a distributed run and before its optimiser is built.
 
     Pretrained weights decide which parameters of frozen stages are trained; wrapper and optimiser see that only then.
@@ -117,7 +119,10 @@ def train(runner: Runner) -> None:
     runner.register_hook(first)
     runner.register_hook(ScheduleHook())
     try:
-        runner.train()
+        with stop_signals():
+            runner.train()
+    except (Stopped, RunError):
+        raise
     except Exception as error:
         if ONE_VALUE in str(error):
             raise one_value_error(error) from error

@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmattn.errors import UserError
 
 from .preflight import check_output
+from .resuming.newest import checkpoint_to_go_on_from
 from .types import type_name
 
 
@@ -25,10 +26,26 @@ def set_work_dir(cfg: Config, config_path: str | Path, work_dir: str | None) -> 
     check_output(cfg.work_dir, folder=True)
 
 
-def set_resume(cfg: Config, checkpoint: str) -> None:
-    """Has the training go on from a checkpoint: its path, or 'auto' for the last one in the work folder."""
-    cfg.resume = True
-    cfg.load_from = None if checkpoint == 'auto' else checkpoint
+def set_resume(cfg: Config, checkpoint: str) -> tuple[str, ...]:
+    """Has the training go on from a checkpoint.
+
+    Args:
+        cfg: Config of the training, its work folder set.
+        checkpoint: Path of the checkpoint; 'auto' for the newest whole one in the work folder, or, where there is none
+            at all, for a training that starts.
+
+    Returns:
+        Lines for the user: from where it goes on, and which newer checkpoints it cannot go on from.
+
+    Raises:
+        UserError: The work folder holds checkpoints, but none to go on from.
+    """
+    cfg.resume, cfg.load_from = True, checkpoint
+    if checkpoint != 'auto':
+        return ()
+    path, lines = checkpoint_to_go_on_from(Path(cfg.work_dir))
+    cfg.resume, cfg.load_from = path is not None, path and str(path)
+    return *lines, f'going on from {path}' if path else f'{cfg.work_dir} holds no checkpoint: the training starts'
 
 
 def set_amp(cfg: Config) -> None:

@@ -18,14 +18,15 @@ from mmattn.errors import CheckpointError, UserError, kind_and_text, one_line
 
 from .matching import Mismatch, fill, first, prefix_that_fits
 from .reader import read_content, with_weights
+from .training import read_training
 
 
 def read_checkpoint(checkpoint: str | Path, map_location: str | Callable = 'cpu', *,
                     training: bool = False) -> dict[str, Any]:
     """Reads a checkpoint; the tensors by name are its entry 'state_dict'.
 
-    A file on this machine is read as by `read_content`, without running anything in it. What an address names
-    mmengine's loader gets and reads, and with `training` the rest of a file too, which holds objects of classes.
+    A file on this machine is read as by `read_content`, without running anything in it, and with `training` as by
+    `read_training`. What an address names mmengine's loader gets and reads.
 
     Args:
         checkpoint: Path or address of the checkpoint, as mmengine takes it ('torchvision://resnet50', 'https://…').
@@ -46,7 +47,7 @@ def read_checkpoint(checkpoint: str | Path, map_location: str | Callable = 'cpu'
             raise FileNotFoundError(f'no file {checkpoint}')
         content = read_content(path)
         if training and 'message_hub' in content:
-            content = {**_read_by_mmengine(path, map_location), 'state_dict': content['state_dict']}
+            content = {**read_training(path), 'state_dict': content['state_dict']}
         return content
     except FileNotFoundError:
         raise
