@@ -47,8 +47,11 @@ same() { [ -f "$1" ] && [ "$(head -n 1 "$1")" = "$fingerprint" ]; }
 
 resume=()
 if [ $force = 1 ] || ! same "$started"; then
-    [ ! -e "$work_dir" ] || echo "==> training afresh: removing $work_dir"
-    rm -rf "$work_dir"
+    if [ -e "$work_dir" ]; then
+        "$python" -m mmattn.engine.resuming.lock "$work_dir" || exit 2 # says who uses it
+        echo "==> training afresh: removing $work_dir"
+        rm -rf "$work_dir"
+    fi
 fi
 if same "$finished"; then
     echo "==> $work_dir holds the finished training; --force trains afresh"

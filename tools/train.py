@@ -1,5 +1,7 @@
 """Trains an mmdet or mmpretrain config."""
 import sys
+from contextlib import nullcontext
+from pathlib import Path
 
 try:
     from mmattn.checks.rank import is_first
@@ -7,6 +9,7 @@ try:
     from mmattn.checks.trial import try_run
     from mmattn.engine import launch, preflight, runner, settings
     from mmattn.engine.processes import is_restarted
+    from mmattn.engine.resuming.lock import locked
 except ModuleNotFoundError as missing:
     print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
           '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
@@ -74,9 +77,10 @@ def main():
         try_run(cfg, splits)
         print('the config, its data and its weights are in place')
         return
-    built = build(cfg, args.launcher, splits)
-    check_built(built, splits)
-    runner.train(built)
+    with locked(Path(cfg.work_dir)) if is_first(args.launcher) else nullcontext():
+        built = build(cfg, args.launcher, splits)
+        check_built(built, splits)
+        runner.train(built)
 
 
 if __name__ == '__main__':
