@@ -71,6 +71,19 @@ def _check_whole(content: bytes) -> None:
             raise OSError(f'truncated ({error})') from error
 
 
+def look_for(paths: Sequence[Path], workers: int | None = None) -> dict[Path, OSError | None]:
+    """Looks for files in parallel threads, since each may take a while on a network; with a progress bar on stderr.
+
+    Args:
+        paths: Paths of the files, each once.
+        workers: Number of threads; None: one for each CPU.
+
+    Returns:
+        For each path None, or the error that `check_readable` raises.
+    """
+    return dict(zip(paths, _in_threads(check_readable, paths, 'looking for images', workers), strict=True))
+
+
 def read_shapes(paths: Sequence[Path], loader: ImageLoader, workers: int | None = None, seconds: float | None = None
                 ) -> dict[Path, tuple[int, ...] | OSError]:
     """Decodes images in parallel threads, with a progress bar on stderr.
@@ -141,5 +154,7 @@ def _in_threads(read: Callable[[Path], Result], paths: Sequence[Path], label: st
         except OSError as error:
             return error
 
+    if not paths:
+        return []
     with ThreadPool(workers or os.cpu_count()) as pool:
         return list(progress(pool.imap(result_or_error, paths, chunksize=4), label, len(paths)))

@@ -60,6 +60,16 @@ def test_boxes(tmp_path, box, kind, effect, test_mode):
     assert 'annotation 1 of image 1 (a.png)' in '\n'.join(report.problems.lines())
 
 
+def test_boxes_with_right_and_bottom_instead_of_width_and_height(tmp_path):
+    content = sound()
+    for entry, box in zip(content['annotations'], ([30, 15, 39, 25], [25, 12, 36, 29], [22, 20, 40, 30]), strict=True):
+        entry['bbox'] = box
+    kind = 'boxes that look like [left, top, right, bottom]'
+    assert found(tmp_path, content, masks=False)[0][kind] == STOPS
+    content['annotations'][0]['bbox'] = [30, 15, 9, 10]
+    assert kind not in found(tmp_path, content, masks=False)[0]
+
+
 @pytest.mark.parametrize(('value', 'trained', 'evaluated'), CROWDS)
 def test_iscrowd(tmp_path, value, trained, evaluated):
     content = damaged('annotations', 'iscrowd', value)
