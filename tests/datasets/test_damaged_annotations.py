@@ -229,6 +229,7 @@ def test_annotations_that_are_no_file(tmp_path):
     (dict(data_prefix=dict(img_path='images/')), "no 'img'"),
     (dict(metainfo=['cat']), 'metainfo is no dict'),
     (dict(metainfo=dict(classes=7)), 'classes is no list'),
+    (dict(metainfo=dict(classes=())), 'classes is empty'),
     (dict(metainfo=dict(CLASSES=('cat', 'dog'))), "'classes'"),
 ])
 def test_settings_that_mmdet_cannot_read(tmp_path, change, said):
