@@ -57,8 +57,10 @@ class ImageLoader:
             raise OSError(f'{type(error).__name__}: {error}') from error
         if image is None:
             raise OSError(f'not an image that {self.imdecode_backend} can decode')
+        shape = image.shape
+        del image  # before another library decodes it, too: it may be an aerial image of gigabytes
         _check_whole(content)
-        return image.shape
+        return shape
 
 
 def _check_whole(content: bytes) -> None:
