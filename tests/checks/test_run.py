@@ -80,7 +80,12 @@ REFUSED = {
     'best checkpoint by a metric that there is not': (
         partial(detector, default_hooks__checkpoint=dict(type='CheckpointHook', save_best='coco/bbox_mAP50',
                                                          rule='greater')),
-        ["save_best is 'coco/bbox_mAP50'", 'coco/bbox_mAP_50']),
+        ["save_best of the CheckpointHook is 'coco/bbox_mAP50'", 'coco/bbox_mAP_50']),
+    'early end by a metric that there is not': (
+        partial(classifier, custom_hooks=[dict(type='EarlyStoppingHook', monitor='accuracy/top5')]),
+        ["monitor of the EarlyStoppingHook is 'accuracy/top5'", 'accuracy/top1']),
+    'learning rate by a metric that there is not': (
+        partial(classifier, param_scheduler=[dict(type='ReduceOnPlateauLR')]), ["param_scheduler.0.monitor is 'loss'"]),
     'images smaller than min_size': (
         partial(detector, train_dataloader__dataset__filter_cfg__min_size=512),
         ['all 4 images of train_dataloader.dataset', 'filter_cfg min_size=512']),
