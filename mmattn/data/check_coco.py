@@ -40,7 +40,7 @@ def check_coco(report: Report, ann_file: Path, image_dir: Path, classes: Sequenc
         check_ids(report, key, entries[key], evaluated)
     categories = entries['categories']
     pictures = check_images(report, entries['images'], image_dir, workers=workers, loader=loader, seconds=seconds,
-                            left_out=images_left_out)
+                            left_out=images_left_out, masks_evaluated=bool(masks and masks.evaluated))
     names = {each['id']: str(each.get('name')) for each in categories}
     wanted = {each['id'] for each in categories if classes is None or each.get('name') in classes}
     if masks and not masks.required and not any('segmentation' in each for each in entries['annotations']):

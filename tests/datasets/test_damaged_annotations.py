@@ -60,6 +60,16 @@ def test_boxes(tmp_path, box, kind, effect, test_mode):
     assert 'annotation 1 of image 1 (a.png)' in '\n'.join(report.problems.lines())
 
 
+def test_boxes_with_right_and_bottom_instead_of_width_and_height(tmp_path):
+    content = sound()
+    for entry, box in zip(content['annotations'], ([30, 15, 39, 25], [25, 12, 36, 29], [22, 20, 40, 30]), strict=True):
+        entry['bbox'] = box
+    kind = 'boxes that look like [left, top, right, bottom]'
+    assert found(tmp_path, content, masks=False)[0][kind] == STOPS
+    content['annotations'][0]['bbox'] = [30, 15, 9, 10]
+    assert kind not in found(tmp_path, content, masks=False)[0]
+
+
 @pytest.mark.parametrize(('value', 'trained', 'evaluated'), CROWDS)
 def test_iscrowd(tmp_path, value, trained, evaluated):
     content = damaged('annotations', 'iscrowd', value)
@@ -98,6 +108,14 @@ def test_masks_of_no_object_are_usable(tmp_path):
     kinds, report = found(tmp_path, content)
     assert report.objects == 0 and kinds['objects missing'] == DOUBTFUL
     assert 'with its mask' in '\n'.join(report.problems.lines())
+
+
+def test_masks_of_objects_that_mmdet_leaves_out_stop_an_evaluation_of_masks(tmp_path):
+    for change in (dict(bbox=[5, 5, 0, 5]), dict(area=0), dict(ignore=1)):
+        content = sound()
+        content['annotations'][0].update(change, segmentation=[])
+        assert STOPS not in found(tmp_path, content)[0].values()
+        assert found(tmp_path, content, test_mode=True)[0]['annotations without segmentation (the run fails on them)']
 
 
 def test_run_length_encoded_masks_are_left_out_with_polygons_only(tmp_path):
@@ -211,6 +229,7 @@ def test_annotations_that_are_no_file(tmp_path):
     (dict(data_prefix=dict(img_path='images/')), "no 'img'"),
     (dict(metainfo=['cat']), 'metainfo is no dict'),
     (dict(metainfo=dict(classes=7)), 'classes is no list'),
+    (dict(metainfo=dict(classes=())), 'classes is empty'),
     (dict(metainfo=dict(CLASSES=('cat', 'dog'))), "'classes'"),
 ])
 def test_settings_that_mmdet_cannot_read(tmp_path, change, said):

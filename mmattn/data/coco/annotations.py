@@ -1,7 +1,7 @@
 """Annotations of a COCO file: what each refers to, its box and its mask."""
 from collections.abc import Collection, Mapping, Sequence
 
-from mmattn.data.coco.boxes import check_box, check_crowd
+from mmattn.data.coco.boxes import check_box, check_corners, check_crowd
 from mmattn.data.coco.images import Picture
 from mmattn.data.coco.masks import MaskCheck
 from mmattn.data.coco.values import nested
@@ -41,10 +41,12 @@ def check_annotations(report: Report, entries: Sequence[dict], pictures: Mapping
         keep = check_box(report, entry, picture, where) and known and not ignored
         if keep:
             kept.append(entry)
-        if keep and entry['category_id'] in wanted:
-            usable = _mask_is_usable(report, entry, picture, masks, where)
-            objects += usable and not entry.get('iscrowd')
+        # pycocotools reads masks of objects that mmdet leaves out, too.
+        if known and entry['category_id'] in wanted and (keep or (masks and masks.evaluated)):
+            usable = _mask_is_usable(report, entry, entry['bbox'] if keep else None, picture, masks, where)
+            objects += keep and usable and not entry.get('iscrowd')
             without_mask += not usable
+    check_corners(report, kept, pictures)
     report.objects = objects
     if not objects:
         report.problems.add('objects missing', 'not one that a training could learn from'
@@ -89,9 +91,10 @@ def _other_kind(identifier: int | float | str) -> int | str | None:
     return int(identifier) if identifier.isdecimal() and len(identifier) < 20 else None
 
 
-def _mask_is_usable(report: Report, entry: dict, picture: Picture, masks: MaskCheck | None, where: Where) -> bool:
+def _mask_is_usable(report: Report, entry: dict, box: list | None, picture: Picture, masks: MaskCheck | None,
+                    where: Where) -> bool:
     segmentation = entry.get('segmentation')
-    problem = masks.problem(segmentation, entry['bbox'], picture.size) if masks else None
+    problem = masks.problem(segmentation, box, picture.size) if masks else None
     if (problem or not masks) and nested(segmentation, _LEVELS):
         problem = 'masks nested too deeply', STOPS, f'more than {_LEVELS} lists inside each other'
     if problem is None:

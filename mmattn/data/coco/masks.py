@@ -27,16 +27,16 @@ class MaskCheck:
     polygons_only: bool = False
     evaluated: bool = True
 
-    def problem(self, segmentation: object, box: list, size: Size | None) -> Problem | None:
+    def problem(self, segmentation: object, box: list | None, size: Size | None) -> Problem | None:
         """What is wrong with a mask; None if nothing is.
 
         Args:
             segmentation: The value, whatever it is; None where there is none.
-            box: The annotation's box, four numbers.
+            box: The annotation's box, four numbers; None: the mask need not be in it.
             size: (width, height) of the image; None if it is unknown.
         """
         if not segmentation:  # mmdet reads the mask of every object that it keeps
-            return 'annotations without segmentation (mmdet fails on them)', STOPS, shown(segmentation)
+            return 'annotations without segmentation (the run fails on them)', STOPS, shown(segmentation)
         if isinstance(segmentation, list):
             return self._polygons(segmentation, box, size)
         if self.polygons_only:
@@ -48,7 +48,7 @@ class MaskCheck:
     def _unusable(self, kind: str, value: object) -> Problem:
         return kind, STOPS if self.evaluated else LEFT_OUT, shown(value)
 
-    def _polygons(self, polygons: list, box: list, size: Size | None) -> Problem | None:
+    def _polygons(self, polygons: list, box: list | None, size: Size | None) -> Problem | None:
         extents, short = [], []
         for polygon in polygons:
             if not isinstance(polygon, (list, dict, str)):
@@ -61,8 +61,8 @@ class MaskCheck:
             if extent is None:
                 return 'polygons with what is no finite number', STOPS, shown(polygon)
             extents.append(extent)
-        # pycocotools takes a first polygon of four numbers for a box, and fails on a shorter one.
-        fails = self.evaluated and not isinstance(polygons[0], dict) and len(polygons[0]) <= 4
+        # pycocotools takes a first polygon of four numbers for a box, and fails on a shorter one and on what is none.
+        fails = self.evaluated and (len(polygons[0]) <= 4 or not all(isinstance(each, list) for each in polygons))
         if not extents:
             return 'masks without a polygon of three points', STOPS if fails else LEFT_OUT, shown(polygons)
         if short:
@@ -104,7 +104,7 @@ def _extent(polygon: list | dict | str) -> Extent | None:
     return min(across), min(down), max(across), max(down)
 
 
-def _place(extents: list[Extent], polygons: list, box: list, size: Size | None) -> Problem | None:
+def _place(extents: list[Extent], polygons: list, box: list | None, size: Size | None) -> Problem | None:
     lefts, tops, rights, bottoms = zip(*extents, strict=True)
     left, top, right, bottom = min(lefts), min(tops), max(rights), max(bottoms)
     if left == right or top == bottom:
@@ -118,6 +118,6 @@ def _place(extents: list[Extent], polygons: list, box: list, size: Size | None) 
             return 'masks wholly outside the image', STOPS, shown(polygons)
         if min(left, top) < -1 or right > width + 1 or bottom > height + 1:
             return 'polygons that stick out of the image', DOUBTFUL, shown(polygons)
-    if left >= box[0] + box[2] or right <= box[0] or top >= box[1] + box[3] or bottom <= box[1]:
+    if box and (left >= box[0] + box[2] or right <= box[0] or top >= box[1] + box[3] or bottom <= box[1]):
         return 'masks wholly outside their box', STOPS, shown(polygons)
     return None
