@@ -17,6 +17,8 @@ EXAMPLES = """examples:
     python tools/convert.py configs/sda/mask-rcnn_sda-resnet86_fpn_1x_coco.py sdanet86.pth checkpoints/sda_resnet86.pth
   torchvision's or timm's ResNet into the trunk of a network of ours
     python tools/convert.py configs/ema/ema-resnet50_4xb64_in1k.py resnet50.pth ema_resnet50_start.pth
+  the encoder of MoCo, SimCLR and the like, whose checkpoint holds more than it
+    python tools/convert.py CONFIG moco.pth start.pth --prefix encoder_q. --backbone-only
   back to the authors' key layout, to check ours with their script
     python tools/convert.py CONFIG work_dirs/run/epoch_100.pth theirs.pth --reverse
 
@@ -38,13 +40,15 @@ def parse_args():
     parser.add_argument('--layout', help="the authors' key layout, as in 'sda+cbam'; recognised if not given")
     parser.add_argument('--backbone-only', action='store_true',
                         help='leave the classifier out, as where the number of classes differs')
+    parser.add_argument('--prefix', help="prefix of the keys to convert, which is cut off ('encoder_q.'); others are "
+                        'left out')
     return parser.parse_args()
 
 
 def main():
     args = parse_args()
     print(convert_file(args.config, args.src, args.dst, reverse=args.reverse, layout=args.layout,
-                       backbone_only=args.backbone_only))
+                       backbone_only=args.backbone_only, prefix=args.prefix))
 
 
 if __name__ == '__main__':

@@ -4,11 +4,11 @@ import sys
 try:
     from mmattn.analysis.evaluation import Outputs
     from mmattn.analysis.runs.picture_hook import PictureHook
-    from mmattn.checks.annotations import check_objects
+    from mmattn.checks.run import build, check_built, check_run
+    from mmattn.checks.trained import load_tested
+    from mmattn.checks.trial import try_run
     from mmattn.engine import launch, preflight, settings
     from mmattn.engine.hooks import PrepareHook
-    from mmattn.engine.runner import build_runner
-    from mmattn.weights.loading import load_weights
 except ModuleNotFoundError as missing:
     print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
           '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
@@ -58,17 +58,16 @@ def main():
     cfg.load_from = args.checkpoint
     cfg.resume = False
 
-    preflight.check_packages(cfg)
-    preflight.check_gpus()
-    preflight.check_weights(cfg, training=False)
-    preflight.check_data(cfg, ('test',))
-    check_objects(cfg, ('test',))
+    check_run(cfg, ('test',), training=False, launcher=args.launcher)
     if args.check:
+        try_run(cfg, ('test',), args.checkpoint)
         print('the config, its data and the checkpoint are in place')
         return
-    runner = build_runner(cfg, args.launcher, ('test',))
-    # The runner loads it as well, but would only log what is missing of it, and test random weights.
-    load_weights(runner.model, args.checkpoint)
+    runner = build(cfg, args.launcher, ('test',))
+    line = load_tested(runner, args.checkpoint)
+    if line and runner.rank == 0:
+        print(line)
+    check_built(runner, ('test',))
     if not args.no_prepare:
         runner.register_hook(PrepareHook())
     outputs.attach(runner)

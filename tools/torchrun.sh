@@ -8,8 +8,10 @@ launch() { # number of processes, then script and arguments
             "$gpus" "$usage" >&2
         exit 2
     fi
-    # Checked once before torchrun, which would wrap what a process says in a traceback of its own.
-    LOCAL_WORLD_SIZE=$gpus "$PYTHON" "$@" --check >/dev/null || exit $?
+    # Checked once before torchrun, which would wrap what a process says in a traceback of its own; the processes then
+    # need not read annotations and try the evaluation again.
+    LOCAL_WORLD_SIZE=$gpus "$PYTHON" "$@" --check || exit $?
+    export MMATTN_CHECKED=1
 
     local cores
     cores=$(nproc)

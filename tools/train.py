@@ -2,7 +2,8 @@
 import sys
 
 try:
-    from mmattn.checks.annotations import check_objects
+    from mmattn.checks.run import build, check_built, check_run
+    from mmattn.checks.trial import try_run
     from mmattn.engine import launch, preflight, runner, settings
 except ModuleNotFoundError as missing:
     print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
@@ -59,15 +60,15 @@ def main():
     if args.no_channels_last:
         cfg.channels_last = False
 
-    preflight.check_packages(cfg)
-    preflight.check_gpus()
-    preflight.check_data(cfg, ('train', 'val'))
-    check_objects(cfg, ('train', 'val'))
-    preflight.check_weights(cfg, training=True)
+    splits = ('train', 'val')
+    check_run(cfg, splits, training=True, launcher=args.launcher)
     if args.check:
+        try_run(cfg, splits)
         print('the config, its data and its weights are in place')
         return
-    runner.train(runner.build_runner(cfg, args.launcher, ('train', 'val')))
+    built = build(cfg, args.launcher, splits)
+    check_built(built, splits)
+    runner.train(built)
 
 
 if __name__ == '__main__':

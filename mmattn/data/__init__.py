@@ -1,1 +1,1 @@
-"""Preparation and checks of data; needs mmengine and Pillow, but neither mmcv nor mmdet."""
+"""Preparation and checks of data; needs mmengine, mmcv and Pillow, but neither mmdet nor mmpretrain."""

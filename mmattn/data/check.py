@@ -1,5 +1,6 @@
 """Checks the datasets of a config, or one that is given by its files, before a long run."""
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,9 +10,13 @@ from mmengine.fileio import list_from_file
 
 from mmattn.data.check_coco import check_coco
 from mmattn.data.check_folders import check_folders, check_list
-from mmattn.data.class_names import COCO
+from mmattn.data.class_names import MMDET_CLASSES
 from mmattn.data.images import EXTENSIONS
+from mmattn.data.pipeline import image_loader, mask_check, transforms_in
+from mmattn.data.readable import check_readable
 from mmattn.data.report import Report
+from mmattn.data.settings import settings_problems
+from mmattn.data.text import printable
 from mmattn.engine.launch import load_config
 from mmattn.engine.paths import expanded, joined, reads_from_disk
 from mmattn.engine.preflight import datasets_in
@@ -22,7 +27,7 @@ SPLITS = ('train', 'val', 'test')
 CONFIGS = ('.py', '.yml', '.yaml')
 
 # Datasets of mmdet that read COCO's format as it is; LVIS and panoptic ones, among others, do not.
-COCO_TYPES = ('CocoDataset', 'CityscapesDataset', 'DeepFashionDataset', 'iSAIDDataset')
+COCO_TYPES = tuple(MMDET_CLASSES)
 
 # Datasets of mmpretrain that read a folder for each class, or a list of files and labels.
 FOLDER_TYPES = ('ImageNet', 'CustomDataset')
@@ -36,9 +41,15 @@ class Check:
     title: str
     fill: partial
 
-    def run(self, workers: int | None = None) -> Report:
+    def run(self, workers: int | None = None, seconds: float | None = None) -> Report:
+        """Looks through the dataset.
+
+        Args:
+            workers: Number of threads that decode images; None: one for each CPU.
+            seconds: Time after which no further image is decoded, they come at random then; None: all are decoded.
+        """
         report = Report(self.title)
-        self.fill(report, workers=workers)
+        self.fill(report, workers=workers, seconds=seconds)
         return report
 
 
@@ -97,7 +108,7 @@ def check_config(cfg: Config, splits: tuple[str, ...] = SPLITS, workers: int | N
         report.title = f'{", ".join(names)}: {report.title}'
         if report.folders is not None:
             folders = report.folders if folders is None else folders
-            _compare_folders(report, folders)
+            compare_folders(report, folders)
         yield report
     for line in skipped:
         yield Report(f'{line}: not checked', notes=[
@@ -126,10 +137,11 @@ def _checks(cfg: Config, splits: tuple[str, ...]) -> tuple[dict, list[str]]:
     checks, skipped = {}, []
     for split in splits:
         loader = cfg.get(f'{split}_dataloader') or {}
+        segm = split != 'train' and reads_masks(cfg.get(f'{split}_evaluator'))
         for _, dataset in datasets_in(loader.get('dataset'), ''):
-            check = check_of(dataset)
+            check = check_of(dataset, segm=segm or None)
             if check is None:
-                skipped.append(f'{split} ({dataset.get("type")})')
+                skipped.append(f'{split} ({type_name(dataset) or "no type"})')
                 continue
             names, _ = checks.setdefault((check.title, str(check.fill)), ([], check))
             if split not in names:
@@ -137,27 +149,59 @@ def _checks(cfg: Config, splits: tuple[str, ...]) -> tuple[dict, list[str]]:
     return checks, skipped
 
 
-def check_of(dataset: dict) -> Check | None:
-    """The check for one dataset of a config; None if it is of another kind or not on disk."""
+def reads_masks(evaluator: object) -> bool:
+    """Whether an evaluator of a config, or one of several, is a CocoMetric of masks."""
+    if isinstance(evaluator, (list, tuple)):
+        return any(map(reads_masks, evaluator))
+    metric = evaluator.get('metric', 'bbox') if type_name(evaluator) == 'CocoMetric' else ()
+    return 'segm' in ([metric] if isinstance(metric, str) else metric or ())
+
+
+def check_of(dataset: dict, *, evaluated: bool | None = None, segm: bool | None = None) -> Check | None:
+    """The check for one dataset of a config; None if it is of another kind or not on disk.
+
+    Args:
+        dataset: Settings of the dataset, without wrappers.
+        evaluated: Whether pycocotools reads the annotations too, as mmdet's CocoMetric does; None: if the dataset is in
+            ``test_mode``.
+        segm: Whether it reads their masks; None: if it reads annotations and the pipeline loads masks.
+    """
     kind = type_name(dataset)
-    root = dataset.get('data_root') or ''
-    ann_file = dataset.get('ann_file') or ''
+    if kind not in (*FOLDER_TYPES, *COCO_TYPES) or not all(
+            map(reads_from_disk, (dataset, *transforms_in(dataset.get('pipeline'))))):
+        return None
+    problems = list(settings_problems(dataset, needs_img=kind in COCO_TYPES))
+    if problems:
+        return Check(f'{kind} {printable(str(dataset.get("ann_file") or dataset.get("data_root") or ""))}',
+                     partial(_report_settings, problems=problems))
+    root, ann_file = (os.fspath(dataset.get(key) or '') for key in ('data_root', 'ann_file'))
     prefix = dataset.get('data_prefix') or ''
     if not isinstance(prefix, str):
         prefix = prefix.get('img') or prefix.get('img_path') or ''
-    if not reads_from_disk(dataset) or '://' in f'{root}{ann_file}{prefix}':
+    if '://' in f'{root}{ann_file}{prefix}':
         return None
+    if evaluated is None:
+        evaluated = bool(dataset.get('test_mode'))
+    loader = image_loader(dataset)
+    options = dict(loader=loader, images_left_out=bool(loader and loader.ignore_empty and not dataset.get('test_mode')))
     if kind in FOLDER_TYPES:
-        return _folder_check(dataset, kind, root, ann_file, prefix)
-    if kind not in COCO_TYPES:
-        return None
-    annotations = _path(root, ann_file)
+        return _folder_check(dataset, kind, root, ann_file, prefix, options)
+    if evaluated and segm is None:
+        segm = mask_check(dataset) is not None
+    # mmdet does not expand ~ in its paths, and mmpretrain does.
+    annotations = Path(joined(root, ann_file))
     return Check(f'{kind} {annotations}', partial(
-        check_coco, ann_file=annotations, image_dir=_path(root, prefix),
-        classes=_classes(dataset, COCO if kind == 'CocoDataset' else None)))
+        check_coco, ann_file=annotations, image_dir=Path(joined(root, prefix)), evaluated=evaluated,
+        classes=_classes(dataset, MMDET_CLASSES[kind]), masks=mask_check(dataset, segm), **options))
 
 
-def _folder_check(dataset: dict, kind: str, root: str, ann_file: str, prefix: str) -> Check:
+def _report_settings(report: Report, problems: list[str], workers: int | None = None, seconds: float | None = None
+                     ) -> None:
+    for problem in problems:
+        report.problems.add('settings that the data set cannot read', problem)
+
+
+def _folder_check(dataset: dict, kind: str, root: str, ann_file: str, prefix: str, options: dict) -> Check:
     """mmpretrain's ImageNet takes folder and list from ``split`` where they are not given."""
     split = dataset.get('split') if kind == 'ImageNet' else None
     if split:
@@ -166,8 +210,8 @@ def _folder_check(dataset: dict, kind: str, root: str, ann_file: str, prefix: st
         if not ann_file and _path(root, listed).is_file():
             ann_file = listed
     images = _path(root, prefix)
-    imagenet = [str(label) for label in range(IMAGENET_CLASSES)] if kind == 'ImageNet' else None
-    options = dict(image_dir=images, classes=_classes(dataset, imagenet),
+    imagenet = [f'label {label}' for label in range(IMAGENET_CLASSES)] if kind == 'ImageNet' else None
+    options.update(image_dir=images, classes=_classes(dataset, imagenet),
                    with_label=dataset.get('with_label', split != 'test'))
     if ann_file:
         annotations = _path(root, ann_file)
@@ -176,13 +220,18 @@ def _folder_check(dataset: dict, kind: str, root: str, ann_file: str, prefix: st
     return Check(f'{kind} {images}', partial(check_folders, extensions=extensions, **options))
 
 
-def _classes(dataset: dict, default: list[str] | None) -> list[str] | None:
-    classes = (dataset.get('metainfo') or {}).get('classes') or dataset.get('classes')
+def _classes(dataset: dict, default: Sequence[str] | None) -> list | None:
+    metainfo = dataset.get('metainfo') or {}
+    classes = metainfo.get('classes') or dataset.get('classes')
     if isinstance(classes, str):  # mm takes it for a file with a name in each line
-        if not Path(classes).is_file():
+        if not Path(classes).exists():
             raise UserError(f"no file '{classes}' with the names of the classes; put one there, or list the names in "
-                            'the config')
-        classes = list_from_file(classes)
+                            f"the config: ('{classes}',), with a comma for one alone")
+        try:
+            check_readable(classes)
+            classes = list_from_file(classes)
+        except (OSError, ValueError) as error:
+            raise UserError(f"cannot read '{classes}' with the names of the classes: {error}") from error
     return list(classes) if classes else default
 
 
@@ -190,7 +239,12 @@ def _path(root: str, path: str) -> Path:
     return expanded(joined(root, path))
 
 
-def _compare_folders(report: Report, first: list[str]) -> None:
-    """Labels are the places of folders in the alphabet, so one missing folder shifts them."""
+def compare_folders(report: Report, first: Sequence[str]) -> None:
+    """Reports class folders that two splits do not share: labels are places of folders in the alphabet, so they shift.
+
+    Args:
+        report: Report of a dataset with class folders, to which problems are added.
+        first: Names of another split's class folders.
+    """
     for name in sorted(set(first) ^ set(report.folders)):
         report.problems.add('class folders that not all splits have (labels shift)', name)

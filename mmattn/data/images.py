@@ -1,11 +1,18 @@
-"""Sizes of image files, and whether the files decode; many at a time."""
+"""Image files: their sizes, and whether a run can decode them; many at a time."""
+import io
 import os
-from collections.abc import Sequence
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
+from typing import TypeVar
 
+from mmcv.image import imfrombytes
 from PIL import Image
 
+from mmattn.data.readable import check_readable
 from mmattn.engine.progress import progress
 
 # Aerial images are larger than Pillow expects, and here they are the user's own.
@@ -16,54 +23,123 @@ EXTENSIONS = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif')
 _ORIENTATION = 0x0112
 _TRANSPOSED = (5, 6, 7, 8)
 
+# What Pillow's decoders say of a file that ends too early, of which OpenCV may fill the rest with grey.
+_TRUNCATED = ('truncated', 'not enough image data', 'broken data stream', 'unrecognized data stream')
 
-def read_sizes(paths: Sequence[Path], label: str, decode: bool,
-               workers: int | None = None) -> list[tuple[int, int] | OSError]:
-    """Reads the sizes of images in parallel threads, with a progress bar on stderr.
+Result = TypeVar('Result')
+
+
+@dataclass(frozen=True)
+class ImageLoader:
+    """How a run decodes images: the settings of the transform LoadImageFromFile, with its names and defaults.
+
+    Args:
+        color_type: Colours that an image is converted to, or 'unchanged'.
+        imdecode_backend: Library that decodes.
+        ignore_empty: Whether a training takes another image for one that does not decode.
+    """
+    color_type: str = 'color'
+    imdecode_backend: str = 'cv2'
+    ignore_empty: bool = False
+
+    def shape(self, path: Path) -> tuple[int, ...]:
+        """Decodes an image; its shape (height, width) or (height, width, channels), EXIF orientation applied.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            OSError: If it cannot be decoded, or only in part.
+        """
+        check_readable(path)
+        content = path.read_bytes()
+        try:
+            image = imfrombytes(content, flag=self.color_type, backend=self.imdecode_backend)
+        except Exception as error:  # each library has its own exceptions for damage
+            raise OSError(f'{type(error).__name__}: {error}') from error
+        if image is None:
+            raise OSError(f'not an image that {self.imdecode_backend} can decode')
+        _check_whole(content)
+        return image.shape
+
+
+def _check_whole(content: bytes) -> None:
+    """Raises OSError for an image that ends too early, which OpenCV decodes in part and in silence."""
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            image.load()
+    except Exception as error:  # Pillow does not know every format that others decode, nor all kinds of one
+        if any(words in str(error) for words in _TRUNCATED):
+            raise OSError(f'truncated ({error})') from error
+
+
+def read_shapes(paths: Sequence[Path], loader: ImageLoader, workers: int | None = None, seconds: float | None = None
+                ) -> dict[Path, tuple[int, ...] | OSError]:
+    """Decodes images in parallel threads, with a progress bar on stderr.
+
+    Args:
+        paths: Paths of the image files, each once.
+        loader: How they are decoded.
+        workers: Number of threads; None: one for each CPU.
+        seconds: Time after which no further image is decoded; they come in random, but always the same order then.
+
+    Returns:
+        For each path that was reached its shape; or a FileNotFoundError, or an OSError that says what is damaged.
+    """
+    order = list(paths)
+    if seconds is not None:
+        random.Random(0).shuffle(order)
+    end = time.monotonic() + (float('inf') if seconds is None else seconds)
+
+    def in_time(path: Path) -> tuple[int, ...] | None:
+        return loader.shape(path) if time.monotonic() < end else None
+
+    shapes = dict(zip(order, _in_threads(in_time, order, 'decoding images', workers), strict=True))
+    return {path: shapes[path] for path in paths if shapes[path] is not None}
+
+
+def read_sizes(paths: Sequence[Path], label: str, workers: int | None = None) -> list[tuple[int, int] | OSError]:
+    """Reads the sizes of images from their headers, in parallel threads, with a progress bar on stderr.
 
     Args:
         paths: Paths of the image files.
         label: Text of the progress bar.
-        decode: Whether to decode the pixels, which finds truncated and damaged files, or to read
-            the headers only.
-        workers: Number of threads (default: one for each CPU).
+        workers: Number of threads; None: one for each CPU.
 
     Returns:
         For each path its (width, height) as the mm libraries load it, that is with the EXIF
         orientation applied; or a FileNotFoundError, or an OSError that says what is damaged.
     """
-    def size_or_error(path: Path) -> tuple[int, int] | OSError:
-        try:
-            return read_size(path, decode)
-        except OSError as error:
-            return error
-
-    with ThreadPool(workers or os.cpu_count()) as pool:
-        return list(progress(pool.imap(size_or_error, paths, chunksize=4), label, len(paths)))
+    return _in_threads(read_size, paths, label, workers)
 
 
-def read_size(path: Path, decode: bool = False) -> tuple[int, int]:
-    """(width, height) of an image file with its EXIF orientation applied.
+def read_size(path: Path) -> tuple[int, int]:
+    """(width, height) of an image file, from its header, with its EXIF orientation applied.
 
     Args:
         path: Path of the image file.
-        decode: Whether to decode the pixels too.
 
     Raises:
         FileNotFoundError: If there is no such file.
         OSError: If it cannot be read as an image.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f'no file {path}')
+    check_readable(path)
     try:
         with Image.open(path) as image:
             width, height = image.size
-            if decode:
-                image.load()
             transposed = image.getexif().get(_ORIENTATION) in _TRANSPOSED
     except Image.UnidentifiedImageError:
-        empty = path.stat().st_size == 0
-        raise OSError('the file is empty' if empty else 'not an image') from None
+        raise OSError('not an image') from None
     except Exception as error:  # each of Pillow's decoders has its own exceptions for damage
         raise OSError(f'{error}') from error
     return (height, width) if transposed else (width, height)
+
+
+def _in_threads(read: Callable[[Path], Result], paths: Sequence[Path], label: str, workers: int | None
+                ) -> list[Result | OSError]:
+    def result_or_error(path: Path) -> Result | OSError:
+        try:
+            return read(path)
+        except OSError as error:
+            return error
+
+    with ThreadPool(workers or os.cpu_count()) as pool:
+        return list(progress(pool.imap(result_or_error, paths, chunksize=4), label, len(paths)))

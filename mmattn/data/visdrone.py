@@ -50,6 +50,9 @@ MISSING_KINDS = ('images without annotations (left out)', 'annotations without a
 _FIELDS = ('left', 'top', 'width', 'height', 'score', 'category', 'truncation', 'occlusion')
 _RANGES = {'score': range(2), 'category': range(12), 'truncation': range(2), 'occlusion': range(3)}
 
+# Of a line of the video tasks (VisDrone-VID, -MOT): the same with the frame and the number of the object before it.
+VIDEO_FIELDS = 10
+
 
 class Box(NamedTuple):
     """A line of an annotation file; positions and lengths in pixels."""
@@ -115,6 +118,9 @@ def find_splits(source: Path) -> dict[str, Path]:
             raise UserError(f"'{splits[name]}' and '{folder}' are both the split {name}; convert "
                             'one at a time: give the split folder itself')
         splits[name] = folder
+    if not splits and any((folder / 'sequences').is_dir() for folder in (source, *source.iterdir())):
+        raise UserError(f"'{source}' is of a video task (VisDrone-VID or -MOT, sequences/ instead of images/); give a "
+                        'split of VisDrone-DET')
     if not splits:
         raise UserError(f"'{source}' is no VisDrone split (a folder with images/ and annotations/) "
                         'and holds none; give the folder that the archives were unpacked in')
@@ -155,6 +161,14 @@ def parse_line(line: str) -> Box:
     if values['width'] <= 0 or values['height'] <= 0:
         raise ValueError(f'the box is empty ({values["width"]} x {values["height"]})')
     return Box(**values)
+
+
+def _check_task(path: Path, lines: list[str]) -> None:
+    """Raises UserError if the lines of a file are those of the video tasks."""
+    counts = {len(line.strip().removesuffix(',').split(',')) for line in lines if line.strip()}
+    if counts == {VIDEO_FIELDS}:
+        raise UserError(f"'{path}' is of a video task (VisDrone-VID or -MOT), not of VisDrone-DET: its lines have "
+                        f'{VIDEO_FIELDS} fields instead of {len(_FIELDS)}; give a split of VisDrone-DET')
 
 
 def _number(text: str) -> int | float:
@@ -202,7 +216,7 @@ def _readable(split: Split, workers: int | None
             pairs.append((image, texts[image.stem]))
         else:
             split.findings.add(alone, str(image))
-    sizes = read_sizes([image for image, _ in pairs], f'{split.name}: image sizes', False, workers)
+    sizes = read_sizes([image for image, _ in pairs], f'{split.name}: image sizes', workers)
     for (image, text), size in zip(pairs, sizes, strict=True):
         if isinstance(size, OSError):
             split.findings.add(unread, f'{image}: {size}')
@@ -214,6 +228,7 @@ def _read_boxes(split: Split, path: Path, size: tuple[int, int]) -> list[Box]:
     """The boxes of a file, clipped to the image; reports lines that are damaged or clipped."""
     boxes = []
     lines = path.read_text('utf-8-sig', errors='replace').splitlines()
+    _check_task(path, lines)
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -290,12 +305,17 @@ def write(split: Split, folder: Path) -> Path:
     """Writes the split to ``instances_NAME.json`` in the folder, in one step; returns the path.
 
     Raises:
-        UserError: If not one image of the split could be converted, or the file not be written.
+        UserError: If not one image or object of the split could be converted, or the file not be written.
     """
     if not split.content['images']:
         raise UserError(f"no image in '{split.folder / 'images'}' has annotations in "
                         f"'{split.folder / 'annotations'}' (NAME.jpg and NAME.txt); unpack the "
                         'archive of this split again')
+    if not split.content['annotations']:
+        found = [line.strip() for line in split.findings.lines(1)][:2]
+        raise UserError(f"no object in '{split.folder / 'annotations'}' could be converted"
+                        f'{" (" + ", ".join(found) + ")" if found else ", whose files are empty"}; give a split of '
+                        'VisDrone-DET, or unpack it again')
     path = folder / f'instances_{split.name}.json'
     try:
         with atomic_path(path) as temporary:

@@ -13,7 +13,17 @@ import mmattn
 from mmattn.errors import CheckpointError, UserError, kind_and_text
 from mmattn.weights import read_state, write_checkpoint
 from mmattn.weights.conversion import ConversionError, Layout, convert, recognise, recognise_ours, revert
-from mmattn.weights.matching import Mismatch, compare, grouped, outline, with_batch_counts
+from mmattn.weights.matching import (
+    Mismatch,
+    compare,
+    first,
+    grouped,
+    outline,
+    prefixes,
+    with_batch_counts,
+    without_prefix,
+)
+from mmattn.weights.pretrained import is_pretrained
 
 from .launch import load_network_config
 from .preflight import check_output
@@ -24,7 +34,7 @@ PLAIN_RESNETS = ('resnet', 'resnet-d', 'mm')
 
 
 def convert_file(config: str | Path, src: str | Path, dst: str | Path, *, reverse: bool = False,
-                 layout: str | None = None, backbone_only: bool = False) -> str:
+                 layout: str | None = None, backbone_only: bool = False, prefix: str | None = None) -> str:
     """Converts a file of weights; the result appears whole or not at all.
 
     Forward, the result is an mm checkpoint with backbone, neck and head of a classifier, or the backbone of a
@@ -37,6 +47,7 @@ def convert_file(config: str | Path, src: str | Path, dst: str | Path, *, revers
         reverse: Whether to convert an mm checkpoint to a bare state dict as the authors have it.
         layout: Name of the authors' key layout, as in 'sda+cbam'; None: it is recognised by the keys.
         backbone_only: Whether to leave out neck and head, as where the number of classes differs.
+        prefix: Prefix of the keys to convert, which is cut off: 'encoder_q.' of MoCo's; others are left out.
 
     Returns:
         Lines that say what was read, written and left out.
@@ -52,16 +63,23 @@ def convert_file(config: str | Path, src: str | Path, dst: str | Path, *, revers
         if src.exists() and dst.exists() and dst.samefile(src):
             raise UserError('the file to write is the file to read, which would be lost: name another')
         run = _to_authors if reverse else _from_authors
-        return run(cfg, src, dst, Layout.of(layout) if layout else None, backbone_only)
+        state = read_state(src)
+        source = _under(prefix, state, src)
+        text = run(cfg, source, src, dst, Layout.of(layout) if layout else None, backbone_only)
+        left_out = len(state) - len(source)
+        return f"left out: {left_out} tensors that are not under '{prefix}'\n{text}" if left_out else text
     except (UserError, CheckpointError, ConversionError, OSError) as error:
         raise UserError(f'{error}\n{dst} was not written') from error
 
 
-def _from_authors(cfg: Config, src: Path, dst: Path, layout: Layout | None, backbone_only: bool) -> str:
-    source = read_state(src)
-    layout = layout or recognise(source)
-    state = convert(source, layout)
+def _from_authors(cfg: Config, source: Mapping[str, Tensor], src: Path, dst: Path, layout: Layout | None,
+                  backbone_only: bool) -> str:
     model = _build(cfg, backbone_only)
+    try:
+        layout = layout or recognise(source)
+        state = convert(source, layout)
+    except ConversionError as error:
+        raise UserError(f'{src}: {error}{_advice(source, model)}') from error
     parts = {name for name, _ in model.named_children()}
     dropped = tuple(k for k in state if k.split('.')[0] not in parts)
     state = with_batch_counts({k: v for k, v in state.items() if k not in dropped}, model.state_dict())
@@ -69,7 +87,8 @@ def _from_authors(cfg: Config, src: Path, dst: Path, layout: Layout | None, back
     notes = []
     if mismatch.keys:
         if not _fits_trunk(mismatch, model, layout):
-            raise UserError(_misfit(f'{src} does not fit {cfg.filename}', mismatch, state, model, layout))
+            raise UserError(_misfit(f'{src} does not fit {cfg.filename}', mismatch, state, model, layout) +
+                            _advice(source, model, sum(key not in mismatch.keys for key in state)))
         notes = _kept_and_unused(mismatch)
         unused = (*mismatch.unexpected, *mismatch.reshaped)
         state = _initial(model) | {k: v for k, v in state.items() if k not in unused}
@@ -82,10 +101,12 @@ def _from_authors(cfg: Config, src: Path, dst: Path, layout: Layout | None, back
                       f'{dst}: {len(state)} tensors, all that {cfg.filename} needs ({", ".join(sorted(parts))})'])
 
 
-def _to_authors(cfg: Config, src: Path, dst: Path, layout: Layout | None, backbone_only: bool) -> str:
-    state = read_state(src)
-    if recognise(state).network.name != 'mm':
-        raise UserError(f'{src} is not an mm checkpoint: --reverse takes what this tool or training wrote')
+def _to_authors(cfg: Config, source: Mapping[str, Tensor], src: Path, dst: Path, layout: Layout | None,
+                backbone_only: bool) -> str:
+    state = source
+    if not any(key.startswith('backbone.layer') for key in state):
+        raise UserError(f'{src} is not an mm checkpoint: --reverse takes what this tool or training wrote'
+                        f'{_advice(source, _build(cfg, backbone_only), reverse=True)}')
     model = _build(cfg, backbone_only or not any(k.startswith('head.fc.') for k in state))
     parts = {name for name, _ in model.named_children()}
     state = {k: v for k, v in state.items() if k.split('.')[0] in parts}
@@ -97,6 +118,34 @@ def _to_authors(cfg: Config, src: Path, dst: Path, layout: Layout | None, backbo
     write_checkpoint(theirs, dst)
     return (f'{src}: {len(state)} tensors ({", ".join(sorted(parts))})\n'
             f'{dst}: {len(theirs)} tensors as a bare state_dict, {layout.source} (key layout {layout.name!r})')
+
+
+def _under(prefix: str | None, state: Mapping[str, Tensor], src: Path) -> Mapping[str, Tensor]:
+    """What of the weights lies under the prefix, with the prefix cut off.
+
+    Raises:
+        UserError: Nothing does.
+    """
+    chosen = without_prefix(state, prefix)
+    if not chosen:
+        found = tuple(dict.fromkeys(key.partition('.')[0] + '.' for key in state))
+        raise UserError(f"no key in {src} begins with '{prefix}'; they begin with {first(found)}")
+    return chosen
+
+
+def _advice(source: Mapping[str, Tensor], model: nn.Module, fitting: int = 0, reverse: bool = False) -> str:
+    """The prefix with which more of the weights would fit than without, as half a line; '' if there is none."""
+    expected, best = model.state_dict(), ''
+    for prefix in dict.fromkeys(prefix for key in source for prefix in prefixes(key) if prefix):
+        part = without_prefix(source, prefix)
+        try:
+            state = part if reverse else convert(part, recognise(part))
+        except ConversionError:
+            continue
+        count = sum(key in expected and value.shape == expected[key].shape for key, value in state.items())
+        if count > fitting:
+            best, fitting = prefix, count
+    return f'; give --prefix {best}, with which {fitting} tensors fit' if best else ''
 
 
 def _build(cfg: Config, backbone_only: bool) -> nn.Module:
@@ -114,9 +163,12 @@ def _build(cfg: Config, backbone_only: bool) -> nn.Module:
 
 
 def _untrained(cfg: dict) -> dict:
-    """`cfg` without the checkpoint it starts from, which may be the file to be written."""
-    pretrained = (cfg.get('init_cfg') or {}).get('type') == 'Pretrained'
-    return {k: v for k, v in cfg.items() if not (pretrained and k == 'init_cfg')}
+    """`cfg` without the checkpoints it starts from, of which one may be the file to be written."""
+    init_cfg = cfg.get('init_cfg')
+    if not is_pretrained(init_cfg):
+        return cfg
+    kept = [] if isinstance(init_cfg, dict) else [each for each in init_cfg if not is_pretrained(each)]
+    return {**{k: v for k, v in cfg.items() if k != 'init_cfg'}, **(dict(init_cfg=kept) if kept else {})}
 
 
 def _initial(model: nn.Module) -> dict[str, Tensor]:
@@ -173,6 +225,8 @@ def _misfit(title: str, mismatch: Mismatch, state: Mapping[str, Tensor], model: 
     if not body.keys or layout is not None and _fits_trunk(body, model, layout):
         if not any(k.startswith('head.') for k in state):
             return f'{title}: the weights have no classifier, the model has one: leave it out with --backbone-only'
+        if not all('head.fc.weight' in s for s in (state, expected)):
+            return f'{title}: the classifier in the weights is of another form: leave it out with --backbone-only'
         theirs, ours = (s['head.fc.weight'].shape[0] for s in (state, expected))
         return (f'{title}: the weights have a classifier of {theirs} classes, the model one of {ours}: set model.head.'
                 f'num_classes={theirs} in the config, or leave the classifier out with --backbone-only')

@@ -3,6 +3,7 @@ import argparse
 import importlib
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from mmattn.errors import UserError, kind_and_text, one_line
 from .preflight import check_packages
 from .process import SWITCH, keep_freed_memory
 from .quiet import quiet
+from .scope import scope_of
 
 # Where each launcher states rank, number of processes, and rank within the machine.
 LAUNCHER_VARIABLES = {
@@ -21,6 +23,9 @@ LAUNCHER_VARIABLES = {
     'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
     'mpi': ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK'),
 }
+
+# Seconds after which a process that fails says so itself: the launcher ends it earlier if the first one failed, too.
+ALONE_AFTER = 3
 
 ENVIRONMENT = f"""\
 Environment variables:
@@ -96,7 +101,12 @@ def run(main: Callable[[], None], interrupted: str = 'interrupted') -> None:
             raise
         line, status = (f'error: {error}', 2) if isinstance(error, UserError) else (interrupted, 130)
         # Once per machine, not once per process.
-        if all(os.environ.get(names[2], '0') == '0' for names in LAUNCHER_VARIABLES.values()):
+        others = [os.environ[names[2]] for names in LAUNCHER_VARIABLES.values()
+                  if os.environ.get(names[2], '0') != '0']
+        if others and isinstance(error, UserError):
+            time.sleep(ALONE_AFTER)
+            line = f'{line} (process {others[0]} of this machine)'
+        if not others or isinstance(error, UserError):
             print(line, file=sys.stderr)
         sys.exit(status)
 
@@ -127,6 +137,8 @@ def load_config(path: str | Path, overrides: dict | None = None) -> Config:
         cfg.merge_from_dict(overrides or {})
     except Exception as error:  # noqa: BLE001  mmengine raises many kinds for keys that the config has not
         raise UserError(f'--cfg-options do not fit {path} ({kind_and_text(error)}); correct the key') from error
+    if cfg.get('default_scope', '') is None:  # as in configs of pure Python, whose types are classes
+        cfg.default_scope = scope_of(cfg)
     return cfg
 
 
@@ -150,7 +162,7 @@ def load_network_config(path: str | Path) -> Config:
 def register_modules(cfg: Config) -> None:
     """Makes the modules of the config's library (its ``default_scope``) known to mmengine."""
     check_packages(cfg)
-    scope = cfg.get('default_scope')
+    scope = scope_of(cfg)
     if scope in ('mmdet', 'mmpretrain'):
         library = importlib.import_module(f'{scope}.utils')
         library.register_all_modules(init_default_scope=False)

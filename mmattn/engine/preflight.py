@@ -11,6 +11,8 @@ from mmattn.errors import CheckpointError, UserError, one_line
 from mmattn.weights import read_state
 
 from .paths import expanded, has_files, is_local, joined, reads_from_disk
+from .scope import scope_of
+from .types import type_name
 
 # Data sets of mmpretrain that fetch themselves when they are not there.
 DOWNLOADED = ('CIFAR10', 'CIFAR100', 'MNIST', 'FashionMNIST')
@@ -26,7 +28,7 @@ def check_parts(cfg: Config, names: tuple[str, ...]) -> None:
 
 def check_packages(cfg: Config) -> None:
     """Raises UserError if the library that the config belongs to is not installed."""
-    scope = cfg.get('default_scope', 'mmengine')
+    scope = scope_of(cfg)
     if importlib.util.find_spec(scope) is None:
         raise UserError(f"the config is one of {scope}, which is not installed; install everything "
                         "with: bash tools/setup_env.sh, or the mm libraries with: "
@@ -114,7 +116,7 @@ def _check_last_checkpoint(work_dir: Path) -> None:
 
 def _pretrained(node: object, path: str) -> Iterator[tuple[str, str]]:
     if isinstance(node, dict):
-        if node.get('type') in ('Pretrained', 'PretrainedInit'):
+        if type_name(node) in ('Pretrained', 'PretrainedInit'):
             yield path, node.get('checkpoint')
         for key, value in node.items():
             yield from _pretrained(value, f'{path}.{key}')
@@ -162,8 +164,8 @@ def datasets_in(node: object, key: str) -> Iterator[tuple[str, dict]]:
 
 def _missing_from(dataset: dict, split: str, key: str) -> list[str]:
     """Joins paths as mmengine's BaseDataset does, and says which are not there."""
-    if not reads_from_disk(dataset) or (str(dataset.get('type')).split('.')[-1] in DOWNLOADED
-                                 and dataset.get('download', True)):
+    if not reads_from_disk(dataset) or (type_name(dataset) in DOWNLOADED
+                                             and dataset.get('download', True)):
         return []
     root = dataset.get('data_root') or ''
     hint = f'--cfg-options {key}.data_root=DIR'

@@ -1,15 +1,16 @@
 """Building without mmengine's several log lines for each initialised parameter, and without prints."""
 import io
 import logging
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Lets nothing below errors be logged."""
+def quiet(level: int = logging.WARNING) -> Iterator[None]:
+    """Lets nothing of this level and below be logged."""
     before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    logging.disable(level)
     try:
         yield
     finally:
@@ -20,4 +21,13 @@ def quiet() -> Iterator[None]:
 def silent() -> Iterator[None]:
     """As :func:`quiet`, and drops what is printed to stdout, as pycocotools and the mm libraries do."""
     with quiet(), redirect_stdout(io.StringIO()):
+        yield
+
+
+@contextmanager
+def mute() -> Iterator[None]:
+    """As :func:`silent`, and drops errors in the log, warnings and what is printed to stderr too."""
+    with quiet(logging.CRITICAL), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()), \
+            warnings.catch_warnings():
+        warnings.simplefilter('ignore')
         yield

@@ -12,16 +12,18 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from torch import nn
 
-from mmattn.errors import UserError, kind_and_text
+from mmattn.errors import UserError
 
-from .hooks import DrawnNamesHook
+from .failures import SHOWN, cannot_be_built, cause, key_of
+from .hooks import DrawnNamesHook, FirstIterationHook, ScheduleHook
 from .launch import LAUNCHER_VARIABLES, register_modules
+from .loading import LoadingRunner
 
 # What torch says where BatchNorm would have to take its statistics from one value.
 ONE_VALUE = 'Expected more than 1 value per channel when training'
 
 
-class ChannelsLastRunner(Runner):
+class ChannelsLastRunner(LoadingRunner):
     """mmengine's runner, whose model has its convolutions channels last on a CPU, where they are faster so.
 
     Torch's convolutions on a CPU work channels last; a model in the default format has every feature map rewritten
@@ -31,11 +33,30 @@ class ChannelsLastRunner(Runner):
     """
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
-        if get_device() == 'cpu' and self.cfg.get('channels_last', True):
-            for module in model.modules():
-                if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-                    module.to(memory_format=torch.channels_last)
+        if get_device() == 'cpu':
+            check_sync_norms(model, self.cfg)
+            if self.cfg.get('channels_last', True):
+                for module in model.modules():
+                    if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+                        module.to(memory_format=torch.channels_last)
         return super().wrap_model(model_wrapper_cfg, model)
+
+
+def processes() -> int:
+    """Number of processes of the run: those that there are, or those for which a launch script has it checked."""
+    here = int(os.environ.get('LOCAL_WORLD_SIZE', 1)) * int(os.environ.get('NNODES', 1))
+    return int(os.environ.get('WORLD_SIZE', here))
+
+
+def check_sync_norms(model: nn.Module, cfg: Config) -> None:
+    """Raises UserError if several processes without a GPU would share the statistics of a SyncBatchNorm.
+
+    One process computes it as BatchNorm. The number of processes is that which a launch script has checked for, too.
+    """
+    if processes() > 1 and (cfg.get('sync_bn') is not None
+                          or any(isinstance(module, nn.SyncBatchNorm) for module in model.modules())):
+        raise UserError(f"the model has SyncBatchNorm, which needs GPUs, and this run has {processes()} processes and "
+                        "none; use norm_cfg=dict(type='BN') or dict(type='GN', num_groups=8), or run one process")
 
 
 class TrainingRunner(ChannelsLastRunner):
@@ -67,7 +88,7 @@ def build_runner(cfg: Config, launcher: str, loops: tuple[str, ...]) -> Runner:
         loops: Loops to build at once, with their data sets: any of 'train', 'val' and 'test'.
 
     Raises:
-        UserError: Something in the config has an unknown type or a wrong argument.
+        UserError: Something in the config has an unknown type or a wrong argument, or raises while it is built.
     """
     register_modules(cfg)
     init_processes(cfg, launcher)
@@ -76,31 +97,49 @@ def build_runner(cfg: Config, launcher: str, loops: tuple[str, ...]) -> Runner:
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else runner_class.from_cfg(cfg)
         for loop in loops:
             getattr(runner, f'{loop}_loop')  # mmengine builds it when it is first asked for
-    except (ValueError, TypeError, KeyError) as error:
-        raise UserError(f'what the config describes cannot be built ({kind_and_text(error)}); correct it there '
-                        '(MMATTN_DEBUG=1 shows where it was raised)') from error
+    except Exception as error:  # noqa: BLE001  constructors of any library may raise anything
+        raise cannot_be_built(error, cfg) from error
     runner.register_hook(DrawnNamesHook())
     return runner
 
 
 def train(runner: Runner) -> None:
-    """Trains, and says what to change where a BatchNorm gets too few values.
+    """Trains; what is raised before the first iteration is done is one line.
 
     Args:
         runner: Runner of a training, as `build_runner` returns it.
 
     Raises:
-        UserError: A BatchNorm in training mode got one value a channel: one image of one pixel.
+        UserError: Something cannot be built, or the first iteration fails or has a loss that is no number; or, at any
+            time, a BatchNorm in training mode got one value a channel: one image of one pixel.
     """
+    first = FirstIterationHook()
+    runner.register_hook(first)
+    runner.register_hook(ScheduleHook())
     try:
         runner.train()
-    except ValueError as error:
-        if ONE_VALUE not in str(error):
+    except Exception as error:
+        if ONE_VALUE in str(error):
+            raise one_value_error(error) from error
+        if first.done:
             raise
-        raise UserError(
-            f'a BatchNorm got one value a channel, of which it can take no statistics ({kind_and_text(error)}); use '
-            'more images per process, train_dataloader.drop_last=True if it is the last batch, '
-            "norm_cfg=dict(type='GN', num_groups=8), or norm_eval=True with pretrained weights") from error
+        raise first_iteration_error(error, runner.cfg) from error
+
+
+def first_iteration_error(error: Exception, cfg: Config) -> UserError:
+    """The error to raise for one that was raised before the first iteration of a training was done."""
+    if isinstance(error, UserError) or key_of(error, cfg):
+        return cannot_be_built(error, cfg)
+    return UserError(f'the training fails in its first iteration ({cause(error)}); correct the config or the data '
+                     f'({SHOWN})')
+
+
+def one_value_error(error: Exception) -> UserError:
+    """The error to raise for PyTorch's that a BatchNorm got one value a channel."""
+    return UserError(
+        f'a BatchNorm got one value a channel, of which it can take no statistics ({cause(error)}), from a batch of '
+        'one image; use more images per process, train_dataloader.drop_last=True if it is the last batch, '
+        "norm_cfg=dict(type='GN', num_groups=8), or norm_eval=True with pretrained weights")
 
 
 def init_processes(cfg: Config, launcher: str) -> None:

@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmattn.errors import UserError
 
 from .preflight import check_output
+from .types import type_name
 
 
 def set_work_dir(cfg: Config, config_path: str | Path, work_dir: str | None) -> None:
@@ -39,7 +40,7 @@ def set_amp(cfg: Config) -> None:
     if not torch.cuda.is_available():
         raise UserError('--amp needs a GPU, and there is none; leave it out')
     wrapper = cfg.optim_wrapper
-    kind = wrapper.get('type', 'OptimWrapper')
+    kind = type_name(wrapper) or 'OptimWrapper'
     if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise UserError(f"--amp cannot be used with the config's optim_wrapper of type {kind}; leave it out, or use "
                         'OptimWrapper there')

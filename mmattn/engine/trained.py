@@ -16,6 +16,7 @@ from mmattn.weights.loading import load_weights
 
 from .launch import register_modules
 from .quiet import quiet
+from .scope import scope_of
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def load_trained(cfg: Config, checkpoint: str | Path, device: str = 'cpu', *, pr
             damaged, or of another model.
     """
     register_modules(cfg)
-    init_default_scope(cfg.get('default_scope', 'mmengine'))
+    init_default_scope(scope_of(cfg))
     settings = dict(cfg.model)
     if cfg.get('data_preprocessor') is not None:  # where mmpretrain's configs have it
         settings.setdefault('data_preprocessor', cfg.data_preprocessor)
@@ -67,13 +68,13 @@ def load_trained(cfg: Config, checkpoint: str | Path, device: str = 'cpu', *, pr
     model.eval()
     if prepared and torch.device(device).type == 'cpu':
         model = prepare(model)
-    return Trained(model, _classes(content.get('meta') or {}))
+    return Trained(model, classes_of(content.get('meta') or {}))
 
 
-def _classes(meta: dict) -> tuple[str, ...] | None:
+def classes_of(meta: dict) -> tuple[str, ...] | None:
     """Class names by any of the keys under which mmdet and mmpretrain have kept them."""
-    for place in (meta.get('dataset_meta') or {}, meta):
-        found = place.get('classes', place.get('CLASSES'))
+    for place in (meta.get('dataset_meta'), meta):
+        found = place.get('classes', place.get('CLASSES')) if isinstance(place, dict) else None
         if found is not None:
             return tuple(found)
     return None

@@ -63,7 +63,7 @@ OUR_BLOCK = 'backbone.layer{s}.{i}.'
 _STEM_AND_HEAD = (
     Rule('conv1.{leaf}', 'backbone.conv1.{leaf}'),
     Rule('bn1.{leaf}', 'backbone.bn1.{leaf}'),
-    Rule('fc.{leaf}', 'head.fc.{leaf}'),
+    Rule('fc.{rest}', 'head.fc.{rest}'),
 )
 NETWORKS = (
     Table('sda', 'SDA-xNet (QingbeiGuo/SDA-xNet)', (
@@ -79,7 +79,7 @@ NETWORKS = (
         Rule('conv1.0.{leaf}', 'backbone.stem.0.{leaf}'),
         Rule('bn1.{leaf}', 'backbone.stem.7.{leaf}'),
         Rule('conv1.{k}.{leaf}', 'backbone.stem.{k}.{leaf}'),
-        Rule('fc.{leaf}', 'head.fc.{leaf}')), block='layer{s}.{i}.'),
+        Rule('fc.{rest}', 'head.fc.{rest}')), block='layer{s}.{i}.'),
     Table('resnet', "torchvision's ResNet", (
         Rule('layer{s}.{i}.conv1.{leaf}', 'backbone.layer{s}.{i}.conv1.{leaf}'),
         *_STEM_AND_HEAD,

@@ -54,6 +54,13 @@ class Inert:
         pass
 
 
+class PlainDict(dict):
+    """A dictionary in place of one of another class, without what else that class would have."""
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+
 class _Allowed:
     """A function that a pickle may call. Unlike a bare function it cannot be altered by the pickle."""
     __slots__ = ('_function',)
@@ -105,6 +112,9 @@ ALLOWED = {
     **{(module, name): dtype for name, dtype in STORAGE_DTYPES.items()
        for module in ('torch', 'torch.cuda', 'torch.storage')},
 }
+# Dictionaries of other classes, in which mmengine's checkpoints hold the names of classes and the config.
+DICTIONARIES = {
+    ('mmengine.config.config', 'ConfigDict'), ('mmcv.utils.config', 'ConfigDict'), ('addict.addict', 'Dict')}
 _PYTHON2_MODULES = {'__builtin__': 'builtins'}
 
 
@@ -121,8 +131,11 @@ class InertUnpickler(pickle.Unpickler):
         self.load_storage = load_storage
 
     def find_class(self, module: str, name: str) -> Any:
-        allowed = ALLOWED.get((_PYTHON2_MODULES.get(module, module), name))
-        return type('Inert', (Inert,), {}) if allowed is None else allowed
+        name = (_PYTHON2_MODULES.get(module, module), name)
+        if name in ALLOWED:
+            return ALLOWED[name]
+        # a class of its own each time, as a pickle may alter it
+        return type('PlainDict', (PlainDict,), {}) if name in DICTIONARIES else type('Inert', (Inert,), {})
 
     def persistent_load(self, pid: Any) -> Any:
         if isinstance(pid, tuple) and len(pid) >= 2 and pid[0] == 'module':

@@ -1,56 +1,91 @@
-"""Checkpoints as mmengine loads them, by path or address, and a model that gets all its weights from one."""
+"""Checkpoints by path or address, and a model that gets its weights from one."""
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from mmengine.model import is_model_wrapper
+import torch
+from mmengine.logging import print_log
+from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
 from mmattn.errors import CheckpointError, UserError, kind_and_text, one_line
 
-from .reader import read_state
-
-# What results do not depend on: files from before torch 0.4.1 have no counts of batches, and mean and deviation of
-# the images come from the config.
-HARMLESS = re.compile(r'num_batches_tracked$|^data_preprocessor\.')
+from .matching import Mismatch, fill, first, prefix_that_fits
+from .reader import read_content, with_weights
 
 
-def read_checkpoint(checkpoint: str | Path, map_location: str = 'cpu') -> dict[str, Any]:
-    """Reads a checkpoint by mmengine's loader; the tensors by name are its entry 'state_dict'.
+def read_checkpoint(checkpoint: str | Path, map_location: str | Callable = 'cpu', *,
+                    training: bool = False) -> dict[str, Any]:
+    """Reads a checkpoint; the tensors by name are its entry 'state_dict'.
+
+    A file on this machine is read as by `read_content`, without running anything in it. What an address names
+    mmengine's loader gets and reads, and with `training` the rest of a file too, which holds objects of classes.
 
     Args:
         checkpoint: Path or address of the checkpoint, as mmengine takes it ('torchvision://resnet50', 'https://…').
-        map_location: Device of the tensors, as in ``torch.load``.
+        map_location: Device of what mmengine's loader reads, as in ``torch.load``.
+        training: Whether the state of a training is needed too (mmengine's 'message_hub' and 'optimizer').
 
     Raises:
         UserError: The checkpoint cannot be read, or holds no weights.
         FileNotFoundError: There is no such file.
     """
-    path = Path(checkpoint).expanduser()
     try:
-        state = read_state(path) if path.is_file() else None  # says better than torch what is wrong with a file
-        if path.suffix == '.safetensors' and state is not None:  # which mmengine does not read
-            return {'state_dict': state}
-        content = CheckpointLoader.load_checkpoint(str(checkpoint), map_location, logger='silent')
+        if _is_safetensors_address(str(checkpoint)):
+            return read_content(_downloaded(str(checkpoint)))
+        if '://' in str(checkpoint):
+            return with_weights(_read_by_mmengine(checkpoint, map_location), checkpoint)
+        path = Path(checkpoint).expanduser()
+        if not path.exists():
+            raise FileNotFoundError(f'no file {checkpoint}')
+        content = read_content(path)
+        if training and 'message_hub' in content:
+            content = {**_read_by_mmengine(path, map_location), 'state_dict': content['state_dict']}
+        return content
     except FileNotFoundError:
         raise
     except CheckpointError as error:
         raise UserError(f'cannot read the checkpoint: {one_line(error)}; name another') from error
     except Exception as error:  # noqa: BLE001  whatever a download or torch.load raises
         raise UserError(f"cannot read the checkpoint '{checkpoint}' ({kind_and_text(error)}); name another") from error
-    state = content.get('state_dict', content) if isinstance(content, Mapping) else None
-    tensors = {k: v for k, v in state.items() if isinstance(v, Tensor)} if isinstance(state, Mapping) else {}
-    if not tensors:
-        raise UserError(f'{checkpoint} holds no weights: give a checkpoint of a model, or its state_dict')
-    return {**content, 'state_dict': {k.removeprefix('module.'): v for k, v in tensors.items()}}
+
+
+def _read_by_mmengine(checkpoint: str | Path, map_location: str | Callable) -> Any:
+    return CheckpointLoader.load_checkpoint(str(checkpoint), map_location, logger='silent')
+
+
+def _is_safetensors_address(address: str) -> bool:
+    parts = urlsplit(address)
+    return parts.scheme in ('http', 'https') and parts.path.endswith('.safetensors')
+
+
+def _downloaded(address: str) -> Path:
+    """A file of the web, which mmengine's loader would take for one of torch, in torch's folder for such files."""
+    name = f'{sha256(address.encode()).hexdigest()[:8]}-{Path(urlsplit(address).path).name}'  # many are called alike
+    path = Path(torch.hub.get_dir(), 'checkpoints', name)
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(address, str(path), progress=False)
+    return path
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The model inside wrappers for distributed runs and for augmentation in the test."""
+    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+        model = model.module
+    return model
 
 
 def load_weights(model: nn.Module, checkpoint: str | Path) -> dict[str, Any]:
     """Loads all weights of a model; mmengine would only log those that are missing, and leave them random.
+
+    What of the checkpoint the model has no place for is said in one log line.
 
     Args:
         model: Model that gets the weights; it may be wrapped for distributed runs.
@@ -64,20 +99,42 @@ def load_weights(model: nn.Module, checkpoint: str | Path) -> dict[str, Any]:
         FileNotFoundError: There is no such file.
     """
     content = read_checkpoint(checkpoint)
-    model = model.module if is_model_wrapper(model) else model
-    try:
-        missing = model.load_state_dict(content['state_dict'], strict=False).missing_keys
-    except RuntimeError as error:  # a line for each tensor of another shape
-        reshaped = [line.strip().rstrip('.') for line in str(error).splitlines()[1:]]
-        problem = f'{len(reshaped)} tensors have another shape, the first: {reshaped[0]}'
-        raise _does_not_fit(checkpoint, problem) from error
-    missing = [key for key in missing if not HARMLESS.search(key)]
-    if missing:
-        total = len(model.state_dict())
-        raise _does_not_fit(checkpoint, f'it lacks {len(missing)} of {total} tensors, the first is {missing[0]}')
+    model, state = unwrapped(model), content['state_dict']
+    differences = fill(model, state).that_matters()
+    if differences.missing or differences.reshaped:
+        raise UserError(f"'{checkpoint}' does not fit the model of the config ({misfit(model, state, differences)}); "
+                        'name a checkpoint that was trained with this config')
+    if differences.unexpected:
+        print_log(f'{checkpoint}: {len(differences.unexpected)} of its {len(state)} tensors are not used, as the '
+                  f'model has no place for them: {first(differences.unexpected)}', 'current', logging.WARNING)
     return content
 
 
-def _does_not_fit(checkpoint: str | Path, problem: str) -> UserError:
-    return UserError(f"'{checkpoint}' does not fit the model of the config ({problem}); name a checkpoint that was "
-                     'trained with this config')
+def misfit(model: nn.Module, state: Mapping[str, Tensor], differences: Mismatch) -> str:
+    """What of a model's weights a state dict lacks, and whether it has them under other names, in half a line.
+
+    Args:
+        model: The model.
+        state: Weights by name.
+        differences: Where they differ, at least in one key.
+    """
+    own = model.state_dict()
+    parts = []
+    if differences.reshaped:
+        key = differences.reshaped[0]
+        shapes = f': {tuple(state[key].shape)} in the checkpoint, {tuple(own[key].shape)} in the model' \
+            if key in state else ''
+        parts.append(f'{len(differences.reshaped)} tensors have another shape, the first: size mismatch for {key}'
+                     f'{shapes}')
+    if differences.missing:
+        parts.append(f'it lacks {len(differences.missing)} of {len(own)} tensors, the first: '
+                     f'{first(differences.missing)}')
+    prefix, child, count = prefix_that_fits(state, own)
+    if prefix or child:
+        cut = f" without the prefix '{prefix}' of their names" if prefix else ''
+        place = f" as weights of the model's '{child.rstrip('.')}'" if child else ''
+        parts.append(f'{count} of its {len(state)} would fit{cut}{place}')
+    elif differences.unexpected:
+        parts.append(f'{len(differences.unexpected)} of its {len(state)} tensors have no place in the model, the '
+                     f'first: {first(differences.unexpected)}')
+    return '; '.join(parts)

@@ -5,7 +5,6 @@ mmengine loads what fits and lists the rest over many lines of the log; a missin
 from __future__ import annotations
 
 import logging
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 from mmattn.errors import UserError
 
 from .loading import read_checkpoint
-from .matching import PLACE, Mismatch, compare
+from .matching import PLACE, Mismatch, count_loaded, fill, prefix_that_fits, without_prefix
 
 
 def is_pretrained(init_cfg: dict | list[dict] | None) -> bool:
@@ -81,16 +80,15 @@ def load_pretrained(
         >>> load_pretrained(SDAResNet(depth=86), 'epoch_100.pth', prefix='backbone.')
     """
     state = read_checkpoint(checkpoint, map_location)['state_dict']
-    chosen = _without(state, prefix)
-    model = module.state_dict()
-    differences = compare(chosen, model)
-    fitting = {k: v for k, v in chosen.items() if k in model and k not in differences.reshaped}
+    chosen = without_prefix(state, prefix)
+    differences = fill(module, chosen)
     name = type(module).__name__
-    if not fitting:
-        raise UserError(f'no tensor of {checkpoint} fits {name}{_explain(state, model, prefix, chosen)}')
-    module.load_state_dict(fitting, strict=False)
+    if not count_loaded(chosen, differences):
+        raise UserError(f'no tensor of {checkpoint} fits {name}{_explain(state, module.state_dict(), prefix, chosen)}')
 
-    parts = [f'{name}: loaded {len(fitting)} of {len(chosen)} tensors of {checkpoint}' +
+    own = module.state_dict()
+    loaded = sum(key not in {*differences.unexpected, *differences.reshaped} for key in chosen)
+    parts = [f'{name}: loaded {loaded} of {len(chosen)} tensors of {checkpoint}' +
              (f" under '{prefix}'" if prefix else '')]
     # BatchNorm's counts of batches are not in files from before torch 0.4.1
     missing = tuple(k for k in differences.missing if not k.endswith('num_batches_tracked'))
@@ -98,7 +96,8 @@ def load_pretrained(
         parts.append(f'not loaded: {summary(missing)}')
     if differences.reshaped:
         parts.append('of other shape, not loaded: ' + ', '.join(
-            f'{k} {tuple(chosen[k].shape)}, here {tuple(model[k].shape)}' for k in differences.reshaped))
+            f'{k} {tuple(chosen[k].shape)}, here {tuple(own[k].shape)}' if k in chosen else k
+            for k in differences.reshaped))
     if differences.unexpected:
         parts.append(f'unused: {summary(differences.unexpected)}')
     print_log('; '.join(parts), 'current', logging.WARNING if differences.reshaped else logging.INFO)
@@ -108,28 +107,23 @@ def load_pretrained(
 def _split(init_cfg: dict | list[dict] | None) -> tuple[list[dict], list[dict]]:
     """The entries of an init_cfg that name no checkpoint, and those that do."""
     cfgs = [init_cfg] if isinstance(init_cfg, dict) else list(init_cfg or ())
-    named = [cfg['type'] if isinstance(cfg['type'], str) else cfg['type'].__name__ for cfg in cfgs]
-    pretrained = [name in ('Pretrained', 'PretrainedInit') for name in named]
+    # a class in configs of pure Python
+    names = [getattr(cfg.get('type'), '__name__', cfg.get('type')) for cfg in cfgs]
+    pretrained = [name in ('Pretrained', 'PretrainedInit') for name in names]
     return ([cfg for cfg, yes in zip(cfgs, pretrained) if not yes], [cfg for cfg, yes in zip(cfgs, pretrained) if yes])
-
-
-def _without(state: Mapping[str, Tensor], prefix: str | None) -> dict[str, Tensor]:
-    """What of `state` lies under `prefix`, with the prefix cut off."""
-    prefix = f"{(prefix or '').rstrip('.')}." if prefix else ''
-    return {k[len(prefix):]: v for k, v in state.items() if k.startswith(prefix)}
 
 
 def _explain(state: Mapping[str, Tensor], model: Mapping[str, Tensor], prefix: str | None,
              chosen: Mapping[str, Tensor]) -> str:
     """Why nothing fits, and the prefix that would."""
     given = f' with prefix={prefix!r}' if prefix else ''
-    candidates = {'', *(k[:dot.end()] for k in state for dot in re.finditer(r'\.', k))}
-    fits = {candidate: sum(v.shape == model[k].shape for k, v in _without(state, candidate).items() if k in model)
-            for candidate in candidates}
-    best = max(sorted(fits), key=fits.get)
-    if fits[best]:
+    best, child, count = prefix_that_fits(state, model)
+    if count and not child:
         advice = f'give init_cfg prefix={best!r}' if best else 'leave the prefix out'
-        return f'{given}: {advice}, with which {fits[best]} do'
+        return f'{given}: {advice}, with which {count} do'
+    if count:
+        cut = f' with prefix={best!r}' if best else ''
+        return f"{given}: give it{cut} in the init_cfg of the {child.rstrip('.')}, of which {count} tensors are"
     keys = list(chosen or state)
     return f"{given}: its keys ({', '.join(keys[:3])}, …) are of another network; this one has {next(iter(model))}, …"
 

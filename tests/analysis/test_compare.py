@@ -409,6 +409,8 @@ def test_the_suffix_names_the_format():
 @pytest.fixture(scope='module')
 def trained(tmp_path_factory):
     """Work folders of a classifier and a detector with random weights, as a training leaves them."""
+    pytest.importorskip('mmpretrain')
+    pytest.importorskip('mmdet')
     os.chdir(ROOT)
     folders = {}
     for config, record in ((SIGNS, {'accuracy/top1': 37.0, 'accuracy/top5': 50.0, 'step': 1}),

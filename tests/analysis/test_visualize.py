@@ -111,6 +111,7 @@ def test_inventory_and_names():
 # Object sizes.
 
 def test_sizes_are_cocos():
+    pytest.importorskip('pycocotools')
     square = [[0, 0, 40, 0, 40, 20, 0, 20]]
     info = dict(height=300, width=300, instances=[
         dict(bbox=[0, 0, 31, 33]), dict(bbox=[0, 0, 32, 32]), dict(bbox=[0, 0, 95, 97]), dict(bbox=[0, 0, 96, 96]),

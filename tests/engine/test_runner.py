@@ -25,11 +25,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @DATASETS.register_module(name='NoiseForTests', force=True)
 class Noise(Dataset):
-    def __init__(self, count: int = 4, size: int = 32) -> None:
-        self.images = torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(0))
+    def __init__(self, count: int = 4, size: int = 32, value: float = 0., length: int | None = None) -> None:
+        self.images = value + torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(0))
+        self.length = length or count
 
     def __len__(self) -> int:
-        return len(self.images)
+        return self.length
 
     def __getitem__(self, index: int) -> dict:
         return dict(inputs=self.images[index])
@@ -134,13 +135,75 @@ def test_one_value_for_batch_norm_is_one_line_that_says_what_to_change(tmp_path)
         nn.BatchNorm2d(3)(torch.rand(1, 3, 1, 1))
 
 
-def test_other_errors_in_training_are_raised_as_they_are():
-    class Runner:
-        def train(self):
-            raise ValueError('something else')
+class Fails(Hook):
+    """Raises in an iteration."""
 
-    with pytest.raises(ValueError, match='something else'):
-        train(Runner())
+    def __init__(self, iteration: int) -> None:
+        self.iteration = iteration
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+        if batch_idx == self.iteration:
+            raise KeyError('something else')
+
+
+def test_an_error_before_the_first_iteration_is_done_is_one_line_and_later_ones_are_raised_as_they_are(tmp_path):
+    for iteration, expected in ((0, UserError), (1, KeyError)):
+        runner = build_runner(config(tmp_path), 'none', ('train',))
+        runner.register_hook(Fails(iteration))
+        with pytest.raises(expected, match='something else'):
+            train(runner)
+
+
+def test_a_first_loss_that_is_no_number_ends_the_training(tmp_path):
+    cfg = config(tmp_path)
+    cfg.train_dataloader.dataset.value = float('nan')
+    with pytest.raises(UserError, match='in the first iteration loss is nan'):
+        train(build_runner(cfg, 'none', ('train',)))
+
+
+@pytest.mark.parametrize('changes, key, said', [
+    (dict(model=dict(type='MeanForTests', depth=51)), 'model', 'depth'),
+    (dict(model=dict(type='Absent')), 'model', 'Absent is not in the mmengine::model registry'),
+    (dict(custom_hooks=[dict(type='EMAHook'), dict(type='LoggerHook', rate=1)]), 'custom_hooks.1', 'rate'),
+    (dict(train_dataloader=dict(batch_size=1, dataset=dict(type='NoiseForTests', count='x'),
+                                sampler=dict(type='DefaultSampler'))), 'train_dataloader.dataset', 'TypeError'),
+    (dict(train_cfg=dict(by_epoch=True)), None, 'max_epochs'),
+], ids=str)
+def test_what_cannot_be_built_is_named_with_its_key(tmp_path, changes, key, said):
+    with pytest.raises(UserError, match=said) as error:
+        build_runner(config(tmp_path, **changes), 'none', ('train',))
+    start = f'{key} of the config cannot be built' if key else 'what the config describes cannot be built'
+    assert str(error.value).startswith(start) and '\n' not in str(error.value)
+
+
+def test_an_error_in_a_process_that_loads_data_says_what_was_raised_there(tmp_path):
+    cfg = config(tmp_path)
+    cfg.train_dataloader.update(num_workers=1, batch_size=8)
+    cfg.train_dataloader.dataset.length = 9  # longer than it is
+    with pytest.raises(UserError, match=r'first iteration \(IndexError'):
+        train(build_runner(cfg, 'none', ('train',)))
+
+
+@pytest.mark.parametrize('schedule, epochs, end', [
+    (dict(type='MultiStepLR', milestones=[1], by_epoch=True), 3, 2),
+    (dict(type='CosineAnnealingLR', T_max=2, by_epoch=True), 3, 2),
+    (dict(type='LinearLR', end=4, by_epoch=False), 3, 2),
+    (dict(type='MultiStepLR', milestones=[5], by_epoch=True, end=6), 6, None),
+    (dict(type='MultiStepLR', milestones=[1], by_epoch=True), 2, None),
+], ids=str)
+def test_a_training_resumed_beyond_its_schedule_warns(tmp_path, schedule, epochs, end):
+    cfg = config(tmp_path, param_scheduler=[schedule], train_cfg=dict(by_epoch=True, max_epochs=2))
+    build_runner(cfg, 'none', ('train',)).train()
+    cfg = config(tmp_path, param_scheduler=[schedule], resume=True, load_from=str(tmp_path / 'epoch_1.pth'),
+                 train_cfg=dict(by_epoch=True, max_epochs=epochs))
+    runner = build_runner(cfg, 'none', ('train',))
+    said = []
+    runner.logger.warning = said.append
+    train(runner)
+    lines = [line for line in said if 'learning rate stays' in line]
+    assert len(lines) == (end is not None)
+    if end is not None:
+        assert f'ends at epoch {end}' in lines[0] and f'to epoch {epochs}' in lines[0]
 
 
 def run_one_of_several() -> None:

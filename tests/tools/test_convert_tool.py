@@ -261,3 +261,71 @@ def test_command_line(tmp_path):
     bad = run('config.py', 'config.py', 'other.pth')
     assert bad.returncode == 2 and bad.stdout == '' and 'config.py is not a checkpoint' in bad.stderr
     assert not (tmp_path / 'other.pth').exists()
+
+
+# ----- prefixes
+
+
+def moco_weights() -> dict:
+    """Of a MoCo checkpoint of version 2 in distributed training: two encoders, a projection of two layers, a queue."""
+    trunk = {k: v for k, v in torchvision.models.resnet18().state_dict().items() if not k.startswith('fc.')}
+    projection = {'fc.0.weight': torch.rand(512, 512), 'fc.2.weight': torch.rand(128, 512)}
+    return {'module.queue': torch.rand(128, 8),
+            **{f'module.encoder_{i}.{k}': v for i in 'qk' for k, v in {**trunk, **projection}.items()}}
+
+
+DETECTOR18 = DETECTOR.replace('SDAResNet', 'EMAResNet').replace('depth=50, base_channels=16', 'depth=18')
+
+
+def test_the_prefix_that_would_fit_is_named_and_can_be_given(convert):
+    weights = {'state_dict': moco_weights(), 'epoch': 200}
+    text = refuse(convert(DETECTOR18, weights))
+    assert 'no network known here' in text and 'give --prefix encoder_q., with which 120 tensors fit' in text
+    status, text, dst = convert(DETECTOR18, weights, '--prefix', 'encoder_q.')
+    assert status == 0, text
+    assert "left out: 123 tensors that are not under 'encoder_q.'" in text
+    state = load(dst)
+    assert torch.equal(state['backbone.layer2.0.conv1.weight'], weights['state_dict'][
+        'module.encoder_q.layer2.0.conv1.weight'])
+
+
+@pytest.mark.parametrize('prefix', ['model.', 'backbone.body.', 'encoder.0.'])
+def test_any_prefix_is_found(convert, prefix):
+    theirs = {k: v for k, v in torchvision.models.resnet18().state_dict().items() if not k.startswith('fc.')}
+    text = refuse(convert(DETECTOR18, {f'{prefix}{k}': v for k, v in theirs.items()} | {'other.x': torch.ones(1)}))
+    assert f'give --prefix {prefix}, with which 120 tensors fit' in text
+
+
+@pytest.mark.parametrize('config, options', [(DETECTOR, ()), (CLASSIFIER.format(**SDA), ())])
+def test_the_prefix_of_weights_of_the_authors_is_found(convert, config, options):
+    text = refuse(convert(config, {f'net.{k}': v for k, v in sda_weights().items()}, *options))
+    assert 'give --prefix net., with which' in text
+
+
+def test_a_prefix_of_nothing_is_refused(convert):
+    text = refuse(convert(DETECTOR, sda_weights(), '--prefix', 'encoder.'))
+    assert "no key in" in text and "begins with 'encoder.'; they begin with conv1., bn1., stage1., …" in text
+
+
+def test_the_prefix_is_named_on_the_way_back_too(convert):
+    _, _, dst = convert(DETECTOR, sda_weights())
+    state = {f'model.{k}': v for k, v in load(dst).items()}
+    dst.unlink()
+    text = refuse(convert(DETECTOR, state, '--reverse'))
+    assert 'is not an mm checkpoint' in text and 'give --prefix model.' in text
+    assert convert(DETECTOR, state, '--reverse', '--prefix', 'model.')[0] == 0
+
+
+def test_a_projection_in_place_of_the_classifier_is_named(convert):
+    weights = {k.removeprefix('module.encoder_q.'): v for k, v in moco_weights().items() if 'encoder_q' in k}
+    text = refuse(convert(CLASSIFIER.format(**EMA18), weights))
+    assert 'the classifier in the weights is of another form: leave it out with --backbone-only' in text
+    assert convert(CLASSIFIER.format(**EMA18), weights, '--backbone-only')[0] == 0
+
+
+@pytest.mark.parametrize('init_cfg', [
+    "[dict(type='Pretrained', checkpoint='none.pth'), dict(type='Kaiming', layer='Conv2d')]",
+    "dict(type=__import__('mmengine').model.PretrainedInit, checkpoint='none.pth')"], ids=['list', 'class'])
+def test_the_checkpoint_in_the_config_is_not_needed(convert, init_cfg):
+    config = DETECTOR.replace('base_channels=16', f'base_channels=16, init_cfg={init_cfg}')
+    assert convert(config, sda_weights())[0] == 0

@@ -14,8 +14,9 @@ import torch
 from torch import nn
 
 from mmattn.errors import UserError
-from mmattn.weights import CheckpointError, inert, read_state, write_checkpoint
+from mmattn.weights import CheckpointError, inert, loading, read_state, write_checkpoint
 from mmattn.weights.loading import load_weights
+from mmattn.weights.reader import read_content
 
 ZIP, LEGACY = True, False
 
@@ -47,6 +48,12 @@ def save(request, tmp_path):
     lambda s: {'model': {'state_dict': s}},
     lambda s: {f'module.{k}': v for k, v in s.items()},
     lambda s: {'state_dict': {f'_orig_mod.module.{k}': v for k, v in s.items()}},
+    lambda s: {f'module.{k.replace(".", "._orig_mod.")}': v for k, v in s.items()},
+    lambda s: {f'_fsdp_wrapped_module._checkpoint_wrapped_module.{k}': v for k, v in s.items()},
+    lambda s: {f'module.module.{k}': v for k, v in s.items()},
+    lambda s: {'model_state_dict': s, 'epoch': 3},
+    lambda s: {'weights': s, 'loss': torch.tensor(0.5), 'optimizer': {'state': {0: {'step': torch.tensor(1)}}}},
+    lambda s: {'state_dict': None, 'model': s},
     lambda s: {k: nn.Parameter(v, requires_grad=v.is_floating_point()) for k, v in s.items()},
     lambda s: {**s, 'epoch': 3},
 ])
@@ -55,6 +62,44 @@ def test_state_dicts_however_wrapped(save, wrap):
     read = read_state(save(wrap(state)))
     assert same(read, state)
     assert not any(v.requires_grad for v in read.values())
+
+
+def test_several_sets_of_weights_are_named(save):
+    with pytest.raises(CheckpointError, match="holds several sets of weights \\('student', 'teacher'\\): save one"):
+        read_state(save({'student': example(), 'teacher': example(), 'epoch': 1}))
+
+
+def test_names_that_only_look_like_those_of_wrappers_are_kept(save):
+    state = {'module.weight': torch.ones(1), 'weight': torch.zeros(1)}
+    assert same(read_state(save(state)), state)
+    state = {'my_orig_mod.weight': torch.ones(1)}
+    assert same(read_state(save(state)), state)
+
+
+def test_versions_of_modules_are_kept(save):
+    """By them modules know that keys of an older version have to be converted."""
+    state = nn.DataParallel(nn.Sequential(nn.BatchNorm1d(2))).state_dict()
+    assert read_state(save({'model': state}))._metadata['0'] == {'version': 2}
+
+
+def test_plain_data_beside_the_weights_is_read(save):
+    content = read_content(save({'net': example(), 'meta': {'dataset_meta': {'classes': ('a', 'b')}, 'epoch': 2}}))
+    assert content['meta'] == {'dataset_meta': {'classes': ('a', 'b')}, 'epoch': 2}
+    assert content['state_dict'].keys() == example().keys()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason='root may read everything')
+def test_a_file_without_permission_to_read(save):
+    path = save(example())
+    path.chmod(0)
+    with pytest.raises(CheckpointError, match='cannot be read'):
+        read_state(path)
+
+
+def test_a_pipe_is_no_checkpoint(tmp_path):
+    os.mkfifo(tmp_path / 'x.pth')
+    with pytest.raises(CheckpointError, match='not a file'):
+        read_state(tmp_path / 'x.pth')
 
 
 @pytest.fixture()
@@ -319,6 +364,15 @@ def test_mmengines_checkpoints(tmp_path):
     torch.save(dict(meta=dict(epoch=1), state_dict=state, message_hub=dict(loss=history)), tmp_path / 'epoch_1.pth')
     assert same(read_state(tmp_path / 'epoch_1.pth'), state)
 
+def test_dictionaries_of_mmengines_configs_are_read_without_mmengine(save, monkeypatch):
+    config = pytest.importorskip('mmengine.config')
+    meta = config.ConfigDict(classes=('a', 'b'), nested=dict(b=[1, dict(c=2)]))
+    path = save(dict(meta=dict(dataset_meta=meta), state_dict=example(), hub=Calls(os.getcwd)))
+    monkeypatch.setitem(sys.modules, 'mmengine.config.config', None)
+    read = read_content(path)['meta']['dataset_meta']
+    assert read == dict(classes=('a', 'b'), nested=dict(b=[1, dict(c=2)])) and type(read) is not config.ConfigDict
+
+
 
 def test_reads_without_torch_load(tmp_path, monkeypatch):
     """The unpickler of ours alone reads what torch.load would."""
@@ -337,7 +391,9 @@ def network(classes: int = 3) -> nn.Module:
     return nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.Linear(4, classes))
 
 
-@pytest.mark.parametrize('wrap', [lambda state: state, lambda state: {'state_dict': state, 'meta': {'epoch': 1}}])
+@pytest.mark.parametrize('wrap', [
+    lambda state: state, lambda state: {'state_dict': state, 'meta': {'epoch': 1}}, lambda state: {'model': state},
+    lambda state: {'net': {f'_orig_mod.{k}': v for k, v in state.items()}}])
 def test_a_trained_network_is_loaded(save, wrap):
     trained, model = network(), network()
     state = trained.state_dict()
@@ -348,13 +404,13 @@ def test_a_trained_network_is_loaded(save, wrap):
 
 
 @pytest.mark.parametrize('state, said', [
-    ({'0.weight': torch.ones(4, 2)}, 'it lacks 7 of 9 tensors, the first is 0.bias'),
+    ({'0.weight': torch.ones(4, 2)}, 'it lacks 7 of 9 tensors, the first: 0.bias'),
     (network(5).state_dict(), '2 tensors have another shape, the first: size mismatch for 2.weight'),
     ({'other': torch.ones(1)}, 'it lacks 8 of 9 tensors'),
-    ({'model': network().state_dict()}, 'holds no weights'),  # mmengine would look for them elsewhere
     ({'state_dict': None}, 'holds no weights'),
     ([1, 2], 'holds no weights'),
-    (nn.Linear(1, 1), 'holds no weights'),
+    ({f'model.{k}': v for k, v in network().state_dict().items()},
+     "the first: 0.weight, 0.bias, 1.weight, …; 9 of its 9 would fit without the prefix 'model.' of their names"),
 ])
 def test_a_network_is_loaded_whole_or_refused(save, state, said):
     with pytest.raises(UserError, match=said) as error:
@@ -368,3 +424,41 @@ def test_a_damaged_file_is_named(save, keep):
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(UserError, match='cannot read the checkpoint: .*file.pth'):
         load_weights(network(), path)
+
+
+def test_what_a_checkpoint_has_besides_is_said_in_a_line(save, monkeypatch):
+    said = []
+    monkeypatch.setattr(loading, 'print_log', lambda line, *_: said.append(line))
+    load_weights(network(), save({**network().state_dict(), 'attn.weight': torch.ones(1), 'attn.bias': torch.ones(1)}))
+    line, = said
+    assert '2 of its 11 tensors are not used, as the model has no place for them: attn.weight, attn.bias' in line
+
+
+def test_a_wrapped_network_is_loaded(save, monkeypatch):
+    monkeypatch.setattr(loading, 'is_model_wrapper', lambda model: isinstance(model, nn.DataParallel))
+    trained, model = network(), network()
+    load_weights(nn.DataParallel(model), save(trained.state_dict()))
+    assert same(model.state_dict(), trained.state_dict())
+
+
+def test_nothing_in_a_file_is_executed_where_a_network_is_loaded(save, tmp_path):
+    content = {'state_dict': network().state_dict(), 'hook': Calls(os.system, f'touch {tmp_path / "marker"}')}
+    load_weights(network(), save(content))
+    assert not (tmp_path / 'marker').exists()
+
+
+def test_a_safetensors_file_of_the_web_is_downloaded_once(tmp_path, monkeypatch):
+    state = network().state_dict()
+    addresses = []
+
+    def download(address, path, progress):
+        addresses.append(address)
+        safetensors.torch.save_file(state, path)
+
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
+    monkeypatch.setattr(torch.hub, 'download_url_to_file', download)
+    for name in ('a', 'b', 'a'):
+        model = network()
+        load_weights(model, f'https://example.org/{name}/model.safetensors?download=true')
+        assert same(model.state_dict(), state)
+    assert [address.split('/')[3] for address in addresses] == ['a', 'b']

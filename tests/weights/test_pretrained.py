@@ -4,7 +4,9 @@ from __future__ import annotations
 import pytest
 import safetensors.torch
 import torch
+from mmengine.model import PretrainedInit
 from mmengine.runner import CheckpointLoader
+from torch import nn
 
 from mmattn.errors import UserError
 from mmattn.models.backbones import AttnResNet
@@ -157,3 +159,26 @@ def test_torchvision_address(files, said, monkeypatch):
     loader.__name__ = 'load_from_torchvision'
     assert holds(initialized(init_cfg('torchvision://resnet50')), state)
     assert addresses == ['torchvision://resnet50'] and 'torchvision://resnet50; unused: fc.*' in said[0]
+
+
+@pytest.mark.parametrize('init_cfg, expected', [
+    (None, False), ({}, False), ([], False), (dict(type='Kaiming', layer='Conv2d'), False), (init_cfg('x.pth'), True),
+    ([dict(type='Constant', val=1), dict(type=PretrainedInit, checkpoint='x.pth')], True)], ids=str)
+def test_which_init_cfg_names_a_checkpoint(init_cfg, expected):
+    assert pretrained.is_pretrained(init_cfg) is expected
+
+
+def test_a_vision_transformer_fits_its_positions_to_another_size(tmp_path, said):
+    """By a hook of the module on its state dict, as mmengine's loading would have it."""
+    class Positions(nn.Module):
+        def __init__(self, count: int) -> None:
+            super().__init__()
+            self.positions, self.linear = nn.Parameter(torch.zeros(count)), nn.Linear(1, 1)
+            self._register_load_state_dict_pre_hook(self.resize)
+
+        def resize(self, state_dict, prefix, *_):
+            state_dict[f'{prefix}positions'] = state_dict[f'{prefix}positions'][:len(self.positions)]
+
+    torch.save(Positions(6).state_dict(), tmp_path / 'x.pth')
+    differences = pretrained.load_pretrained(Positions(4), str(tmp_path / 'x.pth'))
+    assert differences.keys == () and 'loaded 3 of 3 tensors' in said[0]

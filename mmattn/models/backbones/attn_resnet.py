@@ -1,7 +1,7 @@
 """The trunk: a ResNet with three slots, for spatial convolution, attention and depth attention."""
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from mmcv.cnn import build_conv_layer, build_norm_layer
 from mmengine.logging import print_log
@@ -48,7 +48,8 @@ class AttnResNet(BaseModule):
         num_stages: Number of stages to build; None: all.
         strides: Stride of each stage's first block; None: 1, 2, 2, ...
         dilations: Dilation of each stage; None: 1 throughout.
-        out_indices: Stages whose outputs are returned, from 0; None: all.
+        out_indices: Stages whose outputs are returned, from 0; None: all. Stages behind the last of them have their
+            keys, but are neither computed nor trained.
         style: 'pytorch' strides in the 3x3 convolution, 'caffe' in the first 1x1.
         deep_stem: Three 3x3 convolutions instead of the 7x7 (ResNet-C and -D).
         avg_down: Average pooling, then a 1x1 convolution of stride 1, where a shortcut is projected (ResNet-D).
@@ -194,6 +195,10 @@ class AttnResNet(BaseModule):
         # The sum of a pre-activation network's last block has passed neither norm nor activation yet.
         self.bn = build_norm_layer(self.norm_cfg, channels)[1] if self.preact else None
         self.out_channels = tuple(self.stage_channels[i] for i in out_indices)
+        # stages that no output is computed from, and the norm behind them
+        self.unread = self.stage_names[max(out_indices, default=-1) + 1:]
+        if self.unread and self.preact:
+            self.unread = [*self.unread, 'bn']
         self.unfrozen: list[str] = []  # modules of frozen stages that no checkpoint had
         self._freeze_stages()
 
@@ -247,6 +252,8 @@ class AttnResNet(BaseModule):
         return [m for name, m in self.named_children() if name in ('stem', 'conv1', 'bn1')]
 
     def _freeze_stages(self) -> None:
+        for name in self.unread:  # a distributed run waits for gradients of everything that is trained
+            getattr(self, name).requires_grad_(False)
         if self.frozen_stages < 0:
             return
         trained = [self.get_submodule(name) for name in self.unfrozen]
@@ -270,7 +277,19 @@ class AttnResNet(BaseModule):
             UserError: the checkpoint cannot be read, or nothing of it fits.
         """
         missing = init_weights(self, super().init_weights)
-        frozen = tuple(f'{name}.' for name in self.stage_names[:max(0, self.frozen_stages)])
+        self.unfreeze(missing)
+        if self.unread:
+            print_log(f'{type(self).__name__}: out_indices={self.out_indices} leave {", ".join(self.unread)} without '
+                      'use: neither computed nor trained; a smaller num_stages would not build it', 'current')
+
+    def unfreeze(self, missing: Iterable[str]) -> None:
+        """Has what no checkpoint has given weights to in frozen stages trained, and says so in one log line.
+
+        Args:
+            missing: Keys of the state dict that the checkpoint lacks.
+        """
+        frozen = tuple(f'{name}.' for name in self.stage_names[:max(0, self.frozen_stages)]
+                       if name not in self.unread)
         unfrozen = sorted({_part(key) for key in missing if key.startswith(frozen)}) if frozen else []
         if unfrozen:
             self.unfrozen = unfrozen
@@ -305,6 +324,8 @@ class AttnResNet(BaseModule):
         x = self.maxpool(x)
         outs = []
         for i, name in enumerate(self.stage_names):
+            if name in self.unread:
+                break
             x = getattr(self, name)(x)
             if i in self.out_indices:
                 outs.append(x)

@@ -1,0 +1,24 @@
+"""The settings of the loops of a run: those that go together, and how much they train."""
+from __future__ import annotations
+
+from mmengine.config import Config
+
+from mmattn.errors import UserError
+
+
+def check_loops(cfg: Config, training: bool) -> None:
+    """Raises UserError if a loop lacks one of the settings that it needs, or the training trains nothing.
+
+    mmengine's runner asks for them even where the loop will not run.
+    """
+    for split in ('train', 'val', 'test'):
+        names = [f'{split}_dataloader', f'{split}_cfg', 'optim_wrapper' if split == 'train' else f'{split}_evaluator']
+        lacking = [name for name in names if cfg.get(name) is None]
+        if lacking and len(lacking) < len(names):
+            there = [name for name in names if name not in lacking]
+            raise UserError(f'the config has {" and ".join(there)}, but no {" and no ".join(lacking)}; add it, or go '
+                            f'without with {" ".join(f"{name}=None" for name in there)}')
+    for name in ('max_epochs', 'max_iters') if training else ():
+        length = cfg.train_cfg.get(name)
+        if isinstance(length, (int, float)) and length < 1:
+            raise UserError(f'train_cfg.{name} is {length}, which trains nothing; give 1 or more')

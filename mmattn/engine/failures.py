@@ -1,0 +1,80 @@
+"""Errors of libraries as one line, with the key of the config that they are about where it is known."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+
+from mmengine.config import Config
+
+from mmattn.errors import UserError, kind_and_text, one_line
+
+from .types import type_name
+
+SHOWN = 'MMATTN_DEBUG=1 shows where it was raised'
+# What PyTorch puts before the traceback of an error in a process that loads data.
+WORKER = 'Original Traceback (most recent call last):'
+# What mmengine's text for an unknown type ends with.
+ADVICE = '. Please check whether'
+
+
+def cause(error: BaseException) -> str:
+    """Class and text of an exception in one line; of an error in a process that loads data, what was raised there."""
+    if isinstance(error, UserError):
+        return one_line(error)
+    _, found, trace = str(error).partition(WORKER)
+    lines = [line.strip() for line in trace.splitlines() if line.strip()]
+    if found and lines:
+        return lines[-1][:300]
+    return kind_and_text(error).partition(ADVICE)[0]
+
+
+def cannot_be_built(error: Exception, cfg: Config) -> UserError:
+    """The error to raise for one that was raised while what a config describes was built.
+
+    Args:
+        error: Error as it was raised, with its traceback.
+        cfg: Config that was built.
+    """
+    if isinstance(error, UserError):
+        return error
+    key = key_of(error, cfg)
+    what = f'{key} of the config' if key else 'what the config describes'
+    return UserError(f'{what} cannot be built ({cause(error)}); correct it there ({SHOWN})')
+
+
+def key_of(error: BaseException, cfg: Config) -> str | None:
+    """The dotted key of the innermost dict that mmengine was building when an error was raised; None if unknown."""
+    for settings in reversed(list(_built(error.__traceback__))):
+        name = type_name(settings)
+        found = [(key, node) for key, node in nodes(cfg) if type_name(node) == name]
+        if found:
+            return max(found, key=lambda item: _agreement(item[1], settings))[0]
+    return None
+
+
+def nodes(cfg: Config) -> Iterator[tuple[str, dict]]:
+    """All dicts of a config below its top level, inside lists too, with their dotted keys."""
+    for name, value in cfg.items():
+        yield from _nodes(value, name)
+
+
+def _nodes(node: object, key: str) -> Iterator[tuple[str, dict]]:
+    if isinstance(node, dict):
+        yield key, node
+    parts = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, (list, tuple)) else ()
+    for name, part in parts:
+        yield from _nodes(part, f'{key}.{name}')
+
+
+def _built(trace: TracebackType | None) -> Iterator[dict]:
+    """Settings of what mmengine's registries were building, the outermost first."""
+    while trace is not None:
+        frame = trace.tb_frame
+        settings = frame.f_locals.get('cfg') if frame.f_code.co_name == 'build_from_cfg' else None
+        if isinstance(settings, dict) and 'type' in settings:
+            yield settings
+        trace = trace.tb_next
+
+
+def _agreement(node: dict, settings: dict) -> int:
+    return sum(repr(node.get(name)) == repr(value) for name, value in settings.items())
