@@ -56,6 +56,7 @@ def _trial_config(cfg: Config, folder: str) -> Config:
     last = find_latest_checkpoint(cfg.work_dir) if cfg.get('resume') and cfg.get('load_from') is None else None
     cfg = copy.deepcopy(cfg)
     cfg.work_dir = folder
+    cfg.compile = False  # takes longer than all else here
     if cfg.get('resume') and cfg.get('load_from') is None:
         cfg.load_from, cfg.resume = last, last is not None
     # mmengine keeps loggers and visualizers by name for the whole process.
