@@ -12,7 +12,7 @@ from mmattn import mmcv_ext
 
 if TYPE_CHECKING:  # for editors and type checkers, which do not see what __getattr__ returns
     from mmattn.engine.fold_norms import FoldNormsHook
-    from mmattn.engine.hooks import GateHook, PrepareHook, ResourceHook
+    from mmattn.engine.hooks import DrawnNamesHook, GateHook, PrepareHook, ResourceHook
     from mmattn.inference import prepare
     from mmattn.models.attention import BAM, CBAM, ECA, EMA, FCA, NAM, SE, SPEM, CoordAttention, SimAM, TripletAttention
     from mmattn.models.attention import GlobalContext as GC
@@ -44,17 +44,18 @@ _HOMES = {
     'GroupedConv': 'models.spatial:grouped_conv', 'MSPA': 'models.spatial', 'PSA': 'models.spatial',
     'PyConv': 'models.spatial', 'Res2NetConv': 'models.spatial',
 
-    'FoldNormsHook': 'engine.fold_norms', 'GateHook': 'engine.hooks', 'PrepareHook': 'engine.hooks',
-    'ResourceHook': 'engine.hooks',
+    'DrawnNamesHook': 'engine.hooks', 'FoldNormsHook': 'engine.fold_norms', 'GateHook': 'engine.hooks',
+    'PrepareHook': 'engine.hooks', 'ResourceHook': 'engine.hooks',
     'faster_ways': 'ops', 'set_faster': 'ops', 'use_faster': 'ops',
     'load_pretrained': 'weights.pretrained', 'prepare': 'inference',
 }
 
 __all__ = [
-    'AfterStage', 'AttentionOn', 'AttnResNet', 'BAM', 'CBAM', 'CoordAttention', 'ECA', 'EMA', 'EMAResNet', 'EPSANet',
-    'FCA', 'FoldNormsHook', 'GC', 'GateHook', 'GlobalAveragePoolingBN', 'GroupedConv', 'MSPA', 'MSPANet', 'NAM', 'PSA',
-    'PrepareHook', 'PyConv', 'Res2NetConv', 'ResourceHook', 'SA', 'SDA', 'SDAResNet', 'SE', 'SPEM', 'SPEMResNet',
-    'SimAM', 'TripletAttention', 'faster_ways', 'load_pretrained', 'prepare', 'set_faster', 'use_faster',
+    'AfterStage', 'AttentionOn', 'AttnResNet', 'BAM', 'CBAM', 'CoordAttention', 'DrawnNamesHook', 'ECA', 'EMA',
+    'EMAResNet', 'EPSANet', 'FCA', 'FoldNormsHook', 'GC', 'GateHook', 'GlobalAveragePoolingBN', 'GroupedConv',
+    'MSPA', 'MSPANet', 'NAM', 'PSA', 'PrepareHook', 'PyConv', 'Res2NetConv', 'ResourceHook', 'SA', 'SDA',
+    'SDAResNet', 'SE', 'SPEM', 'SPEMResNet', 'SimAM', 'TripletAttention', 'faster_ways', 'load_pretrained',
+    'prepare', 'set_faster', 'use_faster',
 ]
 
 mmcv_ext.install()
