@@ -1,6 +1,10 @@
 """Exceptions of this package, and an exception as one line of text."""
 
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
 class UserError(Exception):
     """Something that the user can correct; its message says in a line, or a few, what is wrong and what to do."""
 
@@ -11,6 +15,24 @@ class RunError(Exception):
 
 class CheckpointError(ValueError):
     """A checkpoint file that cannot be read safely, or holds no weights; the message names the file and says why."""
+
+
+@contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Turns whatever is raised inside the context, by a library or by what a config holds, into a UserError.
+
+    Args:
+        what: What cannot be done, the beginning of the message. A UserError keeps its own.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except OSError as error:
+        raise UserError(f'{what} ({one_line(error)})') from error
+    except Exception as error:
+        raise UserError(f'{what} ({kind_and_text(error)}); correct the config, or see with MMATTN_DEBUG=1 where it was '
+                        'raised') from error
 
 
 def one_line(error: BaseException) -> str:

@@ -14,7 +14,7 @@ try:
     from mmattn.engine.arguments import check_device, count, positive
     from mmattn.engine.preflight import check_output
     from mmattn.engine.progress import is_terminal, status
-    from mmattn.errors import UserError
+    from mmattn.errors import UserError, explained
     from mmattn.files import write_json
 except ModuleNotFoundError as missing:
     print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
@@ -120,11 +120,13 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     try:
         if args.results:
-            print(*(f'wrote {path}' for path in benchmark.write_results(args.results, ROOT)), sep='\n')
+            with explained(f'no results can be made of {args.results}'):
+                print(*(f'wrote {path}' for path in benchmark.write_results(args.results, ROOT)), sep='\n')
         elif args.suite:
             return run_suite(args, argv)
         else:
-            run(args)
+            with explained('nothing can be measured'):
+                run(args)
     except UserError as error:
         if os.environ.get('MMATTN_DEBUG') == '1':
             raise
@@ -163,7 +165,8 @@ def run_suite(args: argparse.Namespace, argv: list[str]) -> int:
         start = time.perf_counter()
         print(f'\n{entry.title}: {command(command_args)}', flush=True)
         try:
-            reports[entry.name] = run(command_args)
+            with explained('it cannot be measured'):
+                reports[entry.name] = run(command_args)
         except UserError as error:
             failed = True
             print(error_line(error), file=sys.stderr)

@@ -11,6 +11,7 @@ try:
     from mmattn.analysis.compare.runs import find_run, read_runs
     from mmattn.engine import launch
     from mmattn.engine.arguments import check_device, count, seconds
+    from mmattn.errors import explained
 except ModuleNotFoundError as missing:
     print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
           '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
@@ -58,6 +59,11 @@ def parse_args():
 
 def main():
     args = parse_args()
+    with explained('the runs cannot be compared'):
+        write_reports(args)
+
+
+def write_reports(args):
     check_outputs(args.out)
     if args.predict or args.latency:
         check_device(args.device)

@@ -1,6 +1,7 @@
 """Counts the parameters and MACs (papers call them FLOPs) of the network that a config describes."""
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -17,7 +18,7 @@ try:
     )
     from mmattn.engine.arguments import positive
     from mmattn.engine.progress import progress
-    from mmattn.errors import UserError
+    from mmattn.errors import UserError, explained
 except ModuleNotFoundError as missing:
     print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
           '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
@@ -63,13 +64,17 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     try:
         if args.tables:
-            return run_tables(args)
+            with explained('the tables cannot be made'):
+                return run_tables(args)
         if args.modules:
-            print(list_modules(attachable(args.config, args.shape), args.json))
+            with explained(f'the modules of {args.config} cannot be listed'):
+                print(list_modules(attachable(args.config, args.shape), args.json))
             return 0
         size = measure(args.config, args.shape)
         print(json.dumps(size.as_dict(), indent=2) if args.json else as_text(size, args.stages))
     except UserError as e:
+        if os.environ.get('MMATTN_DEBUG') == '1':
+            raise
         print(f'error: {e}', file=sys.stderr)
         return 2
     return 0

@@ -28,12 +28,18 @@ Exit status: 0 if the splits were written (whatever lines were reported), 1 if t
 but images or whole annotation files had to be left out, 2 if nothing could be done."""
 
 CHECK = """\
-Looks through a dataset before a long run: files missing, images that do not decode (each one is
-decoded), boxes outside the image or empty, unknown categories, duplicated ids, annotations of
-unknown images, image sizes that differ from the files; then class balance and object sizes.
+Looks through a dataset before a long run: files missing, empty or unreadable, images that do not
+decode (each one is decoded, as the config does), image sizes that differ from the files; boxes,
+areas, crowds and masks (polygons, run-length encodings) with values that mmdet or pycocotools fail
+on, leave out or take for something else; ids and names that are doubled, unknown or of mixed types;
+classes of the config in another order than the file's categories; then class balance and object
+sizes.
 
 DATASET is an mmdet or mmpretrain config (its datasets are found inside wrappers), a COCO-style
-.json file with --images, or a folder with one folder of images for each class.
+.json file with --images, or a folder with one folder of images for each class. Of a config masks
+are looked at where the pipeline or the evaluator reads them; of a .json file where it has any.
+tools/train.py and tools/test.py make the same checks and do not start with data that would raise,
+train on nothing or give wrong results; there images are decoded for some seconds only.
 
 Exit status: 0 if nothing is wrong, 1 if something is, 2 if the check could not be made."""
 

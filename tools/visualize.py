@@ -15,7 +15,7 @@ try:
     from mmattn.analysis.visualize.sizes import compare_sizes, survey
     from mmattn.engine import launch, preflight
     from mmattn.engine.arguments import check_device, positive, score
-    from mmattn.errors import UserError
+    from mmattn.errors import UserError, explained
 except ModuleNotFoundError as missing:
     print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
           "(or, in an environment of your own: pip install -e '.[viz]')", file=sys.stderr)
@@ -96,6 +96,11 @@ def make_explainer(network, args):
 
 def main():
     args = parse_args()
+    with explained(f'no pictures can be made of {args.config}'):
+        make_pictures(args)
+
+
+def make_pictures(args):
     preflight.check_output(args.out, folder=True)
     check_device(args.device)
     cfg = launch.load_config(args.config, args.cfg_options)
@@ -120,10 +125,15 @@ def main():
         output.add_sizes(found, compare_sizes(found))
     if 'pooling' in kinds:
         output.add_pooling(pooling_shares(network.model))
+    unreadable = []
     if images:
         print(f'pictures of {len(images)} images')
-        show_images(network, output, images, kinds, *make_explainer(network, args))
-    print(f'written to {args.out}; open {output.write_page()}')
+        unreadable = show_images(network, output, images, kinds, *make_explainer(network, args))
+    if output.sections:
+        print(f'written to {args.out}; open {output.write_page()}')
+    if unreadable:
+        more = f' (and {len(unreadable) - 1} more images)' if len(unreadable) > 1 else ''
+        raise UserError(unreadable[0] + more)
 
 
 if __name__ == '__main__':

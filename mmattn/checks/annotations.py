@@ -1,13 +1,16 @@
 """Files of the data sets of a run: what must not be trained on is refused, what is left out is counted."""
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 from mmengine.config import Config
 
-from mmattn.data.check import check_of, reads_masks
+from mmattn.data.check import Check, check_of, reads_masks
 from mmattn.data.report import Report
+from mmattn.engine.paths import is_local, joined
 from mmattn.engine.preflight import datasets_in, splits_read
+from mmattn.engine.types import type_name
 from mmattn.errors import UserError
 
 # The time for which images of a data set are decoded, each of which is looked for in any case.
@@ -41,6 +44,38 @@ def check_annotations(cfg: Config, splits: tuple[str, ...], seconds: float = SEC
             yield from _lines(check.run(seconds=seconds), split)
 
 
+def check_evaluator_files(cfg: Config, split: str) -> Iterator[str]:
+    """Looks through annotations that an evaluator reads from another file than the data set of its split does.
+
+    The images of the file are those of the data set, as `mmattn.checks.evaluators` makes sure.
+
+    Yields:
+        Lines, as `check_annotations` does.
+
+    Raises:
+        UserError: As there.
+    """
+    for check in _of_evaluators(cfg, split):
+        yield from _lines(check.run(seconds=0), split)
+
+
+def _of_evaluators(cfg: Config, split: str) -> Iterator[Check]:
+    datasets = [each for _, each in datasets_in(cfg[f'{split}_dataloader'].get('dataset'), '')]
+    files = {_absolute(each.get('data_root'), each.get('ann_file')) for each in datasets}
+    evaluators = cfg.get(f'{split}_evaluator')
+    for evaluator in evaluators if isinstance(evaluators, (list, tuple)) else [evaluators]:
+        path = evaluator.get('ann_file') if type_name(evaluator) == 'CocoMetric' else None
+        if datasets and is_local(path) and _absolute('', path) not in files:
+            check = check_of({**datasets[0], 'ann_file': os.path.abspath(path)}, evaluated=True,
+                             segm=reads_masks(evaluator))
+            if check is not None:
+                yield check
+
+
+def _absolute(root: object, path: object) -> str | None:
+    return os.path.abspath(joined(str(root or ''), path)) if isinstance(path, str) else None
+
+
 def _lines(report: Report, split: str) -> Iterator[str]:
     problems = report.problems
     for kind, details in problems.kinds().items():
@@ -51,7 +86,8 @@ def _lines(report: Report, split: str) -> Iterator[str]:
         yield f'{report.title}: {kind}{how}: {len(details)}: {_named(details, ", ")}'
     for kind, details in problems.kinds(doubtful=True).items():
         yield f'{report.title}: {kind}: {len(details)}: {_named(details, ", ")}'
-    yield from (f'{report.title}: {note}' for note in report.notes if note.startswith('images decoded'))
+    yield from (f'{report.title}: {note}' for note in report.notes if note.startswith('images decoded')
+                and ' in 0 s' not in note)
 
 
 def _named(details: list[str], between: str) -> str:

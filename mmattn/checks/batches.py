@@ -7,13 +7,13 @@ import math
 import torch
 from mmengine.dataset import InfiniteSampler
 from mmengine.dist import is_distributed
-from mmengine.model import is_model_wrapper
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
 from mmattn.engine.runner import ONE_VALUE, one_value_error, processes
 
+from .heads import unwrapped
 from .samples import batch_of
 from .unchanged import unchanged
 
@@ -27,7 +27,7 @@ def check_lone_images(model: nn.Module, loader: DataLoader) -> None:
         model: Model of the run.
         loader: Loader of the training, of this process.
     """
-    model = model.module if is_model_wrapper(model) else model
+    model = unwrapped(model)
     if not has_lone_image(loader) or not any(isinstance(module, _BatchNorm) for module in model.modules()):
         return
     with unchanged(), torch.no_grad():

@@ -49,6 +49,24 @@ def class_names(dataset: object, split: str) -> tuple | None:
     return tuple(classes)
 
 
+def check_labels(loaders: dict[str, object], number: int | None) -> None:
+    """Raises UserError if a classifier's data set without names of classes has labels beyond the outputs of its head.
+
+    Args:
+        loaders: Loaders by split.
+        number: Number of classes of the head; None if it has none.
+    """
+    for split, loader in loaders.items():
+        if number is None or class_names(loader.dataset, split) is not None:
+            continue
+        if all(hasattr(leaf, 'get_gt_labels') for leaf in leaves(loader.dataset)):
+            for leaf in leaves(loader.dataset):
+                labels = leaf.get_gt_labels()
+                if labels.ndim == 1 and labels.dtype.kind == 'i' and labels.max() >= number:
+                    raise UserError(f'the {split} data set has the label {labels.max()}, and the head {number} '
+                                    f'classes, 0 to {number - 1}; set model.head.num_classes, or correct the labels')
+
+
 def check_classes(loaders: dict[str, object]) -> dict[str, tuple]:
     """Raises UserError if two splits have other classes, or the same in another order; returns the classes by split."""
     names = {split: class_names(loader.dataset, split) for split, loader in loaders.items()}

@@ -27,8 +27,7 @@ def check_heads(model: nn.Module, classes: dict[str, tuple], meta: dict[str, dic
         meta: Metainfo of the data set by split.
         cfg: Config, for the keys of the message.
     """
-    model = model.module if is_model_wrapper(model) else model
-    if any(name.startswith('language_model') for name, _ in model.named_children()):
+    if any(name.startswith('language_model') for name, _ in unwrapped(model).named_children()):
         return  # it is asked for the classes in words
     parts = list(parts_with_classes(model))
     for split, names in classes.items():
@@ -45,7 +44,7 @@ def check_heads(model: nn.Module, classes: dict[str, tuple], meta: dict[str, dic
 
 def parts_with_classes(model: nn.Module) -> Iterator[tuple[str, int]]:
     """Names of the modules that are made for a number of classes of the data, with that number."""
-    for name, module in model.named_modules():
+    for name, module in unwrapped(model).named_modules():
         number = getattr(module, 'num_classes', None)
         if not isinstance(number, int) or isinstance(number, bool) or number < 1:
             continue
@@ -56,6 +55,11 @@ def parts_with_classes(model: nn.Module) -> Iterator[tuple[str, int]]:
         if name.startswith('backbone.') or (name == 'data_preprocessor' and not _encodes(module)):
             continue
         yield name, number
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The model inside the wrapper of a distributed run."""
+    return model.module if is_model_wrapper(model) else model
 
 
 def _encodes(preprocessor: nn.Module) -> bool:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 from mmengine.evaluator import BaseMetric
-from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner, TestLoop, ValLoop
 from mmengine.runner.amp import autocast
 from mmengine.structures import BaseDataElement
@@ -19,6 +18,7 @@ from mmattn.errors import UserError
 from .made_up import with_an_object
 from .samples import batch_of, spread
 from .unchanged import unchanged
+from .watched import check_watched
 
 # Batches that are predicted, the time after which no further one is begun, and the most images of a batch.
 BATCHES, SECONDS, IMAGES = 2, 2., 2
@@ -38,8 +38,8 @@ def rehearse(runner: Runner, split: str) -> list[object]:
         The predictions: data samples as the model returns them.
 
     Raises:
-        UserError: An image cannot be read, the model cannot predict, a metric cannot take its predictions, or the best
-            checkpoint is chosen by a metric that there is not.
+        UserError: An image cannot be read, the model cannot predict, a metric cannot take its predictions, or the
+            training watches a metric that there is not.
     """
     loop = getattr(runner, f'_{split}_loop')
     if not runner.cfg.get('rehearsal', True) or type(loop) not in (ValLoop, TestLoop):
@@ -60,7 +60,7 @@ def rehearse(runner: Runner, split: str) -> list[object]:
             several = isinstance(runner.cfg.get(key), (list, tuple))
             values |= _computed(metric, ids, f'{key}.{index}' if several else key)
     if split == 'val':
-        _check_best(runner.hooks, values)
+        check_watched(runner, values)
     return predictions
 
 
@@ -129,13 +129,3 @@ def _to_cpu(value: object) -> object:
     if isinstance(value, (list, tuple)):
         return type(value)(map(_to_cpu, value))
     return {name: _to_cpu(each) for name, each in value.items()} if isinstance(value, dict) else value
-
-
-def _check_best(hooks: list, values: dict[str, object]) -> None:
-    """Raises UserError if the best checkpoint is chosen by a metric that is not computed."""
-    for hook in hooks:
-        if isinstance(hook, CheckpointHook) and hook.save_best and values:
-            lacking = [name for name in hook.key_indicators if name != 'auto' and name not in values]
-            if lacking:
-                raise UserError(f"default_hooks.checkpoint.save_best is '{lacking[0]}', which val_evaluator does not "
-                                f'compute; name one of {", ".join(list(values)[:8])}')

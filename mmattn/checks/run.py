@@ -8,12 +8,12 @@ from mmattn.engine import preflight
 from mmattn.engine.runner import build_runner
 from mmattn.errors import UserError
 
-from .annotations import check_annotations
+from .annotations import check_annotations, check_evaluator_files
 from .batches import check_lone_images
-from .datasets import check_classes, check_sizes, loaders_of, why_empty
+from .datasets import check_classes, check_labels, check_sizes, loaders_of, why_empty
 from .drawing import check_drawing
 from .evaluators import check_annotations_of
-from .heads import check_heads
+from .heads import check_heads, parts_with_classes
 from .loops import check_loops
 from .packages import check_amp, check_backends
 from .rank import by_first, checked, is_first
@@ -81,6 +81,7 @@ def check_built(runner: Runner, splits: tuple[str, ...]) -> list[object]:
     classes = check_classes(loaders)
     meta = {split: getattr(loader.dataset, 'metainfo', None) or {} for split, loader in loaders.items()}
     check_heads(runner.model, classes, meta, runner.cfg)
+    check_labels(loaders, dict(parts_with_classes(runner.model)).get('head'))
     if 'train' in loaders:
         check_lone_images(runner.model, loaders['train'])
     predictions = []
@@ -90,7 +91,8 @@ def check_built(runner: Runner, splits: tuple[str, ...]) -> list[object]:
             if split == 'train':
                 continue
             evaluator = getattr(runner, f'_{split}_loop').evaluator
-            for line in check_annotations_of(evaluator, loaders[split].dataset, split, runner.cfg):
+            for line in (*check_annotations_of(evaluator, loaders[split].dataset, split, runner.cfg),
+                         *check_evaluator_files(runner.cfg, split)):
                 print(line)
             predictions.extend(rehearse(runner, split))
         if any(getattr(hook, 'draw', False) or getattr(hook, 'enable', False) for hook in runner.hooks):

@@ -58,6 +58,7 @@ def _trial_config(cfg: Config, folder: str) -> Config:
     cfg = copy.deepcopy(cfg)
     cfg.work_dir = folder
     write_note(Path(folder), VALIDATED, str(sys.maxsize))  # no validation is to be made up
+    cfg.compile = False  # takes longer than all else here
     # mmengine keeps loggers and visualizers by name for the whole process.
     cfg.experiment_name = Path(folder).name
     if isinstance(cfg.get('visualizer'), dict):

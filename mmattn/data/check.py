@@ -16,7 +16,7 @@ from mmattn.data.pipeline import image_loader, mask_check, transforms_in
 from mmattn.data.readable import check_readable
 from mmattn.data.report import Report
 from mmattn.data.settings import settings_problems
-from mmattn.data.text import printable
+from mmattn.data.text import printable, shown
 from mmattn.engine.launch import load_config
 from mmattn.engine.paths import expanded, joined, reads_from_disk
 from mmattn.engine.preflight import datasets_in
@@ -77,7 +77,7 @@ def check_dataset(path: Path, *, images: Path | None = None, splits: tuple[str, 
         return
     if overrides:
         raise UserError('--cfg-options is for a config')
-    if not path.is_dir() and not (path.is_file() and path.suffix == '.json'):
+    if not os.path.isdir(path) and not (os.path.isfile(path) and path.suffix == '.json'):
         raise UserError(f"'{path}' is no config (.py), .json file or folder; give one of these")
     yield check_path(path, images, workers)
 
@@ -137,6 +137,8 @@ def _checks(cfg: Config, splits: tuple[str, ...]) -> tuple[dict, list[str]]:
     checks, skipped = {}, []
     for split in splits:
         loader = cfg.get(f'{split}_dataloader') or {}
+        if not isinstance(loader, dict):
+            raise UserError(f'{split}_dataloader is no dict, but {shown(loader)}; correct it in the config')
         segm = split != 'train' and reads_masks(cfg.get(f'{split}_evaluator'))
         for _, dataset in datasets_in(loader.get('dataset'), ''):
             check = check_of(dataset, segm=segm or None)
@@ -154,7 +156,7 @@ def reads_masks(evaluator: object) -> bool:
     if isinstance(evaluator, (list, tuple)):
         return any(map(reads_masks, evaluator))
     metric = evaluator.get('metric', 'bbox') if type_name(evaluator) == 'CocoMetric' else ()
-    return 'segm' in ([metric] if isinstance(metric, str) else metric or ())
+    return 'segm' in (metric if isinstance(metric, (list, tuple)) else [metric])
 
 
 def check_of(dataset: dict, *, evaluated: bool | None = None, segm: bool | None = None) -> Check | None:
@@ -207,7 +209,7 @@ def _folder_check(dataset: dict, kind: str, root: str, ann_file: str, prefix: st
     if split:
         prefix = prefix or split
         listed = f'meta/{split}.txt'
-        if not ann_file and _path(root, listed).is_file():
+        if not ann_file and os.path.isfile(_path(root, listed)):
             ann_file = listed
     images = _path(root, prefix)
     imagenet = [f'label {label}' for label in range(IMAGENET_CLASSES)] if kind == 'ImageNet' else None
@@ -224,7 +226,7 @@ def _classes(dataset: dict, default: Sequence[str] | None) -> list | None:
     metainfo = dataset.get('metainfo') or {}
     classes = metainfo.get('classes') or dataset.get('classes')
     if isinstance(classes, str):  # mm takes it for a file with a name in each line
-        if not Path(classes).exists():
+        if not os.path.exists(classes):
             raise UserError(f"no file '{classes}' with the names of the classes; put one there, or list the names in "
                             f"the config: ('{classes}',), with a comma for one alone")
         try:

@@ -1,4 +1,5 @@
 """Checks a dataset for classification: a folder for each class, or a list of files and labels."""
+import os
 from collections import Counter
 from collections.abc import Sequence
 from io import StringIO
@@ -34,7 +35,7 @@ def check_folders(report: Report, image_dir: Path, classes: Sequence[str] | None
         seconds: Time after which no further image is decoded; None: all are.
         images_left_out: Whether the run leaves out images that it cannot read.
     """
-    if not image_dir.is_dir():
+    if not os.path.isdir(image_dir):
         report.problems.add('image folders missing', str(image_dir))
         return
     try:

@@ -3,8 +3,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmattn.data.images import ImageLoader, read_shapes
-from mmattn.data.readable import check_readable
+from mmattn.data.images import ImageLoader, look_for, read_shapes
 from mmattn.data.report import Report
 
 
@@ -26,7 +25,7 @@ def decode_images(report: Report, paths: Sequence[Path], workers: int | None = N
     Returns:
         The (width, height) of each image that decodes.
     """
-    there = [path for path in paths if _is_there(report, path, left_out)]
+    there = _those_there(report, paths, workers, left_out)
     if loader is None:
         report.notes.append('images were not decoded: the pipeline has no LoadImageFromFile')
         return {}
@@ -48,16 +47,16 @@ def decode_images(report: Report, paths: Sequence[Path], workers: int | None = N
     return sizes
 
 
-def _is_there(report: Report, path: Path, left_out: bool) -> bool:
-    try:
-        check_readable(path)
-    except FileNotFoundError:
-        report.problems.add('images missing', str(path), left_out=left_out)
-    except OSError as error:
-        report.problems.add('images that cannot be read', f'{path}: {error}', left_out=left_out)
-    else:
-        return True
-    return False
+def _those_there(report: Report, paths: Sequence[Path], workers: int | None, left_out: bool) -> list[Path]:
+    there = []
+    for path, error in look_for(paths, workers).items():
+        if error is None:
+            there.append(path)
+        elif isinstance(error, FileNotFoundError):
+            report.problems.add('images missing', str(path), left_out=left_out)
+        else:
+            report.problems.add('images that cannot be read', f'{path}: {error}', left_out=left_out)
+    return there
 
 
 def _compare_channels(report: Report, channels: dict[Path, int]) -> None:

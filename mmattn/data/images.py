@@ -57,8 +57,10 @@ class ImageLoader:
             raise OSError(f'{type(error).__name__}: {error}') from error
         if image is None:
             raise OSError(f'not an image that {self.imdecode_backend} can decode')
+        shape = image.shape
+        del image  # before another library decodes it, too: it may be an aerial image of gigabytes
         _check_whole(content)
-        return image.shape
+        return shape
 
 
 def _check_whole(content: bytes) -> None:
@@ -69,6 +71,19 @@ def _check_whole(content: bytes) -> None:
     except Exception as error:  # Pillow does not know every format that others decode, nor all kinds of one
         if any(words in str(error) for words in _TRUNCATED):
             raise OSError(f'truncated ({error})') from error
+
+
+def look_for(paths: Sequence[Path], workers: int | None = None) -> dict[Path, OSError | None]:
+    """Looks for files in parallel threads, since each may take a while on a network; with a progress bar on stderr.
+
+    Args:
+        paths: Paths of the files, each once.
+        workers: Number of threads; None: one for each CPU.
+
+    Returns:
+        For each path None, or the error that `check_readable` raises.
+    """
+    return dict(zip(paths, _in_threads(check_readable, paths, 'looking for images', workers), strict=True))
 
 
 def read_shapes(paths: Sequence[Path], loader: ImageLoader, workers: int | None = None, seconds: float | None = None
@@ -141,5 +156,7 @@ def _in_threads(read: Callable[[Path], Result], paths: Sequence[Path], label: st
         except OSError as error:
             return error
 
+    if not paths:
+        return []
     with ThreadPool(workers or os.cpu_count()) as pool:
         return list(progress(pool.imap(result_or_error, paths, chunksize=4), label, len(paths)))

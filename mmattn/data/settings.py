@@ -24,6 +24,12 @@ def settings_problems(dataset: dict, needs_img: bool) -> Iterator[str]:
     if needs_img and not dataset.get('ann_file'):
         yield 'ann_file is missing: give the path of the JSON file'
     yield from _prefix_problems(dataset, needs_img)
+    for key in ('backend_args', 'file_client_args'):
+        if not isinstance(dataset.get(key) or {}, dict):
+            yield f'{key} is no dict, but {shown(dataset[key])}'
+    extensions = dataset.get('extensions', ())
+    if not isinstance(extensions, (list, tuple)) or not all(isinstance(each, str) for each in extensions):
+        yield f"extensions is no list of texts like '.jpg', but {shown(extensions)}"
     metainfo = dataset.get('metainfo')
     if metainfo is not None and not isinstance(metainfo, dict):
         yield f'metainfo is no dict, but {shown(metainfo)}'
@@ -31,6 +37,8 @@ def settings_problems(dataset: dict, needs_img: bool) -> Iterator[str]:
     classes = (metainfo or {}).get('classes')
     if classes is not None and not isinstance(classes, (str, Sequence)):
         yield f'metainfo.classes is no list of names, but {shown(classes)}'
+    elif classes is not None and not classes:
+        yield 'metainfo.classes is empty: list the names of the classes'
     if 'CLASSES' in (metainfo or {}):
         yield "metainfo has 'CLASSES', which is not read any more: write it 'classes'"
 

@@ -77,7 +77,7 @@ class ArgumentParser(argparse.ArgumentParser):
             help='set by older launchers of torch; not for you')
         self.add_argument(
             '--check', action='store_true',
-            help='check config, data, weights and number of GPUs, then stop')
+            help='check config, data, weights and GPUs, try evaluation, drawing and a training step, then stop')
 
     def parse_args(self, *args, **kwargs) -> argparse.Namespace:
         options = super().parse_args(*args, **kwargs)

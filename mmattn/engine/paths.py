@@ -23,7 +23,7 @@ def is_local(path: object) -> bool:
 def reads_from_disk(cfg: dict) -> bool:
     """Whether a data set or evaluator reads its files from this machine, and not through another file backend."""
     backend = cfg.get('backend_args') or cfg.get('file_client_args') or {}
-    return backend.get('backend', 'local') in ('local', 'disk')
+    return not isinstance(backend, dict) or backend.get('backend', 'local') in ('local', 'disk')
 
 
 def has_files(folder: Path) -> bool:

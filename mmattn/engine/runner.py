@@ -144,7 +144,7 @@ def one_value_error(error: Exception) -> UserError:
     return UserError(
         f'a BatchNorm got one value a channel, of which it can take no statistics ({cause(error)}), from a batch of '
         'one image; use more images per process, train_dataloader.drop_last=True if it is the last batch, '
-        "norm_cfg=dict(type='GN', num_groups=8), or norm_eval=True with pretrained weights")
+        "GroupNorm (norm_cfg=dict(type='GN', num_groups=8)), or norm_eval=True with pretrained weights")
 
 
 def init_processes(cfg: Config, launcher: str) -> None:

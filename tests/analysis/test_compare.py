@@ -20,6 +20,7 @@ from mmengine.config import Config
 from mmattn.analysis.charts import series_style
 from mmattn.analysis.compare.comparison import (
     Comparison,
+    _reason,
     compare,
     evaluate_predictions,
     find_differences,
@@ -84,6 +85,34 @@ def test_states_of_runs(three):
 def test_a_damaged_config_leaves_the_metrics(tmp_path, config, state):
     run = read_run('run', write_run(tmp_path / 'run', [ap_record(1, 0.2)], config=config))
     assert run.state == state and run.reached and run.metrics['box AP'] == 20.0 and run.cfg is None
+
+
+@pytest.mark.parametrize('record', [
+    dict(loss='x', step=1), dict(loss=1.0, step=1, epoch='x'), {'coco/bbox_mAP': 'x', 'step': 1},
+    {'coco/bbox_mAP': [1], 'step': 1}, {'coco/bbox_mAP': None, 'step': 1}, {'accuracy/top1': 'x', 'step': 1}])
+@pytest.mark.parametrize('config', ['train_cfg = 3', "train_cfg = dict(max_epochs='x')", 'model = 3',
+                                    'model = dict(type=3, backbone=5)', 'default_scope = 3', 'val_evaluator = 3'])
+def test_whatever_a_log_or_config_holds_costs_only_its_own_run(tmp_path, record, config):
+    first = write_run(tmp_path / 'first', [ap_record(1, 0.2)])
+    runs = read_runs([str(first), str(write_run(tmp_path / 'second', [record], config=config))])
+    comparison = compare(runs, runs[0], predict_anew=True, latency=0.01)
+    assert '20.0' in make_markdown(comparison) and make_csv(comparison).count('\n') == 3
+    if config == 'train_cfg = 3':
+        make_page(comparison)
+
+
+def test_a_run_whose_name_is_a_formula_is_text_in_a_table_of_numbers(tmp_path):
+    run = write_run(tmp_path / '=1+1', [ap_record(1, 0.2)])
+    assert "\n'=1+1," in make_csv(compare(read_runs([str(run)])))
+
+
+def test_the_epoch_of_the_checkpoint_is_named_where_it_is_not_that_of_the_log(tmp_path):
+    run = read_run('run', write_run(tmp_path / 'run', [ap_record(1, 0.2)]))
+    torch.save(dict(state_dict={'x': torch.zeros(1)}, meta=dict(epoch=2, iter=20)), tmp_path / 'run' / 'epoch_2.pth')
+    (tmp_path / 'run' / 'last_checkpoint').write_text('epoch_2.pth')
+    assert _reason(run) == 'the checkpoint is of epoch 2, that validation was in epoch 1'
+    run.history.validations[-1].epoch = 2
+    assert 'the machine is not the same' in _reason(run)
 
 
 def test_a_folder_that_is_missing_or_empty(tmp_path):

@@ -18,26 +18,27 @@ NAMES = (r'$\frac{$', '行人', 'plain')
 class Images:
     """A data set of image files."""
 
-    def __init__(self, paths, loading, classes=NAMES):
+    def __init__(self, paths, loading, classes=NAMES, instances=()):
         from mmcv.transforms import LoadImageFromFile
         self.paths = list(map(str, paths))
         self.metainfo = dict(classes=classes)
+        self.instances = list(instances)
         self.pipeline = SimpleNamespace(transforms=[LoadImageFromFile(**loading)])
 
     def __len__(self):
         return len(self.paths)
 
     def get_data_info(self, index):
-        return dict(img_path=self.paths[index])
+        return dict(img_path=self.paths[index], instances=self.instances)
 
 
-def detections(path, **annotations):
+def detections(path):
     found = InstanceData(bboxes=torch.tensor([[2.0, 2, 30, 30], [40, 5, 60, 25], [0, 0, 9, 9]]),
                          labels=torch.tensor([0, 1, 2]), scores=torch.tensor([0.9, 0.5, 0.1]))
     sample = BaseDataElement(metainfo=dict(img_path=str(path)))
     sample.pred_instances = found
-    if annotations:
-        sample.gt_instances = InstanceData(bboxes=found.bboxes[:1], labels=found.labels[:1])
+    # as the pipeline resized them
+    sample.gt_instances = InstanceData(bboxes=10 * found.bboxes[:1], labels=found.labels[:1])
     return sample
 
 
@@ -57,16 +58,22 @@ def middle(picture, x, y, panel=640, left=8, head=40):
     return picture.getpixel((left + round(x * panel), head + round(y * height)))
 
 
-@pytest.mark.parametrize('truth', [dict(), dict(truth=True)], ids=['predictions alone', 'annotations too'])
+@pytest.mark.parametrize('truth', [[], [dict(bbox=[2, 2, 30, 30], bbox_label=0)]],
+                         ids=['predictions alone', 'annotations too'])
 def test_two_images_of_one_name_and_classes_of_any_name_give_two_pictures(tmp_path, truth):
     paths = [tmp_path / place / 'a.png' for place in ('one', 'two')]
     for path, color in zip(paths, ('red', 'blue')):
         path.parent.mkdir()
         Image.new('RGB', (64, 48), color).save(path)
-    found = draw(tmp_path / 'out', Images(paths, {}), [detections(path, **truth) for path in paths])
+    found = draw(tmp_path / 'out', Images(paths, {}, instances=truth), list(map(detections, paths)))
     assert sorted(found) == ['a-2.png', 'a.png']
     assert middle(found['a.png'], 0.5, 0.9) == (255, 0, 0) and middle(found['a-2.png'], 0.5, 0.9) == (0, 0, 255)
-    assert found['a.png'].width > 1000 if truth else found['a.png'].width < 700
+    if truth:  # the edge of the annotated box is 20 of 640 pixels from the left
+        assert found['a.png'].width > 1000
+        assert {found['a.png'].getpixel((8 + x, 200)) for x in range(17, 24)} != {(255, 0, 0)}
+        assert {found['a.png'].getpixel((8 + x, 200)) for x in range(197, 204)} == {(255, 0, 0)}
+    else:
+        assert found['a.png'].width < 700
 
 
 @pytest.mark.parametrize('color_type, upright', [('color', True), ('color_ignore_orientation', False)])

@@ -449,6 +449,28 @@ def test_errors_of_the_tool(monkeypatch, tmp_path, capsys, detector, images):
     assert not (tmp_path / 'out').exists()
 
 
+def test_an_image_that_cannot_be_read_costs_the_others_nothing(monkeypatch, tmp_path, capsys, detector, images):
+    for name in ('empty', 'broken'):
+        (tmp_path / f'{name}.png').write_bytes(b'x' * (name == 'broken'))
+    (tmp_path / 'folder.png').mkdir()
+    line = fails(monkeypatch, capsys, *detector, tmp_path, images / 'a.png', '--only', 'depth', '--out',
+                 tmp_path / 'out')
+    assert "broken.png' cannot be read as an image" in line and line.endswith('(and 1 more images)')
+    assert (tmp_path / 'out' / 'a_depth.png').is_file() and (tmp_path / 'out' / 'index.html').is_file()
+
+
+@pytest.mark.parametrize('option, message', [
+    ('test_dataloader.dataset.pipeline=3', 'test pipeline'), ('val_dataloader=3', 'no pictures can be made'),
+    ('val_dataloader.dataset.type=Nope', 'the val_dataloader of'), ('model.backbone=None', 'cannot be built'),
+    ('model.data_preprocessor.bgr_to_rgb=True test_dataloader.dataset.pipeline.0.color_type=grayscale',
+     'does not take what its test pipeline returns')])
+def test_a_config_that_does_not_fit_together_is_one_line(
+        monkeypatch, tmp_path, capsys, detector, images, option, message):
+    line = fails(monkeypatch, capsys, *detector, images / 'a.png', '--only', 'depth', '--dataset', '--out',
+                 tmp_path / 'out', '--cfg-options', *option.split())
+    assert message in line
+
+
 def test_a_model_without_depth_attention_has_no_sizes(monkeypatch, tmp_path, capsys, classifier):
     line = fails(monkeypatch, capsys, *classifier, '--out', tmp_path, '--dataset', '--cfg-options',
                  'val_dataloader.dataset.type=CIFAR10')
@@ -574,7 +596,7 @@ def test_a_class_may_be_called_anything(tmp_path, name, capsys, recwarn):
     save_png(figure, tmp_path / 'picture.png')
     title = figure.axes[0].get_title()
     assert not [str(warning.message) for warning in recwarn if 'Glyph' in str(warning.message)]
-    assert len(title) <= 60 and (name[:20] in title or not name.isascii() or '\n' in name)
+    assert len(title) <= 36 and title.endswith(' 0.93') and (name[:20] in title or not name.isascii() or '\n' in name)
     assert figure.axes[0].get_window_extent().width > 100
 
 

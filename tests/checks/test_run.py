@@ -80,7 +80,12 @@ REFUSED = {
     'best checkpoint by a metric that there is not': (
         partial(detector, default_hooks__checkpoint=dict(type='CheckpointHook', save_best='coco/bbox_mAP50',
                                                          rule='greater')),
-        ["save_best is 'coco/bbox_mAP50'", 'coco/bbox_mAP_50']),
+        ["save_best of the CheckpointHook is 'coco/bbox_mAP50'", 'coco/bbox_mAP_50']),
+    'early end by a metric that there is not': (
+        partial(classifier, custom_hooks=[dict(type='EarlyStoppingHook', monitor='accuracy/top5')]),
+        ["monitor of the EarlyStoppingHook is 'accuracy/top5'", 'accuracy/top1']),
+    'learning rate by a metric that there is not': (
+        partial(classifier, param_scheduler=[dict(type='ReduceOnPlateauLR')]), ["param_scheduler.0.monitor is 'loss'"]),
     'images smaller than min_size': (
         partial(detector, train_dataloader__dataset__filter_cfg__min_size=512),
         ['all 4 images of train_dataloader.dataset', 'filter_cfg min_size=512']),
@@ -329,3 +334,36 @@ def test_batches_of_one_image_in_one_process_or_several(tmp_path, monkeypatch, i
     monkeypatch.setenv('LOCAL_WORLD_SIZE', str(count))
     runner = build(cfg, 'none', ('train',))
     assert has_lone_image(runner.train_dataloader) == lone
+
+
+def test_labels_beyond_the_head_of_a_classifier_without_names(tmp_path):
+    cfg = classifier(tmp_path, train_dataloader__dataset__ann_file='list.txt')
+    (tmp_path / 'list.txt').write_text('a/0.png 0\na/1.png 1\nb/0.png 2\nb/1.png 0\n')
+    assert 'the label 2' in refused(run, cfg)
+
+
+def test_an_evaluator_with_a_file_of_its_own_has_it_looked_through(tmp_path):
+    cfg = detector(tmp_path)
+    content = json.loads((tmp_path / 'val.json').read_text())
+    content['annotations'][-1]['bbox'] = [5, 5, float('nan'), 9]
+    (tmp_path / 'other.json').write_text(json.dumps(content))
+    cfg.val_evaluator.ann_file = str(tmp_path / 'other.json')
+    assert 'other.json' in refused(run, cfg)
+
+
+def test_the_checks_leave_the_training_as_it_is_without_them(tmp_path):
+    states = []
+    for checked in (False, True):
+        cfg = classifier(tmp_path, randomness=dict(seed=0), train_dataloader__sampler__shuffle=True,
+                         model__backbone__norm_cfg=dict(type='BN', _delete_=True), train_dataloader__batch_size=3,
+                         train_dataloader__drop_last=True, val_evaluator__topk=(1, 2),
+                         train_dataloader__dataset__pipeline=[dict(type='LoadImageFromFile'), dict(
+                             type='RandomFlip', prob=0.5), dict(type='PackInputs')])
+        runner = build(cfg, 'none', SPLITS)
+        if checked:
+            check_built(runner, SPLITS)
+        runner.train()
+        assert runner.val_evaluator.metrics[0].results == []
+        states.append(runner.model.state_dict())
+    for key, value in states[0].items():
+        assert torch.equal(value, states[1][key]), key

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 
 import pytest
-from coco_damage import ANYTHING, BOXES, CHANGES, CROWDS, FIELDS, MASKS, RUNS, damaged
+from coco_damage import ANYTHING, BOXES, CHANGES, CROWDS, FIELDS, MASKS, NAN, RUNS, SQUARE, damaged
 from coco_data import CLASSES, settings, sound, write
 
 from mmattn.data.check import check_of
@@ -60,6 +60,16 @@ def test_boxes(tmp_path, box, kind, effect, test_mode):
     assert 'annotation 1 of image 1 (a.png)' in '\n'.join(report.problems.lines())
 
 
+def test_boxes_with_right_and_bottom_instead_of_width_and_height(tmp_path):
+    content = sound()
+    for entry, box in zip(content['annotations'], ([30, 15, 39, 25], [25, 12, 36, 29], [22, 20, 40, 30]), strict=True):
+        entry['bbox'] = box
+    kind = 'boxes that look like [left, top, right, bottom]'
+    assert found(tmp_path, content, masks=False)[0][kind] == STOPS
+    content['annotations'][0]['bbox'] = [30, 15, 9, 10]
+    assert kind not in found(tmp_path, content, masks=False)[0]
+
+
 @pytest.mark.parametrize(('value', 'trained', 'evaluated'), CROWDS)
 def test_iscrowd(tmp_path, value, trained, evaluated):
     content = damaged('annotations', 'iscrowd', value)
@@ -98,6 +108,19 @@ def test_masks_of_no_object_are_usable(tmp_path):
     kinds, report = found(tmp_path, content)
     assert report.objects == 0 and kinds['objects missing'] == DOUBTFUL
     assert 'with its mask' in '\n'.join(report.problems.lines())
+
+
+def test_polygon_of_pairs_of_numbers(tmp_path):
+    content = damaged('annotations', 'segmentation', [[[2, 2], [22, 2], [22, 22], [2, 22]]])
+    assert found(tmp_path, content)[0] == {'masks without a polygon of three points': LEFT_OUT}
+    assert found(tmp_path, content, test_mode=True)[0] == {'polygons with what is no finite number': STOPS}
+
+
+@pytest.mark.parametrize('polygon', [[*SQUARE[:6], 1e308], [*SQUARE[:6], 'a'], [5, NAN], []])
+def test_polygons_that_only_pycocotools_reads_stop_an_evaluation(tmp_path, polygon):
+    content = damaged('annotations', 'segmentation', [SQUARE, polygon])
+    assert set(found(tmp_path, content)[0].values()) == {DOUBTFUL}
+    assert set(found(tmp_path, content, test_mode=True)[0].values()) == {STOPS}
 
 
 def test_masks_of_objects_that_mmdet_leaves_out_stop_an_evaluation_of_masks(tmp_path):
@@ -219,6 +242,7 @@ def test_annotations_that_are_no_file(tmp_path):
     (dict(data_prefix=dict(img_path='images/')), "no 'img'"),
     (dict(metainfo=['cat']), 'metainfo is no dict'),
     (dict(metainfo=dict(classes=7)), 'classes is no list'),
+    (dict(metainfo=dict(classes=())), 'classes is empty'),
     (dict(metainfo=dict(CLASSES=('cat', 'dog'))), "'classes'"),
 ])
 def test_settings_that_mmdet_cannot_read(tmp_path, change, said):

@@ -112,7 +112,8 @@ def test_list_that_is_no_file(folders, make, kind):
 
 
 @pytest.mark.parametrize('change', [
-    dict(ann_file=['a.txt', 'b.txt']), dict(data_prefix=['a', 'b']), dict(data_prefix=None)])
+    dict(ann_file=['a.txt', 'b.txt']), dict(data_prefix=['a', 'b']), dict(data_prefix=None), dict(extensions='.png'),
+    dict(extensions=None), dict(backend_args='local')])
 def test_settings_that_mmpretrain_cannot_read(folders, change):
     dataset = {'type': 'ImageNet', 'data_root': str(folders), **change}
     assert list(check_of(dataset).run(workers=1).problems.kinds()) == ['settings that the data set cannot read']

@@ -12,7 +12,8 @@ from coco_data import settings, sound, write
 
 from mmattn.data.check import check_of
 
-mmdet = pytest.importorskip('mmdet')
+pytest.importorskip('mmdet')
+pytestmark = pytest.mark.filterwarnings('ignore')  # of mmdet and torch, of no interest here
 
 
 def contents() -> Iterator[tuple[str, dict]]:

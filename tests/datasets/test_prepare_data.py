@@ -493,8 +493,15 @@ def test_dataset_of_another_kind_is_named(tmp_path, dataset, tool, run):
     assert status == 0 and 'test (CIFAR100): not checked' in output
 
 
+@pytest.mark.parametrize('text', ['train_dataloader = 7', 'val_dataloader = [1]', 'train_dataloader = dict(dataset=7)',
+                                  "train_dataloader = dict(dataset=dict(type=None))"])
+def test_config_with_loaders_of_no_dataset_is_a_usage_error(tmp_path, tool, text):
+    with pytest.raises(UserError, match='dataloader|no COCO-style'):
+        tool.main(['check', str(write_config(tmp_path, text))])
+
+
 @pytest.mark.parametrize('arguments', [
-    ['absent.py'], ['absent.json'], ['absent'], ['.', '--cfg-options', 'a=1'],
+    ['n' * 999], ['absent.py'], ['absent.json'], ['absent'], ['.', '--cfg-options', 'a=1'],
     ['config.py', '--images', '.']])
 def test_usage_errors_say_what_to_do(tmp_path, monkeypatch, tool, arguments):
     monkeypatch.chdir(tmp_path)

@@ -8,13 +8,13 @@ import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
 import mmattn.models  # noqa: F401  registers what is looked up here
-from mmattn.analysis.complexity.networks import input_shape
+from mmattn.analysis.complexity.networks import input_shape, is_detector
 from mmattn.engine.launch import load_config, register_modules
+from mmattn.engine.scope import scope_of
 from mmattn.errors import UserError, kind_and_text
 from mmattn.models.backbones import AttnResNet
 from mmattn.registry import MODELS
@@ -86,8 +86,8 @@ class Ours:
             raise UserError(f'{self.text} describes no model with a backbone')
         cfg.model.backbone.update(self.changes)
         register_modules(cfg)
-        with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmengine')):
-            return OfConfig(_call(MODELS.build, Spec('build', (cfg.model,)), self.text), cfg)
+        with DefaultScope.overwrite_default_scope(scope_of(cfg)):
+            return OfConfig(_call(MODELS.build, Spec('build', (cfg.model,)), self.text))
 
     def shapes(self, model: nn.Module, batch: int, size: tuple[int, int] | None = None) -> Shapes:
         """Shapes of the inputs: images; for a module, as many feature maps as it takes.
@@ -112,7 +112,7 @@ class Ours:
     def _image_size(self, first: nn.Conv2d) -> tuple[int, int]:
         if self.is_config:
             cfg = load_config(self.text)
-            return input_shape(cfg, detector=cfg.get('default_scope') == 'mmdet')
+            return input_shape(cfg, detector=scope_of(cfg) == 'mmdet')
         return (32, 32) if first.stride == (1, 1) else (224, 224)
 
 
@@ -122,9 +122,9 @@ class OfConfig(nn.Module):
     A detector's heads are the same whatever the backbone, and their time depends on the boxes they find.
     """
 
-    def __init__(self, model: nn.Module, cfg: Config) -> None:
+    def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        self.classifies = hasattr(model, 'head') and cfg.get('default_scope') == 'mmpretrain'
+        self.classifies = hasattr(model, 'head') and not is_detector(model)
         self.backbone = model.backbone
         self.neck = getattr(model, 'neck', None)
         if self.classifies:

@@ -43,6 +43,8 @@ class SuiteEntry:
 
     @property
     def argv(self) -> list[str]:
+        if not isinstance(self.command, str):
+            raise ValueError(f'the command of {self.name} is {self.command!r}')
         return shlex.split(self.command)
 
 
@@ -54,6 +56,8 @@ def read_suite(path: str | Path) -> list[SuiteEntry]:
     """
     try:
         entries = [SuiteEntry(**entry) for entry in yaml.safe_load(Path(path).read_text(encoding='utf-8'))]
+        for entry in entries:
+            entry.argv  # noqa: B018  it has to be text with its quotes closed
         wrong = [name for entry in entries for name in entry.targets if name not in (*QUANTITIES, ABLATION)]
     except OSError as error:
         raise UserError(f'--suite {path} cannot be read ({one_line(error)})') from error

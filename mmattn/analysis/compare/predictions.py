@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 from mmattn.engine import launch, preflight
 from mmattn.engine.progress import progress
 from mmattn.engine.quiet import silent
+from mmattn.engine.scope import scope_of
 from mmattn.engine.trained import load_trained
 from mmattn.engine.types import type_name
 from mmattn.errors import UserError
@@ -155,7 +156,7 @@ def validation_images(cfg: Config, one_by_one: bool = False) -> DataLoader:
     """
     preflight.check_data(cfg, ('val',))
     launch.register_modules(cfg)
-    init_default_scope(cfg.get('default_scope') or 'mmengine')
+    init_default_scope(scope_of(cfg))
     if cfg.get('val_dataloader') is None:
         raise UserError('the config has no val_dataloader, so there are no validation images')
     loader = dict(cfg.val_dataloader)

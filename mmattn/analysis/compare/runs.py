@@ -81,10 +81,12 @@ def read_run(name: str, work_dir: Path) -> Run:
     if run.history is None:
         return run
     run.metrics = in_percent(run.history.validations[-1].metrics)
-    if run.cfg is not None:
-        stopped = planned_end(run.cfg, run.history)
+    try:
+        stopped = planned_end(run.cfg, run.history) if run.cfg is not None else None
         if stopped:
             run.state, run.reached = UNFINISHED, stopped
+    except Exception as error:  # noqa: BLE001  as above
+        run.state, run.reached, run.cfg = DAMAGED, kind_and_text(error), None
     if not run.metrics:
         run.notes.append('its last validation gave neither AP nor top-1: nothing was detected, or the evaluator is '
                          'another than CocoMetric or Accuracy')

@@ -10,6 +10,7 @@ from torch import nn
 
 from mmattn.engine.launch import load_network_config
 from mmattn.engine.quiet import quiet
+from mmattn.errors import explained
 
 from . import networks
 from .counter import RULE, MultiplyAdds
@@ -93,6 +94,11 @@ def measure(config: str | Path, shape: tuple[int, int] | None = None, slots: boo
     Raises:
         UserError: The config cannot be read or built, or its network does not run.
     """
+    with explained(f'the network of {config} cannot be counted'):
+        return _measure(config, shape, slots)
+
+
+def _measure(config: str | Path, shape: tuple[int, int] | None, slots: bool) -> Complexity:
     cfg = load_network_config(config)
     model = networks.build(cfg.model, cfg)
     detector = networks.is_detector(model)

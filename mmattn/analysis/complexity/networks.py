@@ -14,6 +14,7 @@ from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor, nn
 
 from mmattn.engine.quiet import quiet
+from mmattn.engine.scope import scope_of
 from mmattn.engine.types import type_name
 from mmattn.errors import UserError, kind_and_text
 
@@ -27,7 +28,7 @@ def build(model: dict, cfg: Config, device: str = 'meta') -> nn.Module:
     Raises:
         UserError: Where that fails.
     """
-    with quiet(), DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmengine'):
+    with quiet(), DefaultScope.overwrite_default_scope(scope_of(cfg)):
         try:
             with torch.device(device):
                 network = MODELS.build(deepcopy(model))  # some constructors change their arguments

@@ -134,7 +134,9 @@ def _read_records(path: Path) -> list[dict]:
             continue
         try:
             record = json.loads(line)
-            if not isinstance(record, dict) or not isinstance(record.get('step'), int):
+            if not isinstance(record, dict) or not all(
+                    isinstance(record.get(name, otherwise), kind) for name, otherwise, kind in (
+                        ('step', None, int), ('epoch', 0, int), ('loss', 0, (int, float)))):
                 raise ValueError
         except ValueError as error:
             if number == len(lines):  # only the last has no newline after it

@@ -42,8 +42,8 @@ def in_percent(metrics: Mapping[str, float]) -> dict[str, float]:
     """
     found = {f'{row} {column}': round(100 * value, 6) for row, values in average_precisions(metrics).items()
              for column, value in values.items() if value is not None}
-    # The accuracies are in percent already; NaN is not equal to itself.
-    found.update({name: metrics[key] for name, key in TOP.items() if key in metrics and metrics[key] == metrics[key]})
+    # The accuracies are in percent already.
+    found.update({name: metrics[key] for name, key in TOP.items() if _value(metrics.get(key)) is not None})
     return found
 
 
@@ -62,4 +62,6 @@ def format_table(table: Mapping[str, Mapping[str, float | None]]) -> str:
 
 
 def _value(value: float | None) -> float | None:
-    return None if value is None or math.isnan(value) or value < 0 else value
+    """None for what is no number, too: a log may hold anything under any name."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return value if is_number and math.isfinite(value) and value >= 0 else None

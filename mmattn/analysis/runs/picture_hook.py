@@ -13,6 +13,7 @@ from mmattn.engine.hooks.drawn_names import drawable_meta
 from mmattn.files import unique_names
 
 from .pictures import PANEL, Example, Instances, draw_answer, draw_example, save_picture
+from .predictions import annotated_objects
 
 
 class PictureHook(Hook):
@@ -34,8 +35,11 @@ class PictureHook(Hook):
         dataset = runner.test_dataloader.dataset
         self._read = reader_of(dataset)
         self._classes = dataset.metainfo.get('classes') or ()
-        paths = dict.fromkeys(_path(dataset.get_data_info(index), index) for index in range(len(dataset)))
-        self._names = dict(zip(paths, unique_names(Path(path).stem for path in paths)))
+        self._infos = dataset.get_data_info
+        infos = [self._infos(index) for index in range(len(dataset))]
+        self._indices = {_path(info, index): index for index, info in enumerate(infos)}
+        self._names = dict(zip(self._indices, unique_names(Path(path).stem for path in self._indices)))
+        self._annotated = any(info.get('instances') for info in infos)
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def after_test_iter(self, runner, batch_idx: int, data_batch: dict, outputs: Sequence) -> None:
@@ -44,8 +48,10 @@ class PictureHook(Hook):
             file = self.folder / f'{self._names.get(path, Path(path).stem)}.png'
             if 'pred_instances' in sample and 'bboxes' in sample.pred_instances:
                 image = to_rgb(self._read(path))
-                truth = sample.gt_instances.cpu() if 'gt_instances' in sample else None
-                example = Example(file.stem, image, truth and self._instances(truth), self._found(sample))
+                # Not those of the sample, which the pipeline may have resized.
+                info = self._infos(self._indices[path]) if path in self._indices else {}
+                truth = annotated_objects(info, self._texts) if self._annotated else None
+                example = Example(file.stem, image, truth, self._found(sample))
                 save_picture(draw_example(example, self.score_thr, max(PANEL, *image.size)), file)
             elif 'pred_label' in sample:
                 image = to_rgb(data_batch['inputs'][number].permute(1, 2, 0).numpy())
@@ -58,17 +64,15 @@ class PictureHook(Hook):
     def _found(self, sample) -> Instances:
         found = sample.pred_instances.cpu()
         found = found[found.scores >= self.score_thr]
-        return self._instances(found[found.scores.argsort(descending=True)])
-
-    def _instances(self, found) -> Instances:
-        names = [self._name(label) for label in found.labels.tolist()]
-        if 'scores' in found:
+        found = found[found.scores.argsort(descending=True)]
+        names = self._texts(found.labels.tolist())
+        if names is not None:
             names = [f'{name} {score:.2f}' for name, score in zip(names, found.scores.tolist())]
-        masks = found.get('masks')
-        if masks is not None and not isinstance(masks, torch.Tensor):  # of annotations, as mmdet has them
-            masks = masks.to_tensor(torch.bool, 'cpu')
-        boxes = found.bboxes
-        return Instances(getattr(boxes, 'tensor', boxes), masks, names if len(self._classes) != 1 else None)
+        return Instances(found.bboxes, found.get('masks'), names)
+
+    def _texts(self, labels: list[int]) -> list[str] | None:
+        """Texts at the boxes, which only clutter the picture where all would be the same."""
+        return [self._name(label) for label in labels] if len(self._classes) != 1 else None
 
     def _answers(self, sample) -> list[str]:
         lines = [f'ground truth: {self._list(sample.gt_label)}'] if 'gt_label' in sample else []

@@ -1,5 +1,5 @@
 """Predictions of an mmdet detector on the images of a data set, ready to be drawn."""
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -53,17 +53,9 @@ class Predictor:
         names = self._names(found.labels.tolist(), found.scores.tolist())
         info = self.dataset.get_data_info(index)
         return Example(
-            self._picture_names[info['img_path']], to_rgb(self._read(info['img_path'])), self._truth(info),
+            self._picture_names[info['img_path']], to_rgb(self._read(info['img_path'])),
+            annotated_objects(info, self._names),
             Instances(found.bboxes, found.get('masks'), names))
-
-    def _truth(self, info: dict) -> Instances:
-        objects = [item for item in info['instances'] if not item.get('ignore_flag')]
-        boxes = torch.tensor([item['bbox'] for item in objects]).float().reshape(-1, 4)
-        masks = None
-        if objects and all('mask' in item for item in objects):
-            masks = torch.from_numpy(np.stack([
-                decode_mask(item['mask'], info['height'], info['width']) for item in objects]))
-        return Instances(boxes, masks, self._names([item['bbox_label'] for item in objects]))
 
     def _names(self, labels: list[int], scores: list[float] | None = None) -> list[str] | None:
         """Texts at the boxes, which only clutter the picture where all would be the same."""
@@ -73,6 +65,22 @@ class Predictor:
         if scores is None:
             return names
         return [f'{name} {score:.2f}' for name, score in zip(names, scores, strict=True)]
+
+
+def annotated_objects(info: dict, names: Callable[[list[int]], list[str] | None]) -> Instances:
+    """The annotated objects of an image, in pixels of the image file, without those that are to be ignored.
+
+    Args:
+        info: What mmdet's data sets know of the image: instances, height and width.
+        names: Texts for the labels of the objects.
+    """
+    objects = [item for item in info.get('instances', ()) if not item.get('ignore_flag')]
+    boxes = torch.tensor([item['bbox'] for item in objects]).float().reshape(-1, 4)
+    masks = None
+    if objects and all(item.get('mask') for item in objects):
+        masks = torch.from_numpy(np.stack([
+            decode_mask(item['mask'], info['height'], info['width']) for item in objects]))
+    return Instances(boxes, masks, names([item['bbox_label'] for item in objects]))
 
 
 def decode_mask(segmentation: list | dict, height: int, width: int) -> np.ndarray:

@@ -29,7 +29,7 @@ def find_images(paths: Iterable[Path], limit: int | None = None) -> dict[str, Pa
     files = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(file for file in path.rglob('*') if file.suffix.lower() in SUFFIXES)
+            inside = sorted(file for file in path.rglob('*') if file.suffix.lower() in SUFFIXES and file.is_file())
             if not inside:
                 raise UserError(f"no image ({', '.join(sorted(SUFFIXES))}) in the folder '{path}'")
             files += inside[:limit]
@@ -63,7 +63,7 @@ def choose_kinds(network: Network, only: Sequence[str] | None, dataset: bool) ->
 
 
 def show_images(network: Network, output: PictureFolder, images: Mapping[str, Path], kinds: Sequence[str],
-                explainer: Explainer | None, choice: Choice) -> None:
+                explainer: Explainer | None, choice: Choice) -> list[str]:
     """Adds the pictures of images, with a progress bar.
 
     Args:
@@ -74,15 +74,24 @@ def show_images(network: Network, output: PictureFolder, images: Mapping[str, Pa
         explainer: Explains outputs by Grad-CAM; None: without it.
         choice: Which outputs to explain.
 
+    Returns:
+        What is wrong with the images that cannot be read, which cost the others nothing.
+
     Raises:
-        UserError: An image cannot be read, or no output depends on the module that is explained.
+        UserError: No output depends on the module that is explained.
     """
+    unreadable = []
     for name, path in progress(images.items(), 'pictures', len(images)):
-        image = network.open(path)
+        try:
+            image = network.open(path)
+        except UserError as error:
+            unreadable.append(str(error))
+            continue
         readings = _read_attention(network, image, kinds)
         explanations = explainer.explain(image, choice) if explainer else []
         output.add_image(name, image, explanations, readings, choice.target if network.is_detector else None,
                          ['Nothing was detected.'] if explainer and not explanations else [])
+    return unreadable
 
 
 def _read_attention(network: Network, image: InputImage, kinds: Sequence[str]) -> dict[str, list[Reading]]:

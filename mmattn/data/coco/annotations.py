@@ -1,7 +1,7 @@
 """Annotations of a COCO file: what each refers to, its box and its mask."""
 from collections.abc import Collection, Mapping, Sequence
 
-from mmattn.data.coco.boxes import check_box, check_crowd
+from mmattn.data.coco.boxes import check_box, check_corners, check_crowd
 from mmattn.data.coco.images import Picture
 from mmattn.data.coco.masks import MaskCheck
 from mmattn.data.coco.values import nested
@@ -46,6 +46,7 @@ def check_annotations(report: Report, entries: Sequence[dict], pictures: Mapping
             usable = _mask_is_usable(report, entry, entry['bbox'] if keep else None, picture, masks, where)
             objects += keep and usable and not entry.get('iscrowd')
             without_mask += not usable
+    check_corners(report, kept, pictures)
     report.objects = objects
     if not objects:
         report.problems.add('objects missing', 'not one that a training could learn from'

@@ -1,4 +1,6 @@
 """Boxes, areas and crowds of annotations: what mmdet and pycocotools make of them."""
+from collections.abc import Mapping, Sequence
+
 from mmattn.data.coco.images import Picture
 from mmattn.data.coco.values import is_number
 from mmattn.data.report import Report
@@ -6,6 +8,8 @@ from mmattn.data.text import shown
 
 # Boxes written with decimals may stick out by what rounding added; in pixels.
 TOLERANCE = 0.5
+
+OUTSIDE, FAR_OUTSIDE = 'boxes outside the image', 'boxes far outside the image'
 
 
 def check_box(report: Report, entry: dict, picture: Picture | None, where: str) -> bool:
@@ -57,10 +61,30 @@ def _check_place(report: Report, box: list, picture: Picture, where: str) -> boo
     if picture.stated and picture.actual and picture.stated != picture.actual:
         report.problems.add('boxes that do not fit an image of another size than annotated', where)
     elif left < -across or top < -down or right > 2 * across or bottom > 2 * down:
-        report.problems.add('boxes far outside the image', where)
+        report.problems.add(FAR_OUTSIDE, where)
     else:
-        report.problems.add('boxes outside the image', where, doubtful=True)
+        report.problems.add(OUTSIDE, where, doubtful=True)
     return True
+
+
+def check_corners(report: Report, entries: Sequence[dict], pictures: Mapping[int | str, Picture]) -> None:
+    """Reports boxes written as [left, top, right, bottom] instead of [left, top, width, height].
+
+    Args:
+        report: Report with the problems of all boxes, to which this one is added.
+        entries: Annotations with boxes of numbers, of known images.
+        pictures: The images by their ids.
+    """
+    outside = report.problems.count(OUTSIDE) + report.problems.count(FAR_OUTSIDE)
+    if outside < 3 or 2 * outside < len(entries):
+        return
+    for entry in entries:
+        left, top, right, bottom = entry['bbox']
+        across, down = pictures[entry['image_id']].size or (0, 0)
+        if not (left < right <= across + TOLERANCE and top < bottom <= down + TOLERANCE):
+            return
+    report.problems.add('boxes that look like [left, top, right, bottom]', f'all {len(entries)}: as [left, top, width, '
+                        f'height], which is read, {outside} are not inside their images')
 
 
 def check_crowd(report: Report, entry: dict, where: str, evaluated: bool) -> None:

@@ -33,7 +33,7 @@ def check_losses(losses: dict[str, object]) -> None:
         losses: Losses by name, as a model's ``train_step`` returns them; scalar tensors or numbers.
     """
     wrong = [f'{name} is {float(value)}' for name, value in losses.items()
-             if isinstance(value, (torch.Tensor, float)) and torch.as_tensor(value).numel() == 1
+             if 'loss' in name and isinstance(value, (torch.Tensor, float)) and torch.as_tensor(value).numel() == 1
              and not torch.isfinite(torch.as_tensor(value)).item()]
     if wrong:
         raise UserError(f'in the first iteration {", ".join(wrong[:3])}, and the training would learn nothing; look '
