@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.hooks import Hook
-from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
+from mmengine.runner import Runner
 from torch import nn
 from torch.optim import Optimizer
 from torch.utils.data import BatchSampler, DataLoader
@@ -18,6 +18,7 @@ from mmattn.engine.hooks.first import check_losses
 from mmattn.engine.hooks.schedule import beyond_schedule
 from mmattn.engine.quiet import mute
 from mmattn.engine.resuming.files import VALIDATED, write_note
+from mmattn.engine.resuming.loops import ResumableEpochLoop, ResumableIterLoop, ResumableLoop
 from mmattn.engine.runner import processes, train
 from mmattn.errors import UserError
 
@@ -117,7 +118,7 @@ class _Schedule(Hook):
 
 def _train_once(runner: Runner) -> None:
     loop = runner.train_loop
-    if type(loop) not in (EpochBasedTrainLoop, IterBasedTrainLoop):
+    if type(loop) not in (ResumableEpochLoop, ResumableIterLoop):
         return
     _shorten(loop)
     iteration, schedule = _OneIteration(), _Schedule()
@@ -137,30 +138,12 @@ def _train_once(runner: Runner) -> None:
     _check_unused(iteration.unused or [], runner.cfg)
 
 
-def _shorten(loop: EpochBasedTrainLoop | IterBasedTrainLoop) -> None:
+def _shorten(loop: ResumableLoop) -> None:
     """Has a loop read only the first images of its first batch."""
     loader = loop.dataloader
     batch = next(iter(loader.batch_sampler)) if loader.batch_sampler is not None else list(islice(loader.sampler, 1))
-    first = DataLoader(loader.dataset, batch_sampler=BatchSampler(batch[:IMAGES], IMAGES, drop_last=False),
-                       collate_fn=loader.collate_fn)
-    loop.dataloader = first
-    if isinstance(loop, IterBasedTrainLoop):
-        loop.dataloader_iterator = _Repeated(first)
-
-
-class _Repeated:
-    """The first batch of a loader again and again; to skip those of a resumed training costs nothing."""
-
-    def __init__(self, loader: DataLoader) -> None:
-        self._loader, self._batch = loader, None
-
-    def __next__(self) -> object:
-        if self._batch is None:
-            self._batch = next(iter(self._loader))
-        return self._batch
-
-    def skip_iter(self, iterations: int) -> None:
-        pass
+    loop.dataloader = DataLoader(loader.dataset, batch_sampler=BatchSampler(batch[:IMAGES], IMAGES, drop_last=False),
+                                 collate_fn=loader.collate_fn)
 
 
 def _check_unused(names: list[str], cfg: Config) -> None:
