@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 
 import pytest
-from coco_damage import ANYTHING, BOXES, CHANGES, CROWDS, FIELDS, MASKS, RUNS, damaged
+from coco_damage import ANYTHING, BOXES, CHANGES, CROWDS, FIELDS, MASKS, NAN, RUNS, SQUARE, damaged
 from coco_data import CLASSES, settings, sound, write
 
 from mmattn.data.check import check_of
@@ -108,6 +108,19 @@ def test_masks_of_no_object_are_usable(tmp_path):
     kinds, report = found(tmp_path, content)
     assert report.objects == 0 and kinds['objects missing'] == DOUBTFUL
     assert 'with its mask' in '\n'.join(report.problems.lines())
+
+
+def test_polygon_of_pairs_of_numbers(tmp_path):
+    content = damaged('annotations', 'segmentation', [[[2, 2], [22, 2], [22, 22], [2, 22]]])
+    assert found(tmp_path, content)[0] == {'masks without a polygon of three points': LEFT_OUT}
+    assert found(tmp_path, content, test_mode=True)[0] == {'polygons with what is no finite number': STOPS}
+
+
+@pytest.mark.parametrize('polygon', [[*SQUARE[:6], 1e308], [*SQUARE[:6], 'a'], [5, NAN], []])
+def test_polygons_that_only_pycocotools_reads_stop_an_evaluation(tmp_path, polygon):
+    content = damaged('annotations', 'segmentation', [SQUARE, polygon])
+    assert set(found(tmp_path, content)[0].values()) == {DOUBTFUL}
+    assert set(found(tmp_path, content, test_mode=True)[0].values()) == {STOPS}
 
 
 def test_masks_of_objects_that_mmdet_leaves_out_stop_an_evaluation_of_masks(tmp_path):

@@ -53,16 +53,22 @@ class MaskCheck:
         for polygon in polygons:
             if not isinstance(polygon, (list, dict, str)):
                 return 'polygons that are not in a list of polygons', STOPS, shown(polygons)
-            # mmdet passes over these before it looks at what they hold.
-            if len(polygon) % 2 or len(polygon) < 6:
+            passed_over = len(polygon) % 2 or len(polygon) < 6
+            if passed_over:
                 short.append(polygon)
-                continue
+                # mmdet does not look at what these hold, and pycocotools does.
+                if not self.evaluated or not isinstance(polygon, list) or len(polygon) < 2:
+                    continue
             extent = _extent(polygon)
             if extent is None:
                 return 'polygons with what is no finite number', STOPS, shown(polygon)
-            extents.append(extent)
+            if size is not None and _is_far(extent, size):
+                return 'polygons far outside the image', STOPS, shown(polygon)
+            if not passed_over:
+                extents.append(extent)
         # pycocotools takes a first polygon of four numbers for a box, and fails on a shorter one and on what is none.
-        fails = self.evaluated and (len(polygons[0]) <= 4 or not all(isinstance(each, list) for each in polygons))
+        fails = self.evaluated and (len(polygons[0]) <= 4 or not all(
+            isinstance(each, list) and len(each) > 1 for each in polygons))
         if not extents:
             return 'masks without a polygon of three points', STOPS if fails else LEFT_OUT, shown(polygons)
         if short:
@@ -104,6 +110,15 @@ def _extent(polygon: list | dict | str) -> Extent | None:
     return min(across), min(down), max(across), max(down)
 
 
+def _is_far(extent: Extent, size: Size) -> bool:
+    """Whether a polygon leaves its image by more than the image's size.
+
+    pycocotools walks along the edges and needs memory for each step: 22 GB for an edge of 1e9 pixels.
+    """
+    left, top, right, bottom = extent
+    return left < -size[0] or top < -size[1] or right > 2 * size[0] or bottom > 2 * size[1]
+
+
 def _place(extents: list[Extent], polygons: list, box: list | None, size: Size | None) -> Problem | None:
     lefts, tops, rights, bottoms = zip(*extents, strict=True)
     left, top, right, bottom = min(lefts), min(tops), max(rights), max(bottoms)
@@ -111,9 +126,6 @@ def _place(extents: list[Extent], polygons: list, box: list | None, size: Size |
         return 'masks without a pixel', DOUBTFUL, shown(polygons)
     if size is not None:
         width, height = size
-        if left < -width or top < -height or right > 2 * width or bottom > 2 * height:
-            # pycocotools walks along the edges and needs memory for each step: 22 GB for an edge of 1e9 pixels.
-            return 'polygons far outside the image', STOPS, shown(polygons)
         if right <= 0 or bottom <= 0 or left >= width or top >= height:
             return 'masks wholly outside the image', STOPS, shown(polygons)
         if min(left, top) < -1 or right > width + 1 or bottom > height + 1:
