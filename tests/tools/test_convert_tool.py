@@ -257,7 +257,9 @@ def test_command_line(tmp_path):
                               cwd=tmp_path, env=env, timeout=300)
 
     good = run('config.py', 'src.pth', 'dst.pth')
-    assert good.returncode == 0 and good.stderr == '' and 'dst.pth: ' in good.stdout.splitlines()[-1], good
+    # some releases of torch warn of what mmengine imports
+    assert good.returncode == 0 and 'error' not in good.stderr.lower(), good
+    assert 'dst.pth: ' in good.stdout.splitlines()[-1]
     bad = run('config.py', 'config.py', 'other.pth')
     assert bad.returncode == 2 and bad.stdout == '' and 'config.py is not a checkpoint' in bad.stderr
     assert not (tmp_path / 'other.pth').exists()
