@@ -28,10 +28,10 @@ def drawable(text: str, families: Iterable[str] = (), length: int = LENGTH) -> s
         text: Any text. Letters that neither DejaVu Sans nor the other fonts have are transliterated, which a line on
             stderr says.
         families: Further fonts in which the text will be drawn, as of :func:`families_for`.
-        length: Most letters; of a longer text the end is left out.
+        length: Most letters; of a longer text the middle is left out, as names may end with a score.
     """
     text = _one_line(text)
-    text = text if len(text) <= length else f'{text[:length - 1]}…'
+    text = text if len(text) <= length else f'{text[:length - 10]}…{text[-9:]}'
     known = _letters(FAMILY).union(*map(_letters, families))
     if _shaped(text) and not _can_shape():
         shown = ''.join(_transliterated(letter) for letter in text)

@@ -400,7 +400,9 @@ def test_what_other_code_could_not_do_is_noted_below_the_targets(tmp_path):
 
 
 @pytest.mark.parametrize('content, said', [
-    (None, 'cannot be read'), ('- 3', 'is no list of entries'), ('[{name: a}]', 'is no list of entries'),
+    (None, 'cannot be read'), ('- 3', 'is no list of entries'),
+    ('[{name: a, title: A, command: 5}]', 'command of a is 5'),
+    ("[{name: a, title: A, command: \"x '\"}]", 'No closing quotation'), ('[{name: a}]', 'is no list of entries'),
     ('[{name: a, title: A, command: x, targets: {infer: 2}}]', "there is no target 'infer'")])
 def test_a_damaged_suite_is_one_line(tool, tmp_path, capsys, content, said):
     suite = tmp_path / 'suite.yml'

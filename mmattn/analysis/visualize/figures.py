@@ -16,6 +16,7 @@ from .cam import Explanation
 from .sizes import SIZES, StageBySize
 
 PANEL = 2.6  # inches
+TITLE = 36  # letters over a panel
 SIZE_COLORS = COLORS[:3]
 
 
@@ -35,7 +36,7 @@ def draw_cam(image: Image.Image, explanations: Sequence[Explanation]):
     for row, explanation in zip(axes, explanations, strict=True):
         row[0].imshow(image)
         families = families_for(explanation.title)
-        row[0].set_title(drawable(explanation.title, families), fontsize=10, family=families)
+        row[0].set_title(drawable(explanation.title, families, TITLE), fontsize=10, family=families)
         for column, method in zip(row[1:], methods, strict=True):
             heat = explanation.heat[method]
             # little colour where there is little to show, so that the image stays visible
