@@ -242,8 +242,8 @@ def test_what_check_passes_can_be_drawn(tmp_path, metainfo, drawn):
         cfg[f'{split}_dataloader'].dataset.metainfo = metainfo
     cfg.default_hooks.visualization.update(draw=True, interval=1, score_thr=0.)
     if drawn:
-        check(cfg)
         run(cfg)
+        check(cfg)
     else:
         assert 'cannot be drawn' in refused(check, cfg) and 'cannot be drawn' in refused(run, cfg)
 
