@@ -6,9 +6,11 @@ import mmattn.models  # noqa: F401  isort: skip  before mmdet
 import pytest
 import torch
 from mmengine.registry import MODELS
+from mmengine.structures import InstanceData
 from setups import CLASSES, classifier, detector, write_coco, write_folders
 
 from mmattn.checks.batches import has_lone_image
+from mmattn.checks.made_up import with_an_object
 from mmattn.checks.run import build, check_built, check_run
 from mmattn.checks.trial import try_run
 from mmattn.engine.runner import train
@@ -321,6 +323,21 @@ def test_a_right_run_passes_check_trains_and_evaluates(tmp_path, setup):
     assert not (tmp_path / 'work').exists()
     runner = run(cfg)
     assert runner.iter > 0
+
+
+def test_a_rehearsal_leaves_no_figures_in_the_log(tmp_path):
+    runner = build(detector(tmp_path), 'none', SPLITS)
+    runner.logger.info('a logger remembers which levels it logs')
+    check_built(runner, SPLITS)
+    assert 'mAP' not in next((tmp_path / 'work').rglob('*.log')).read_text()
+
+
+def test_made_up_labels_are_whole_numbers_where_a_model_has_none_as_floats():
+    from mmdet.structures import DetDataSample
+    sample = DetDataSample(metainfo=dict(ori_shape=(8, 8)), pred_instances=InstanceData(
+        labels=torch.zeros(0), scores=torch.zeros(0), bboxes=torch.zeros(0, 4)))
+    assert with_an_object(sample).pred_instances.labels.tolist() == [0]
+    assert with_an_object(sample).pred_instances.labels.dtype == torch.long
 
 
 @pytest.mark.parametrize('images, size, count, lone', [
