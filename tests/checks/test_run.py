@@ -204,6 +204,21 @@ def test_an_evaluator_with_more_images_than_the_data_set_is_told(tmp_path, capsy
     assert 'has 4 images, and the val data set 2 of them' in capsys.readouterr().out
 
 
+def test_an_evaluator_with_the_annotations_of_two_data_sets_in_folders_of_their_own(tmp_path):
+    cfg = detector(tmp_path)
+    write_coco(tmp_path, 'more', first=50, ids=51)
+    first, second = (json.loads((tmp_path / f'{name}.json').read_text()) for name in ('val', 'more'))
+    for annotation in second['annotations']:
+        annotation['id'] += 1000
+    (tmp_path / 'both.json').write_text(json.dumps(dict(
+        first, images=first['images'] + second['images'], annotations=first['annotations'] + second['annotations'])))
+    data = cfg.val_dataloader.dataset.to_dict()
+    cfg.val_dataloader.dataset = dict(type='ConcatDataset', datasets=[
+        data, dict(data, ann_file='more.json', data_prefix=dict(img='more/'))])
+    cfg.val_evaluator.ann_file = str(tmp_path / 'both.json')
+    check(cfg)
+
+
 def test_no_object_to_train_on(tmp_path):
     cfg = coco(tmp_path, train=lambda content: content['annotations'].clear())
     cfg.train_dataloader.dataset.filter_cfg = None
