@@ -10,6 +10,7 @@ from mmengine.structures import InstanceData
 from setups import CLASSES, classifier, detector, write_coco, write_folders
 
 from mmattn.checks.batches import has_lone_image
+from mmattn.checks.datasets import check_labels
 from mmattn.checks.made_up import with_an_object
 from mmattn.checks.run import build, check_built, check_run
 from mmattn.checks.trial import try_run
@@ -372,6 +373,21 @@ def test_labels_beyond_the_head_of_a_classifier_without_names(tmp_path):
     cfg = classifier(tmp_path, train_dataloader__dataset__ann_file='list.txt')
     (tmp_path / 'list.txt').write_text('a/0.png 0\na/1.png 1\nb/0.png 2\nb/1.png 0\n')
     assert 'the label 2' in refused(run, cfg)
+
+
+@pytest.mark.parametrize('labels, largest', [([[0], [0, 1]], 1), ([[0], [0, 2]], 2), ([None, None], None)])
+def test_labels_of_images_with_several_or_none(tmp_path, labels, largest):
+    data = [dict(img_path=f'a/{index}.png', **({} if label is None else dict(gt_label=label)))
+            for index, label in enumerate(labels)]
+    (tmp_path / 'labels.json').write_text(json.dumps(dict(metainfo={}, data_list=data)))
+    cfg = classifier(tmp_path, val_dataloader__dataset=dict(
+        type='MultiLabelDataset', ann_file=str(tmp_path / 'labels.json'), data_prefix=str(tmp_path / 'val'),
+        pipeline=[dict(type='LoadImageFromFile'), dict(type='PackInputs')]))
+    loaders = {'val': build(cfg, 'none', SPLITS)._val_loop.dataloader}
+    if largest == 2:
+        assert 'the label 2' in refused(check_labels, loaders, 2)
+    else:
+        check_labels(loaders, 2)
 
 
 def test_an_evaluator_with_a_file_of_its_own_has_it_looked_through(tmp_path):
