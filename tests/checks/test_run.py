@@ -68,7 +68,10 @@ REFUSED = {
     'evaluator without masks': (
         partial(detector, val_evaluator__metric='segm'), ['val_evaluator cannot be computed', 'segm is not in']),
     'evaluator with too few numbers of proposals': (
-        partial(detector, val_evaluator__proposal_nums=(300,)), ['val_evaluator cannot be computed', 'IndexError']),
+        partial(detector, val_evaluator__proposal_nums=(100,)), ['val_evaluator cannot be computed', 'IndexError']),
+    'evaluator with numbers of proposals without the 100 of mAP': (
+        partial(detector, val_evaluator__proposal_nums=(1, 10, 50)),
+        ['val_evaluator.proposal_nums is (1, 10, 50)', '-1', '"(1,10,100)"']),
     'evaluator of another library': (
         partial(detector, val_evaluator=dict(type='mmpretrain.Accuracy', _delete_=True)), ['val_evaluator']),
     'evaluator of an unknown type': (
@@ -319,6 +322,8 @@ RIGHT = {
             type='CustomDataset', pipeline=[dict(type='LoadImageFromFile'), dict(type='PackInputs')]))),
     'a best checkpoint': partial(detector, default_hooks__checkpoint=dict(type='CheckpointHook', save_best='auto')),
     'a metric per class': partial(detector, val_evaluator__classwise=True),
+    'fewer proposals, without mAP': partial(
+        detector, val_evaluator__proposal_nums=(1, 10, 50), val_evaluator__metric_items=['mAP_50']),
     'proposals': partial(detector, val_evaluator__metric=['bbox', 'proposal']),
     'BatchNorm, last batch dropped': partial(
         classifier, model__backbone__norm_cfg=dict(type='BN', _delete_=True), train_dataloader__batch_size=3,
