@@ -22,3 +22,7 @@ def check_loops(cfg: Config, training: bool) -> None:
         length = cfg.train_cfg.get(name)
         if isinstance(length, (int, float)) and length < 1:
             raise UserError(f'train_cfg.{name} is {length}, which trains nothing; give 1 or more')
+    interval = cfg.train_cfg.get('val_interval') if training else None
+    if isinstance(interval, (int, float)) and interval < 1:
+        raise UserError(f'train_cfg.val_interval is {interval}; give 1 or more, or go without an evaluation with '
+                        'val_dataloader=None val_cfg=None val_evaluator=None')
