@@ -14,7 +14,7 @@ from .datasets import check_classes, check_labels, check_sizes, loaders_of, why_
 from .drawing import check_drawing
 from .evaluators import check_annotations_of
 from .heads import check_heads, parts_with_classes
-from .loops import check_loops
+from .loops import check_loops, check_saved
 from .packages import check_amp, check_backends
 from .rank import by_first, checked, is_first
 from .rehearsal import rehearse
@@ -83,6 +83,7 @@ def check_built(runner: Runner, splits: tuple[str, ...]) -> list[object]:
     check_heads(runner.model, classes, meta, runner.cfg)
     check_labels(loaders, dict(parts_with_classes(runner.model)).get('head'))
     if 'train' in loaders:
+        check_saved(runner)
         check_lone_images(runner.model, loaders['train'])
     predictions = []
 

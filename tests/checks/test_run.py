@@ -106,6 +106,9 @@ REFUSED = {
         ["norm_cfg=dict(type='GN'", 'norm_eval=True', 'train_dataloader.drop_last=True']),
     'no epoch': (partial(detector, train_cfg__max_epochs=0), ['train_cfg.max_epochs is 0']),
     'an evaluation every 0 epochs': (partial(detector, train_cfg__val_interval=0), ['train_cfg.val_interval is 0']),
+    'no checkpoint at all': (
+        partial(classifier, default_hooks__checkpoint=dict(type='CheckpointHook', interval=10, save_last=False)),
+        ['saves every 10 epochs', 'save_last=True']),
     'a loss that is no number': (
         partial(classifier, data_preprocessor__mean=[float('nan')] * 3, data_preprocessor__std=[1.] * 3),
         ['first iteration', 'loss is nan']),
@@ -321,6 +324,8 @@ RIGHT = {
     'repeated data': partial(classifier, train_dataloader__dataset=dict(
         _delete_=True, type='RepeatDataset', times=2, dataset=dict(
             type='CustomDataset', pipeline=[dict(type='LoadImageFromFile'), dict(type='PackInputs')]))),
+    'the best checkpoint alone': partial(classifier, default_hooks__checkpoint=dict(
+        type='CheckpointHook', interval=10, save_last=False, save_best='auto')),
     'a best checkpoint': partial(detector, default_hooks__checkpoint=dict(type='CheckpointHook', save_best='auto')),
     'a metric per class': partial(detector, val_evaluator__classwise=True),
     'fewer proposals, without mAP': partial(
