@@ -13,7 +13,6 @@ from mmengine.runner.amp import autocast
 from mmengine.structures import BaseDataElement
 
 from mmattn.engine.failures import SHOWN, cause
-from mmattn.engine.quiet import silent
 from mmattn.errors import UserError
 
 from .made_up import with_an_object
@@ -46,8 +45,7 @@ def rehearse(runner: Runner, split: str) -> list[object]:
     if not runner.cfg.get('rehearsal', True) or type(loop) not in (ValLoop, TestLoop):
         return []
     key = f'{split}_evaluator'
-    # Silent, as figures of a few images with made-up objects in the log would be taken for those of the model.
-    with unchanged(), silent(), tempfile.TemporaryDirectory() as folder:
+    with unchanged(), tempfile.TemporaryDirectory() as folder:
         metrics = [_copied(metric, Path(folder)) for metric in loop.evaluator.metrics]
         try:
             predictions = _predicted(runner, loop, split, metrics)

@@ -18,6 +18,7 @@ from .loops import check_loops, check_saved
 from .packages import check_amp, check_backends
 from .rank import by_first, checked, is_first
 from .rehearsal import rehearse
+from .shapes import check_shapes
 
 
 def check_run(cfg: Config, splits: tuple[str, ...], training: bool, launcher: str) -> None:
@@ -88,7 +89,8 @@ def check_built(runner: Runner, splits: tuple[str, ...]) -> list[object]:
     predictions = []
 
     def evaluate() -> None:
-        for split in loaders:
+        for split, loader in loaders.items():
+            check_shapes(loader, split)
             if split == 'train':
                 continue
             evaluator = getattr(runner, f'_{split}_loop').evaluator

@@ -401,6 +401,23 @@ def test_labels_of_images_with_several_or_none(tmp_path, labels, largest):
         check_labels(loaders, 2)
 
 
+@pytest.mark.parametrize('split', SPLITS)
+def test_images_of_different_sizes_that_nothing_resizes(tmp_path, split):
+    cfg = classifier(tmp_path)
+    write_folders(tmp_path, split, ('b',), images=1, size=48)
+    line = refused(check_built, build(cfg, 'none', SPLITS), SPLITS)
+    assert f'{split}_dataloader.dataset.pipeline' in line and '(3, 48, 48)' in line
+    cfg[f'{split}_dataloader'].dataset.pipeline.insert(1, dict(type='Resize', scale=(32, 32)))
+    check_built(build(cfg, 'none', SPLITS), SPLITS)
+
+
+def test_images_of_different_sizes_that_come_late_in_the_training(tmp_path, monkeypatch):
+    monkeypatch.setattr('mmattn.checks.run.check_shapes', lambda *_: None)
+    cfg = classifier(tmp_path)
+    write_folders(tmp_path, 'train', ('b',), images=1, size=48)
+    assert 'images of one batch have different sizes' in refused(run, cfg)
+
+
 def test_an_evaluator_with_a_file_of_its_own_has_it_looked_through(tmp_path):
     cfg = detector(tmp_path)
     content = json.loads((tmp_path / 'val.json').read_text())
