@@ -28,7 +28,7 @@ def check_annotations_of(evaluator: Evaluator, dataset: Dataset, split: str, cfg
         cfg: Config, for the keys of the messages.
 
     Yields:
-        Lines on what is no error, but lowers AP.
+        Lines on what is no error, but lowers AP, or leaves none.
 
     Raises:
         UserError: The file is of other images, other objects or other classes, or mAP would be -1 whatever the model.
@@ -47,6 +47,10 @@ def check_annotations_of(evaluator: Evaluator, dataset: Dataset, split: str, cfg
         where = f'{key}.ann_file ({path})'
         _check_images(coco, dataset, where, hint)
         _check_classes(coco, dataset, where, hint)
+        if not getattr(metric, 'format_only', False) and all(each.get('iscrowd') for each in coco.anns.values()):
+            what = 'crowds alone' if coco.anns else 'no objects'
+            yield (f'{where} has {what}: there is nothing to judge predictions by, and AP will be -1; for predictions '
+                   'alone set format_only=True and an outfile_prefix')
         more = len(coco.imgs) - len(dataset)
         if more > 0:
             yield (f'{where} has {len(coco.imgs)} images, and the {split} data set {len(dataset)} of them: the others '

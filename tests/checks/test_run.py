@@ -227,6 +227,19 @@ def test_an_evaluator_with_the_annotations_of_two_data_sets_in_folders_of_their_
     check(cfg)
 
 
+@pytest.mark.parametrize('crowds', [False, True])
+def test_an_evaluator_without_an_object_is_told(tmp_path, capsys, crowds):
+    cfg = detector(tmp_path)
+    content = json.loads((tmp_path / 'val.json').read_text())
+    content['annotations'] = [dict(each, iscrowd=1) for each in content['annotations'] if crowds]
+    (tmp_path / 'val.json').write_text(json.dumps(content))
+    check(cfg)
+    assert 'AP will be -1' in capsys.readouterr().out
+    cfg.val_evaluator.update(format_only=True, outfile_prefix=str(tmp_path / 'out'))
+    check(cfg)
+    assert 'AP will be -1' not in capsys.readouterr().out
+
+
 def test_no_object_to_train_on(tmp_path):
     cfg = coco(tmp_path, train=lambda content: content['annotations'].clear())
     cfg.train_dataloader.dataset.filter_cfg = None
