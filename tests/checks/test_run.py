@@ -109,6 +109,12 @@ REFUSED = {
     'no checkpoint at all': (
         partial(classifier, default_hooks__checkpoint=dict(type='CheckpointHook', interval=10, save_last=False)),
         ['saves every 10 epochs', 'save_last=True']),
+    'wrong argument of a loader': (
+        partial(classifier, train_dataloader__persistent_workers=True),
+        ['train_dataloader of the config', 'persistent_workers']),
+    'a failed assertion without a text': (
+        partial(detector, model__backbone__out_indices=(1, 2, 3)),
+        ['AssertionError at fpn.py', 'len(self.in_channels)']),
     'a loss that is no number': (
         partial(classifier, data_preprocessor__mean=[float('nan')] * 3, data_preprocessor__std=[1.] * 3),
         ['first iteration', 'loss is nan']),
