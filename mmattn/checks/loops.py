@@ -24,10 +24,18 @@ def check_loops(cfg: Config, training: bool) -> None:
         length = cfg.train_cfg.get(name)
         if isinstance(length, (int, float)) and length < 1:
             raise UserError(f'train_cfg.{name} is {length}, which trains nothing; give 1 or more')
+    rate = _optimizer(cfg).get('lr') if training else None
+    if isinstance(rate, (int, float)) and not 0 < rate < float('inf'):
+        raise UserError(f'optim_wrapper.optimizer.lr is {rate}, which trains nothing; give a number above 0')
     interval = cfg.train_cfg.get('val_interval') if training else None
     if isinstance(interval, (int, float)) and interval < 1:
         raise UserError(f'train_cfg.val_interval is {interval}; give 1 or more, or go without an evaluation with '
                         'val_dataloader=None val_cfg=None val_evaluator=None')
+
+
+def _optimizer(cfg: Config) -> dict:
+    settings = cfg.optim_wrapper.get('optimizer') if isinstance(cfg.get('optim_wrapper'), dict) else None
+    return settings if isinstance(settings, dict) else {}
 
 
 def check_saved(runner: Runner) -> None:

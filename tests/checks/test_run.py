@@ -106,6 +106,7 @@ REFUSED = {
         ["norm_cfg=dict(type='GN'", 'norm_eval=True', 'train_dataloader.drop_last=True']),
     'no epoch': (partial(detector, train_cfg__max_epochs=0), ['train_cfg.max_epochs is 0']),
     'an evaluation every 0 epochs': (partial(detector, train_cfg__val_interval=0), ['train_cfg.val_interval is 0']),
+    'a learning rate of 0': (partial(detector, optim_wrapper__optimizer__lr=0), ['optim_wrapper.optimizer.lr is 0']),
     'no checkpoint at all': (
         partial(classifier, default_hooks__checkpoint=dict(type='CheckpointHook', interval=10, save_last=False)),
         ['saves every 10 epochs', 'save_last=True']),
