@@ -47,7 +47,8 @@ def check_annotations(cfg: Config, splits: tuple[str, ...], seconds: float = SEC
 def check_evaluator_files(cfg: Config, split: str) -> Iterator[str]:
     """Looks through annotations that an evaluator reads from another file than the data set of its split does.
 
-    The images of the file are those of the data set, as `mmattn.checks.evaluators` makes sure.
+    The images of the file are those of the data set, as `mmattn.checks.evaluators` makes sure, and are not looked for:
+    they may be those of several data sets, in folders of their own.
 
     Yields:
         Lines, as `check_annotations` does.
@@ -67,7 +68,7 @@ def _of_evaluators(cfg: Config, split: str) -> Iterator[Check]:
         path = evaluator.get('ann_file') if type_name(evaluator) == 'CocoMetric' else None
         if datasets and is_local(path) and _absolute('', path) not in files:
             check = check_of({**datasets[0], 'ann_file': os.path.abspath(path)}, evaluated=True,
-                             segm=reads_masks(evaluator))
+                             segm=reads_masks(evaluator), images=False)
             if check is not None:
                 yield check
 

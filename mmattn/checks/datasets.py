@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 from mmengine.config import Config
 from mmengine.dataset import InfiniteSampler
 from mmengine.registry import DATASETS
@@ -59,12 +60,22 @@ def check_labels(loaders: dict[str, object], number: int | None) -> None:
     for split, loader in loaders.items():
         if number is None or class_names(loader.dataset, split) is not None:
             continue
-        if all(hasattr(leaf, 'get_gt_labels') for leaf in leaves(loader.dataset)):
-            for leaf in leaves(loader.dataset):
-                labels = leaf.get_gt_labels()
-                if labels.ndim == 1 and labels.dtype.kind == 'i' and labels.max() >= number:
-                    raise UserError(f'the {split} data set has the label {labels.max()}, and the head {number} '
-                                    f'classes, 0 to {number - 1}; set model.head.num_classes, or correct the labels')
+        for leaf in leaves(loader.dataset):
+            largest = max(_labels(leaf), default=-1)
+            if largest >= number:
+                raise UserError(f'the {split} data set has the label {largest}, and the head {number} '
+                                f'classes, 0 to {number - 1}; set model.head.num_classes, or correct the labels')
+
+
+def _labels(dataset: object) -> Iterator[int]:
+    """The labels of a classifier's data set, of images with several too; none where it has none, as a test set may."""
+    if not hasattr(dataset, 'get_gt_labels'):
+        return
+    for index in range(len(dataset)):
+        labels = dataset.get_data_info(index).get('gt_label', ())
+        for label in labels if isinstance(labels, (list, tuple)) else [labels]:
+            if isinstance(label, (int, np.integer)):
+                yield int(label)
 
 
 def check_classes(loaders: dict[str, object]) -> dict[str, tuple]:

@@ -28,17 +28,18 @@ def check_annotations_of(evaluator: Evaluator, dataset: Dataset, split: str, cfg
         cfg: Config, for the keys of the messages.
 
     Yields:
-        Lines on what is no error, but lowers AP.
+        Lines on what is no error, but lowers AP, or leaves none.
 
     Raises:
-        UserError: The file is of other images, other objects or other classes.
+        UserError: The file is of other images, other objects or other classes, or mAP would be -1 whatever the model.
     """
     for index, metric in enumerate(evaluator.metrics):
+        several = isinstance(cfg.get(f'{split}_evaluator'), (list, tuple))
+        key = f'{split}_evaluator.{index}' if several else f'{split}_evaluator'
+        _check_limits(metric, key)
         coco = getattr(metric, '_coco_api', None)
         if coco is None or not hasattr(dataset, 'get_data_info'):
             continue
-        several = isinstance(cfg.get(f'{split}_evaluator'), (list, tuple))
-        key = f'{split}_evaluator.{index}' if several else f'{split}_evaluator'
         settings = cfg.get(f'{split}_evaluator')
         settings = settings[index] if several else settings
         path = settings.get('ann_file', '') if isinstance(settings, dict) else ''
@@ -46,10 +47,25 @@ def check_annotations_of(evaluator: Evaluator, dataset: Dataset, split: str, cfg
         where = f'{key}.ann_file ({path})'
         _check_images(coco, dataset, where, hint)
         _check_classes(coco, dataset, where, hint)
+        if not getattr(metric, 'format_only', False) and all(each.get('iscrowd') for each in coco.anns.values()):
+            what = 'crowds alone' if coco.anns else 'no objects'
+            yield (f'{where} has {what}: there is nothing to judge predictions by, and AP will be -1; for predictions '
+                   'alone set format_only=True and an outfile_prefix')
         more = len(coco.imgs) - len(dataset)
         if more > 0:
             yield (f'{where} has {len(coco.imgs)} images, and the {split} data set {len(dataset)} of them: the others '
                    'count as images without predictions, and AP will be too low')
+
+
+def _check_limits(metric: object, key: str) -> None:
+    """pycocotools takes mAP with 100 detections an image, and gives -1 where these are none of the limits."""
+    limits, items = getattr(metric, 'proposal_nums', None), getattr(metric, 'metric_items', None)
+    if type(metric).__name__ != 'CocoMetric' or limits is None or 100 in limits or metric.use_mp_eval:
+        return
+    if {'bbox', 'segm'}.intersection(metric.metrics) and (items is None or 'mAP' in items):
+        raise UserError(f'{key}.proposal_nums is {tuple(limits)}, without 100, and mAP, which is taken with 100 '
+                        f'detections, would be -1; set --cfg-options {key}.proposal_nums="(1,10,100)", or metric_items '
+                        'without mAP')
 
 
 def _check_images(coco: object, dataset: Dataset, where: str, hint: str) -> None:

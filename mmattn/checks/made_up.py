@@ -38,7 +38,7 @@ def with_labels(sample: object, labels: Sequence[int]) -> object:
             corners = [0, 0, width / 2, height / 2] if rows.shape[-1] == 4 else [0] * rows.shape[-1]
             rows += rows.new_tensor(corners)
         elif name == 'labels':
-            rows = rows + rows.new_tensor(list(labels))
+            rows = torch.tensor(list(labels), device=rows.device)  # some models, SOLOv2 for one, have none as floats
         elif 'score' in name:
             rows = rows + 0.9
         elif name == 'masks':

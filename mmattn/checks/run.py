@@ -14,10 +14,11 @@ from .datasets import check_classes, check_labels, check_sizes, loaders_of, why_
 from .drawing import check_drawing
 from .evaluators import check_annotations_of
 from .heads import check_heads, parts_with_classes
-from .loops import check_loops
+from .loops import check_loops, check_saved
 from .packages import check_amp, check_backends
 from .rank import by_first, checked, is_first
 from .rehearsal import rehearse
+from .shapes import check_shapes
 
 
 def check_run(cfg: Config, splits: tuple[str, ...], training: bool, launcher: str) -> None:
@@ -83,11 +84,13 @@ def check_built(runner: Runner, splits: tuple[str, ...]) -> list[object]:
     check_heads(runner.model, classes, meta, runner.cfg)
     check_labels(loaders, dict(parts_with_classes(runner.model)).get('head'))
     if 'train' in loaders:
+        check_saved(runner)
         check_lone_images(runner.model, loaders['train'])
     predictions = []
 
     def evaluate() -> None:
-        for split in loaders:
+        for split, loader in loaders.items():
+            check_shapes(loader, split)
             if split == 'train':
                 continue
             evaluator = getattr(runner, f'_{split}_loop').evaluator

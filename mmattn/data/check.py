@@ -159,7 +159,8 @@ def reads_masks(evaluator: object) -> bool:
     return 'segm' in (metric if isinstance(metric, (list, tuple)) else [metric])
 
 
-def check_of(dataset: dict, *, evaluated: bool | None = None, segm: bool | None = None) -> Check | None:
+def check_of(dataset: dict, *, evaluated: bool | None = None, segm: bool | None = None, images: bool = True
+             ) -> Check | None:
     """The check for one dataset of a config; None if it is of another kind or not on disk.
 
     Args:
@@ -167,6 +168,7 @@ def check_of(dataset: dict, *, evaluated: bool | None = None, segm: bool | None 
         evaluated: Whether pycocotools reads the annotations too, as mmdet's CocoMetric does; None: if the dataset is in
             ``test_mode``.
         segm: Whether it reads their masks; None: if it reads annotations and the pipeline loads masks.
+        images: Whether the files of the images are looked for; an evaluator reads none.
     """
     kind = type_name(dataset)
     if kind not in (*FOLDER_TYPES, *COCO_TYPES) or not all(
@@ -193,7 +195,7 @@ def check_of(dataset: dict, *, evaluated: bool | None = None, segm: bool | None 
     # mmdet does not expand ~ in its paths, and mmpretrain does.
     annotations = Path(joined(root, ann_file))
     return Check(f'{kind} {annotations}', partial(
-        check_coco, ann_file=annotations, image_dir=Path(joined(root, prefix)), evaluated=evaluated,
+        check_coco, ann_file=annotations, image_dir=Path(joined(root, prefix)) if images else None, evaluated=evaluated,
         classes=_classes(dataset, MMDET_CLASSES[kind]), masks=mask_check(dataset, segm), **options))
 
 

@@ -14,7 +14,7 @@ from mmattn.data.images import ImageLoader
 from mmattn.data.report import Report
 
 
-def check_coco(report: Report, ann_file: Path, image_dir: Path, classes: Sequence | None = None,
+def check_coco(report: Report, ann_file: Path, image_dir: Path | None, classes: Sequence | None = None,
                workers: int | None = None, *, masks: MaskCheck | None = MaskCheck(),  # noqa: B008  frozen
                loader: ImageLoader | None = ImageLoader(),  # noqa: B008  frozen
                seconds: float | None = None, evaluated: bool = True, images_left_out: bool = False) -> None:
@@ -23,7 +23,7 @@ def check_coco(report: Report, ann_file: Path, image_dir: Path, classes: Sequenc
     Args:
         report: Report that problems, notes and the class balance are added to.
         ann_file: Path of the JSON file.
-        image_dir: Folder that the file names in the JSON file start from.
+        image_dir: Folder that the file names in the JSON file start from; None: no file is looked for.
         classes: Class names of the config; None where there is no config.
         workers: Number of threads that decode images; None: one for each CPU.
         masks: How masks are looked at; None: they are not, nor are they by default in a file that has none at all.

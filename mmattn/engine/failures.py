@@ -1,7 +1,9 @@
 """Errors of libraries as one line, with the key of the config that they are about where it is known."""
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
+from pathlib import Path
 from types import TracebackType
 
 from mmengine.config import Config
@@ -15,6 +17,8 @@ SHOWN = 'MMATTN_DEBUG=1 shows where it was raised'
 WORKER = 'Original Traceback (most recent call last):'
 # What mmengine's text for an unknown type ends with.
 ADVICE = '. Please check whether'
+# mmengine's functions that build something, and what they call its settings.
+BUILDERS = {'build_from_cfg': 'cfg', 'build_dataloader': 'dataloader'}
 
 
 def cause(error: BaseException) -> str:
@@ -25,6 +29,9 @@ def cause(error: BaseException) -> str:
     lines = [line.strip() for line in trace.splitlines() if line.strip()]
     if found and lines:
         return lines[-1][:300]
+    if not str(error).strip() and error.__traceback__ is not None:  # an assert says nothing but its own line
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        return f'{type(error).__name__} at {Path(place.filename).name}:{place.lineno}: {place.line}'[:300]
     return kind_and_text(error).partition(ADVICE)[0]
 
 
@@ -67,11 +74,11 @@ def _nodes(node: object, key: str) -> Iterator[tuple[str, dict]]:
 
 
 def _built(trace: TracebackType | None) -> Iterator[dict]:
-    """Settings of what mmengine's registries were building, the outermost first."""
+    """Settings of what mmengine's registries and its runner were building, the outermost first."""
     while trace is not None:
         frame = trace.tb_frame
-        settings = frame.f_locals.get('cfg') if frame.f_code.co_name == 'build_from_cfg' else None
-        if isinstance(settings, dict) and 'type' in settings:
+        settings = frame.f_locals.get(BUILDERS.get(frame.f_code.co_name))
+        if isinstance(settings, dict) and ('type' in settings or frame.f_code.co_name == 'build_dataloader'):
             yield settings
         trace = trace.tb_next
 

@@ -5,16 +5,25 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
+from mmengine.logging import MMLogger
+
 
 @contextmanager
 def quiet(level: int = logging.WARNING) -> Iterator[None]:
     """Lets nothing of this level and below be logged."""
     before = logging.root.manager.disable
-    logging.disable(level)
+    _disable(level)
     try:
         yield
     finally:
-        logging.disable(before)
+        _disable(before)
+
+
+def _disable(level: int) -> None:
+    logging.disable(level)
+    # Loggers remember which levels they log; logging has only those forget it that it made itself.
+    for logger in MMLogger._instance_dict.values():
+        logger._cache.clear()
 
 
 @contextmanager

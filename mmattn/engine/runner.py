@@ -23,6 +23,8 @@ from .resuming.stopping import Stopped, stop_signals
 
 # What torch says where BatchNorm would have to take its statistics from one value.
 ONE_VALUE = 'Expected more than 1 value per channel when training'
+# What it says of images of different sizes that are to be one batch.
+STACKED = 'stack expects each tensor to be equal size'
 
 
 class ChannelsLastRunner(LoadingRunner):
@@ -113,7 +115,8 @@ def train(runner: Runner) -> None:
 
     Raises:
         UserError: Something cannot be built, or the first iteration fails or has a loss that is no number; or, at any
-            time, a BatchNorm in training mode got one value a channel: one image of one pixel.
+            time, a BatchNorm in training mode got one value a channel: one image of one pixel; or images of one batch
+            have different sizes.
     """
     first = FirstIterationHook()
     runner.register_hook(first)
@@ -126,6 +129,9 @@ def train(runner: Runner) -> None:
     except Exception as error:
         if ONE_VALUE in str(error):
             raise one_value_error(error) from error
+        if STACKED in str(error):
+            raise UserError(f'images of one batch have different sizes ({cause(error)}); add a transform that gives '
+                            f'them one size to train_dataloader.dataset.pipeline ({SHOWN})') from error
         if first.done:
             raise
         raise first_iteration_error(error, runner.cfg) from error

@@ -6,9 +6,12 @@ import mmattn.models  # noqa: F401  isort: skip  before mmdet
 import pytest
 import torch
 from mmengine.registry import MODELS
+from mmengine.structures import InstanceData
 from setups import CLASSES, classifier, detector, write_coco, write_folders
 
 from mmattn.checks.batches import has_lone_image
+from mmattn.checks.datasets import check_labels
+from mmattn.checks.made_up import with_an_object
 from mmattn.checks.run import build, check_built, check_run
 from mmattn.checks.trial import try_run
 from mmattn.engine.runner import train
@@ -65,7 +68,10 @@ REFUSED = {
     'evaluator without masks': (
         partial(detector, val_evaluator__metric='segm'), ['val_evaluator cannot be computed', 'segm is not in']),
     'evaluator with too few numbers of proposals': (
-        partial(detector, val_evaluator__proposal_nums=(300,)), ['val_evaluator cannot be computed', 'IndexError']),
+        partial(detector, val_evaluator__proposal_nums=(100,)), ['val_evaluator cannot be computed', 'IndexError']),
+    'evaluator with numbers of proposals without the 100 of mAP': (
+        partial(detector, val_evaluator__proposal_nums=(1, 10, 50)),
+        ['val_evaluator.proposal_nums is (1, 10, 50)', '-1', '"(1,10,100)"']),
     'evaluator of another library': (
         partial(detector, val_evaluator=dict(type='mmpretrain.Accuracy', _delete_=True)), ['val_evaluator']),
     'evaluator of an unknown type': (
@@ -99,6 +105,17 @@ REFUSED = {
         partial(classifier, model__backbone__norm_cfg=dict(type='BN', _delete_=True), train_dataloader__batch_size=3),
         ["norm_cfg=dict(type='GN'", 'norm_eval=True', 'train_dataloader.drop_last=True']),
     'no epoch': (partial(detector, train_cfg__max_epochs=0), ['train_cfg.max_epochs is 0']),
+    'an evaluation every 0 epochs': (partial(detector, train_cfg__val_interval=0), ['train_cfg.val_interval is 0']),
+    'a learning rate of 0': (partial(detector, optim_wrapper__optimizer__lr=0), ['optim_wrapper.optimizer.lr is 0']),
+    'no checkpoint at all': (
+        partial(classifier, default_hooks__checkpoint=dict(type='CheckpointHook', interval=10, save_last=False)),
+        ['saves every 10 epochs', 'save_last=True']),
+    'wrong argument of a loader': (
+        partial(classifier, train_dataloader__persistent_workers=True),
+        ['train_dataloader of the config', 'persistent_workers']),
+    'a failed assertion without a text': (
+        partial(detector, model__backbone__out_indices=(1, 2, 3)),
+        ['AssertionError at fpn.py', 'len(self.in_channels)']),
     'a loss that is no number': (
         partial(classifier, data_preprocessor__mean=[float('nan')] * 3, data_preprocessor__std=[1.] * 3),
         ['first iteration', 'loss is nan']),
@@ -202,6 +219,34 @@ def test_an_evaluator_with_more_images_than_the_data_set_is_told(tmp_path, capsy
     assert 'has 4 images, and the val data set 2 of them' in capsys.readouterr().out
 
 
+def test_an_evaluator_with_the_annotations_of_two_data_sets_in_folders_of_their_own(tmp_path):
+    cfg = detector(tmp_path)
+    write_coco(tmp_path, 'more', first=50, ids=51)
+    first, second = (json.loads((tmp_path / f'{name}.json').read_text()) for name in ('val', 'more'))
+    for annotation in second['annotations']:
+        annotation['id'] += 1000
+    (tmp_path / 'both.json').write_text(json.dumps(dict(
+        first, images=first['images'] + second['images'], annotations=first['annotations'] + second['annotations'])))
+    data = cfg.val_dataloader.dataset.to_dict()
+    cfg.val_dataloader.dataset = dict(type='ConcatDataset', datasets=[
+        data, dict(data, ann_file='more.json', data_prefix=dict(img='more/'))])
+    cfg.val_evaluator.ann_file = str(tmp_path / 'both.json')
+    check(cfg)
+
+
+@pytest.mark.parametrize('crowds', [False, True])
+def test_an_evaluator_without_an_object_is_told(tmp_path, capsys, crowds):
+    cfg = detector(tmp_path)
+    content = json.loads((tmp_path / 'val.json').read_text())
+    content['annotations'] = [dict(each, iscrowd=1) for each in content['annotations'] if crowds]
+    (tmp_path / 'val.json').write_text(json.dumps(content))
+    check(cfg)
+    assert 'AP will be -1' in capsys.readouterr().out
+    cfg.val_evaluator.update(format_only=True, outfile_prefix=str(tmp_path / 'out'))
+    check(cfg)
+    assert 'AP will be -1' not in capsys.readouterr().out
+
+
 def test_no_object_to_train_on(tmp_path):
     cfg = coco(tmp_path, train=lambda content: content['annotations'].clear())
     cfg.train_dataloader.dataset.filter_cfg = None
@@ -242,8 +287,8 @@ def test_what_check_passes_can_be_drawn(tmp_path, metainfo, drawn):
         cfg[f'{split}_dataloader'].dataset.metainfo = metainfo
     cfg.default_hooks.visualization.update(draw=True, interval=1, score_thr=0.)
     if drawn:
-        check(cfg)
         run(cfg)
+        check(cfg)
     else:
         assert 'cannot be drawn' in refused(check, cfg) and 'cannot be drawn' in refused(run, cfg)
 
@@ -299,8 +344,12 @@ RIGHT = {
     'repeated data': partial(classifier, train_dataloader__dataset=dict(
         _delete_=True, type='RepeatDataset', times=2, dataset=dict(
             type='CustomDataset', pipeline=[dict(type='LoadImageFromFile'), dict(type='PackInputs')]))),
+    'the best checkpoint alone': partial(classifier, default_hooks__checkpoint=dict(
+        type='CheckpointHook', interval=10, save_last=False, save_best='auto')),
     'a best checkpoint': partial(detector, default_hooks__checkpoint=dict(type='CheckpointHook', save_best='auto')),
     'a metric per class': partial(detector, val_evaluator__classwise=True),
+    'fewer proposals, without mAP': partial(
+        detector, val_evaluator__proposal_nums=(1, 10, 50), val_evaluator__metric_items=['mAP_50']),
     'proposals': partial(detector, val_evaluator__metric=['bbox', 'proposal']),
     'BatchNorm, last batch dropped': partial(
         classifier, model__backbone__norm_cfg=dict(type='BN', _delete_=True), train_dataloader__batch_size=3,
@@ -323,6 +372,21 @@ def test_a_right_run_passes_check_trains_and_evaluates(tmp_path, setup):
     assert runner.iter > 0
 
 
+def test_a_rehearsal_leaves_no_figures_in_the_log(tmp_path):
+    runner = build(detector(tmp_path), 'none', SPLITS)
+    runner.logger.info('a logger remembers which levels it logs')
+    check_built(runner, SPLITS)
+    assert 'mAP' not in next((tmp_path / 'work').rglob('*.log')).read_text()
+
+
+def test_made_up_labels_are_whole_numbers_where_a_model_has_none_as_floats():
+    from mmdet.structures import DetDataSample
+    sample = DetDataSample(metainfo=dict(ori_shape=(8, 8)), pred_instances=InstanceData(
+        labels=torch.zeros(0), scores=torch.zeros(0), bboxes=torch.zeros(0, 4)))
+    assert with_an_object(sample).pred_instances.labels.tolist() == [0]
+    assert with_an_object(sample).pred_instances.labels.dtype == torch.long
+
+
 @pytest.mark.parametrize('images, size, count, lone', [
     (4, 2, 1, False), (3, 2, 1, True), (4, 1, 1, True), (6, 2, 2, True), (4, 2, 2, False), (5, 4, 4, False)])
 def test_batches_of_one_image_in_one_process_or_several(tmp_path, monkeypatch, images, size, count, lone):
@@ -340,6 +404,38 @@ def test_labels_beyond_the_head_of_a_classifier_without_names(tmp_path):
     cfg = classifier(tmp_path, train_dataloader__dataset__ann_file='list.txt')
     (tmp_path / 'list.txt').write_text('a/0.png 0\na/1.png 1\nb/0.png 2\nb/1.png 0\n')
     assert 'the label 2' in refused(run, cfg)
+
+
+@pytest.mark.parametrize('labels, largest', [([[0], [0, 1]], 1), ([[0], [0, 2]], 2), ([None, None], None)])
+def test_labels_of_images_with_several_or_none(tmp_path, labels, largest):
+    data = [dict(img_path=f'a/{index}.png', **({} if label is None else dict(gt_label=label)))
+            for index, label in enumerate(labels)]
+    (tmp_path / 'labels.json').write_text(json.dumps(dict(metainfo={}, data_list=data)))
+    cfg = classifier(tmp_path, val_dataloader__dataset=dict(
+        type='MultiLabelDataset', ann_file=str(tmp_path / 'labels.json'), data_prefix=str(tmp_path / 'val'),
+        pipeline=[dict(type='LoadImageFromFile'), dict(type='PackInputs')]))
+    loaders = {'val': build(cfg, 'none', SPLITS)._val_loop.dataloader}
+    if largest == 2:
+        assert 'the label 2' in refused(check_labels, loaders, 2)
+    else:
+        check_labels(loaders, 2)
+
+
+@pytest.mark.parametrize('split', SPLITS)
+def test_images_of_different_sizes_that_nothing_resizes(tmp_path, split):
+    cfg = classifier(tmp_path)
+    write_folders(tmp_path, split, ('b',), images=1, size=48)
+    line = refused(check_built, build(cfg, 'none', SPLITS), SPLITS)
+    assert f'{split}_dataloader.dataset.pipeline' in line and '(3, 48, 48)' in line
+    cfg[f'{split}_dataloader'].dataset.pipeline.insert(1, dict(type='Resize', scale=(32, 32)))
+    check_built(build(cfg, 'none', SPLITS), SPLITS)
+
+
+def test_images_of_different_sizes_that_come_late_in_the_training(tmp_path, monkeypatch):
+    monkeypatch.setattr('mmattn.checks.run.check_shapes', lambda *_: None)
+    cfg = classifier(tmp_path)
+    write_folders(tmp_path, 'train', ('b',), images=1, size=48)
+    assert 'images of one batch have different sizes' in refused(run, cfg)
 
 
 def test_an_evaluator_with_a_file_of_its_own_has_it_looked_through(tmp_path):

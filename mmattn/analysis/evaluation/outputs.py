@@ -95,7 +95,8 @@ class Outputs:
                 print(json.dumps(plain(content)))
                 raise UserError(f"the metrics cannot be written to '{path}' ({one_line(error)}); they are above"
                                 ) from error
-            print(f'metrics written to {path}' + ('' if content else ', which are none: nothing was detected'))
+            none = ', which are none: nothing was detected, or the evaluator computes none (format_only, say)'
+            print(f'metrics written to {path}' + ('' if content else none))
         print(*self._notes, sep='\n', end='\n' if self._notes else '')
         for path in (*self.pickles, *self.coco.values()):
             print(f'predictions written to {path}')

@@ -30,7 +30,7 @@ class Picture(NamedTuple):
         return self.actual or self.stated
 
 
-def check_images(report: Report, entries: Sequence[dict], image_dir: Path, *, workers: int | None,
+def check_images(report: Report, entries: Sequence[dict], image_dir: Path | None, *, workers: int | None,
                  loader: ImageLoader | None, seconds: float | None, left_out: bool, masks_evaluated: bool
                  ) -> dict[int | str, Picture]:
     """Looks through the images and their files.
@@ -38,7 +38,7 @@ def check_images(report: Report, entries: Sequence[dict], image_dir: Path, *, wo
     Args:
         report: Report that problems are added to.
         entries: Entries of ``images`` that have ids.
-        image_dir: Folder that file names start from.
+        image_dir: Folder that file names start from; None: no file is looked for.
         workers: Number of threads that decode images; None: one for each CPU.
         loader: How images are decoded; None: they are not.
         seconds: Time after which no further image is decoded; None: all are.
@@ -52,13 +52,13 @@ def check_images(report: Report, entries: Sequence[dict], image_dir: Path, *, wo
     for entry in entries:
         name = entry.get('file_name')
         if isinstance(name, str):
-            paths[entry['id']] = image_dir / name
+            paths[entry['id']] = Path(name) if image_dir is None else image_dir / name
         elif 'file_name' in entry:
             report.problems.add('file names that are no text', f'image {shown(entry["id"])}: {shown(name)}')
     for name, times in repeated(entry['file_name'] for entry in entries if isinstance(entry.get('file_name'), str)):
         report.problems.add('duplicated file_names of images', f'{name}, {times} times', doubtful=True)
-    decoded = decode_images(report, sorted(set(paths.values())), workers, loader=loader, seconds=seconds,
-                            left_out=left_out)
+    decoded = {} if image_dir is None else decode_images(
+        report, sorted(set(paths.values())), workers, loader=loader, seconds=seconds, left_out=left_out)
     return {entry['id']: _picture(report, entry, decoded.get(paths.get(entry['id'])), masks_evaluated)
             for entry in entries}
 
