@@ -8,6 +8,7 @@ without its code and even where its class no longer exists.
 """
 from __future__ import annotations
 
+import math
 import pickle
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +24,10 @@ STORAGE_DTYPES = {
     'BoolStorage': torch.bool, 'ComplexFloatStorage': torch.complex64,
     'ComplexDoubleStorage': torch.complex128, 'UntypedStorage': torch.uint8,
 }
+# Modules of a network, each counted as often as it has a name, and how deep they lie in one another; letters of a name.
+MODULES, MODULE_DEPTH, NAME = 50_000, 100, 2000
+# Elements that a tensor may have without data for each, by strides of zero.
+EXPANDED = 2**20
 
 
 class Inert:
@@ -62,14 +67,27 @@ class PlainDict(dict):
 
 
 class Allowed:
-    """A function that a pickle may call. Unlike a bare function it cannot be altered by the pickle."""
-    __slots__ = ('_function',)
+    """A function that a pickle may call. Unlike a bare function it cannot be altered by the pickle.
 
-    def __init__(self, function: Callable) -> None:
+    Args:
+        function: The function.
+        spend: Function of a number of bytes that is called before each call with what the arguments may take again.
+    """
+    __slots__ = ('_function', '_spend')
+
+    def __init__(self, function: Callable, spend: Callable[[int], None] | None = None) -> None:
         object.__setattr__(self, '_function', function)
+        object.__setattr__(self, '_spend', spend)
 
     def __call__(self, *args: Any) -> Any:
+        if self._spend is not None:
+            self._spend(sum(len(arg) if isinstance(arg, (str, bytes)) else 100 * len(arg) for arg in args
+                            if isinstance(arg, (str, bytes, list, tuple, dict, set))))
         return self._function(*args)
+
+    def limited(self, spend: Callable[[int], None]) -> Allowed:
+        """The same with a limit of what all calls may copy."""
+        return Allowed(self._function, spend)
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise pickle.UnpicklingError('the pickle tries to alter a function')
@@ -82,6 +100,8 @@ def _rebuild_tensor(storage: Tensor, offset: int, size: tuple, stride: tuple, *_
     """A view of the flat tensor `storage`; torch checks that it stays inside."""
     if not isinstance(storage, Tensor):
         raise pickle.UnpicklingError('a tensor without a storage')
+    if math.prod(size) > max(storage.numel(), EXPANDED):
+        raise pickle.UnpicklingError('a tensor of more elements than its data')
     return torch.as_strided(storage, tuple(size), tuple(stride), offset)
 
 
@@ -98,17 +118,23 @@ def _rebuild_subclass(function: Any, _type: Any, args: tuple, *_: Any) -> Any:
     return function(*args) if isinstance(function, Allowed) else Inert()
 
 
+def _listed(items: Any) -> list | tuple:
+    if not isinstance(items, (list, tuple)):
+        raise pickle.UnpicklingError('a collection that is made of no list')
+    return items
+
+
 ALLOWED = {
-    ('collections', 'OrderedDict'): Allowed(OrderedDict),
-    ('builtins', 'set'): Allowed(set),
-    ('torch', 'Size'): Allowed(tuple),
+    ('collections', 'OrderedDict'): Allowed(lambda items=(): OrderedDict(_listed(items))),
+    ('builtins', 'set'): Allowed(lambda items=(): set(_listed(items))),
+    ('torch', 'Size'): Allowed(lambda items=(): tuple(_listed(items))),
     ('torch._utils', '_rebuild_tensor'): Allowed(_rebuild_tensor),
     ('torch._utils', '_rebuild_tensor_v2'): Allowed(_rebuild_tensor),
     ('torch._utils', '_rebuild_tensor_v3'): Allowed(_rebuild_tensor_of_dtype),
     ('torch._utils', '_rebuild_parameter'): Allowed(_rebuild_parameter),
     ('torch._utils', '_rebuild_parameter_with_state'): Allowed(_rebuild_parameter),
     ('torch._tensor', '_rebuild_from_type_v2'): Allowed(_rebuild_subclass),
-    **{('torch', str(dtype).removeprefix('torch.')): dtype for dtype in STORAGE_DTYPES.values()},
+    **{('torch', name): dtype for name, dtype in vars(torch).items() if isinstance(dtype, torch.dtype)},
     **{(module, name): dtype for name, dtype in STORAGE_DTYPES.items()
        for module in ('torch', 'torch.cuda', 'torch.storage')},
 }
@@ -125,12 +151,22 @@ class InertUnpickler(pickle.Unpickler):
         file: File that the pickle is read from.
         load_storage: Function of dtype, key and number of elements that returns a storage as a flat tensor.
         allowed: What more names a pickle may use, as `ALLOWED` has them.
+        memory: Number of bytes that the functions which a pickle calls may copy in all.
+
+    The pickle is to be scanned before (`mmattn.weights.scan`), as what nests too deeply ends the process.
     """
 
     def __init__(self, file: BinaryIO, load_storage: Callable[[torch.dtype, str, int], Tensor],
-                 allowed: Mapping[tuple[str, str], Any] | None = None) -> None:
+                 allowed: Mapping[tuple[str, str], Any] | None = None, *, memory: int) -> None:
         super().__init__(file, encoding='latin1')
-        self.load_storage, self.allowed = load_storage, {**ALLOWED, **(allowed or {})}
+        self.load_storage, self.memory = load_storage, memory
+        self.allowed = {key: value.limited(self._spend) if isinstance(value, Allowed) else value
+                        for key, value in {**ALLOWED, **(allowed or {})}.items()}
+
+    def _spend(self, count: int) -> None:
+        self.memory -= count
+        if self.memory < 0:
+            raise pickle.UnpicklingError('its pickle would take several times the memory of the file')
 
     def find_class(self, module: str, name: str) -> Any:
         name = (_PYTHON2_MODULES.get(module, module), name)
@@ -154,23 +190,36 @@ class InertUnpickler(pickle.Unpickler):
 
 
 def module_state(module: Inert) -> dict[str, Tensor]:
-    """The state dict of a pickled ``nn.Module`` that was read as a placeholder."""
-    return dict(_walk(module, '', ()))
+    """The state dict of a pickled ``nn.Module`` that was read as a placeholder.
+
+    Raises:
+        RecursionError: Its modules never end, or are nested deeper than those of any network.
+    """
+    state, visits = {}, 0
+    waiting: list[tuple[Inert, str, int]] = [(module, '', 0)]
+    while waiting:
+        module, prefix, depth = waiting.pop()
+        visits += 1
+        if visits > MODULES or depth > MODULE_DEPTH or len(prefix) > NAME:
+            raise RecursionError
+        fields = module.state[0] if isinstance(module.state, tuple) and module.state else module.state
+        if not isinstance(fields, dict):
+            continue
+        state.update(_own(fields, prefix))
+        # the first child is the next
+        waiting += [(child, f'{prefix}{name}.', depth + 1) for name, child in reversed(_items(fields.get('_modules')))
+                    if isinstance(child, Inert)]
+    return state
 
 
-def _walk(module: Inert, prefix: str, above: tuple[int, ...]) -> Iterator[tuple[str, Tensor]]:
-    fields = module.state[0] if isinstance(module.state, tuple) and module.state else module.state
-    if not isinstance(fields, dict) or id(module) in above:
-        return
+def _own(fields: dict, prefix: str) -> Iterator[tuple[str, Tensor]]:
     skip = fields.get('_non_persistent_buffers_set') or ()
     for group in ('_parameters', '_buffers'):
         for name, value in _items(fields.get(group)):
             if isinstance(value, Tensor) and not (group == '_buffers' and name in skip):
                 yield f'{prefix}{name}', value
-    for name, child in _items(fields.get('_modules')):
-        if isinstance(child, Inert):
-            yield from _walk(child, f'{prefix}{name}.', (*above, id(module)))
 
 
-def _items(value: Any) -> list[tuple[Any, Any]]:
-    return list(value.items()) if isinstance(value, dict) else []
+def _items(value: Any) -> list[tuple[str, Any]]:
+    return [(name, item) for name, item in value.items() if isinstance(name, str) and len(name) <= NAME] \
+        if isinstance(value, dict) else []
