@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 
-from mmattn.errors import CheckpointError, UserError, one_line
+from mmattn.errors import LINE, CheckpointError, UserError, one_line, shortened
 from mmattn.weights import read_state
 
 from .paths import expanded, has_files, is_local, joined, reads_from_disk
@@ -89,7 +89,9 @@ def _check_checkpoint(checkpoint: object, what_for: str, what_to_do: str) -> Non
     try:
         read_state(expanded(checkpoint))
     except CheckpointError as error:
-        raise UserError(f'cannot read the checkpoint{what_for}: {one_line(error)}; {what_to_do}') from error
+        text = f'cannot read the checkpoint{what_for}: {one_line(error)}'
+        raise UserError(shortened(f'{shortened(text, LINE - min(len(what_to_do), 100) - 2)}; {what_to_do}', LINE)
+                        ) from error
 
 
 def _random(key: str) -> str:

@@ -18,6 +18,8 @@ KEPT_BYTES = 2**31 - 1
 # By these a user has said what malloc shall do.
 MALLOC_VARIABLES = ('MALLOC_TRIM_THRESHOLD_', 'MALLOC_MMAP_THRESHOLD_', 'MALLOC_MMAP_MAX_', 'MALLOC_TOP_PAD_')
 SWITCH = 'MMATTN_MALLOC'
+# By these PyTorch has every torch.load refuse to run what is in a file, or run it where the call does not say.
+WEIGHTS_ONLY, NOT_WEIGHTS_ONLY = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
 
 
 def keep_freed_memory() -> bool:
@@ -44,3 +46,13 @@ def keep_freed_memory() -> bool:
             return bool(libc.mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT_BYTES)
                         and libc.mallopt(M_TRIM_THRESHOLD, KEPT_BYTES))
     return False
+
+
+def load_weights_only() -> None:
+    """Has every ``torch.load`` of this process and those that it starts run nothing that is in a file.
+
+    This package reads checkpoints itself; other libraries call ``torch.load`` for files of their own, some with
+    ``weights_only=False``. Nothing changes where the environment has one of PyTorch's variables for it.
+    """
+    if NOT_WEIGHTS_ONLY not in os.environ:
+        os.environ.setdefault(WEIGHTS_ONLY, '1')
