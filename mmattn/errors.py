@@ -4,7 +4,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-
 # Letters that a message about a file of strangers has at most.
 LINE = 300
 
@@ -44,9 +43,9 @@ def one_line(error: BaseException) -> str:
     return ' '.join(str(error).split())
 
 
-def first_line(error: BaseException) -> str:
+def first_line(error: BaseException, most: int = 150) -> str:
     """The first line of an exception's text, without what PyTorch adds of its own frames, shortened."""
-    return shortened((str(error).strip().splitlines() or [type(error).__name__])[0], 150)
+    return shortened((str(error).strip().splitlines() or [type(error).__name__])[0], most)
 
 
 def shortened(text: str, most: int) -> str:

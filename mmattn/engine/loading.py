@@ -88,7 +88,7 @@ class LoadingRunner(Runner):
             UserError: The checkpoint cannot be read, nothing of it fits, or it does not fit whole where it has to:
                 with `strict`, or when a training goes on from it.
         """
-        content = read_checkpoint(filename, map_location, training=True)
+        content = read_checkpoint(filename, map_location)
         for pattern, replacement in revise_keys:
             content['state_dict'] = renamed(
                 content['state_dict'], lambda key, p=pattern, r=replacement: re.sub(p, r, key))

@@ -8,7 +8,7 @@ import torch
 from mmengine.config import Config
 
 from mmattn.errors import LINE, CheckpointError, UserError, one_line, shortened
-from mmattn.weights import read_state
+from mmattn.weights.schemes import read_file
 
 from .paths import expanded, has_files, is_local, joined, reads_from_disk
 from .scope import scope_of
@@ -87,7 +87,7 @@ def _check_checkpoint(checkpoint: object, what_for: str, what_to_do: str) -> Non
     if not expanded(checkpoint).is_file():
         raise UserError(f"no checkpoint at '{checkpoint}'{what_for}; {what_to_do}")
     try:
-        read_state(expanded(checkpoint))
+        read_file(expanded(checkpoint))
     except CheckpointError as error:
         text = f'cannot read the checkpoint{what_for}: {one_line(error)}'
         raise UserError(shortened(f'{shortened(text, LINE - min(len(what_to_do), 100) - 2)}; {what_to_do}', LINE)

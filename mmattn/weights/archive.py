@@ -21,7 +21,7 @@ from torch import Tensor
 
 from mmattn.errors import CheckpointError, first_line, shortened
 
-from .inert import InertUnpickler
+from .inert import InertUnpickler, RefusedError
 from .scan import MEMORY, scan
 
 # How a stream begins: a pickle of this number, of protocol 2 or another.
@@ -33,13 +33,15 @@ ENTRY, ENTRY_MEMORY = 46, 900
 HEADER = 30
 
 
-def read_zip(path: Path, allowed: Mapping[tuple[str, str], Any] | None = None, *, tensors: bool = True) -> Any:
+def read_zip(path: Path, allowed: Mapping[tuple[str, str], Any] | None = None, *, tensors: bool = True,
+             strict: bool = False) -> Any:
     """The object in a zip archive of ``torch.save``, with placeholders for what is no plain data.
 
     Args:
         path: Path of the archive.
         allowed: What more names its pickle may use, see `InertUnpickler`.
         tensors: Whether to read the data of tensors; otherwise they are on the device 'meta'.
+        strict: Whether objects of other classes are refused, see `InertUnpickler`.
 
     Raises:
         CheckpointError: The archive is damaged, would take more memory than its size explains, or is none of
@@ -49,7 +51,7 @@ def read_zip(path: Path, allowed: Mapping[tuple[str, str], Any] | None = None, *
         _check_directory_size(path)
         with zipfile.ZipFile(path) as archive:
             _check_entries(path, archive.infolist())
-            return _ZipReader(path, archive, allowed, tensors).read()
+            return _ZipReader(path, archive, tensors, dict(allowed=allowed, strict=strict)).read()
     except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError, EOFError, struct.error) as e:
         raise CheckpointError(
             f'{path} is truncated or damaged ({first_line(e)}): download or copy it again') from e
@@ -94,8 +96,8 @@ def _check_entries(path: Path, entries: list[zipfile.ZipInfo]) -> None:
 
 
 class _ZipReader:
-    def __init__(self, path: Path, archive: zipfile.ZipFile, allowed: Mapping | None, tensors: bool) -> None:
-        self.path, self.archive, self.allowed, self.tensors = path, archive, allowed, tensors
+    def __init__(self, path: Path, archive: zipfile.ZipFile, tensors: bool, options: dict) -> None:
+        self.path, self.archive, self.tensors, self.options = path, archive, tensors, options
         self.names = set(archive.namelist())
         pickles = [n for n in self.names if n.count('/') == 1 and n.endswith('/data.pkl')]
         if len(pickles) != 1:
@@ -127,7 +129,7 @@ class _ZipReader:
         data = self._bytes(self.root + 'data.pkl')
         size = os.path.getsize(self.path)
         scan(data, self.path, size)
-        return _unpickle(self.path, BytesIO(data), size, self._storage, self.allowed)
+        return _unpickle(self.path, BytesIO(data), size, self._storage, self.options)
 
 
 def is_legacy(path: Path) -> bool:
@@ -136,7 +138,7 @@ def is_legacy(path: Path) -> bool:
         return LEGACY_HEAD in file.read(40)
 
 
-def read_legacy(path: Path, allowed: Mapping[tuple[str, str], Any] | None = None) -> Any:
+def read_legacy(path: Path, allowed: Mapping[tuple[str, str], Any] | None = None, *, strict: bool = False) -> Any:
     """The object in a file of torch before 1.6, with placeholders for what is no plain data.
 
     The stream holds a magic number, a version, facts about the system, the object, the list of
@@ -145,17 +147,18 @@ def read_legacy(path: Path, allowed: Mapping[tuple[str, str], Any] | None = None
     Args:
         path: Path of the file.
         allowed: What more names its pickle may use, see `InertUnpickler`.
+        strict: Whether objects of other classes are refused, see `InertUnpickler`.
 
     Raises:
         CheckpointError: The file is truncated or damaged, or would take more memory than its size explains.
     """
     with open(path, 'rb') as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        return _LegacyReader(path, data, allowed).read()
+        return _LegacyReader(path, data, dict(allowed=allowed, strict=strict)).read()
 
 
 class _LegacyReader:
-    def __init__(self, path: Path, data: mmap.mmap, allowed: Mapping | None) -> None:
-        self.path, self.data, self.allowed = path, data, allowed
+    def __init__(self, path: Path, data: mmap.mmap, options: dict) -> None:
+        self.path, self.data, self.options = path, data, options
         self.storages: dict[str, Tensor] = {}
         self.place, self.claimed = 0, 0
 
@@ -170,7 +173,7 @@ class _LegacyReader:
     def _next(self, storage: Callable | None = None) -> Any:
         start, self.place = self.place, scan(self.data, self.path, len(self.data), self.place)
         return _unpickle(self.path, BytesIO(self.data[start:self.place]), len(self.data), storage or _no_storage,
-                         self.allowed)
+                         self.options)
 
     def read(self) -> Any:
         _magic, _version, system = (self._next() for _ in range(3))
@@ -200,10 +203,12 @@ def _no_storage(dtype: torch.dtype, key: str, size: int) -> Tensor:
     raise pickle.UnpicklingError('a tensor where none belongs')
 
 
-def _unpickle(path: Path, file: BytesIO, file_size: int, load_storage: Callable, allowed: Mapping | None) -> Any:
+def _unpickle(path: Path, file: BytesIO, file_size: int, load_storage: Callable, options: dict) -> Any:
     try:
-        return InertUnpickler(file, load_storage, allowed, memory=MEMORY + 2 * file_size).load()
+        return InertUnpickler(file, load_storage, **options, memory=MEMORY + 2 * file_size).load()
     except CheckpointError:
         raise
+    except RefusedError as e:
+        raise CheckpointError(f'{path} is refused: it {first_line(e, 250)}') from e
     except Exception as e:  # noqa: BLE001  a damaged pickle may raise anything
         raise CheckpointError(f'{path} is damaged or no checkpoint ({first_line(e)})') from e

@@ -17,6 +17,8 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
+from mmattn.errors import shortened
+
 STORAGE_DTYPES = {
     'DoubleStorage': torch.float64, 'FloatStorage': torch.float32, 'HalfStorage': torch.float16,
     'BFloat16Storage': torch.bfloat16, 'LongStorage': torch.int64, 'IntStorage': torch.int32,
@@ -33,6 +35,7 @@ EXPANDED = 2**20
 class Inert:
     """Placeholder for an instance of a class that may not be used; remembers only the state it was given."""
     state: Any = None
+    module = ''  # in which its class is
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Inert:
         return object.__new__(cls)
@@ -118,6 +121,19 @@ def _rebuild_subclass(function: Any, _type: Any, args: tuple, *_: Any) -> Any:
     return function(*args) if isinstance(function, Allowed) else Inert()
 
 
+def _attribute(_owner: Any, name: Any = None, *_: Any) -> Inert:
+    if name in HARMFUL_NAMES:
+        raise RefusedError(f'would run {name}, which no checkpoint of weights has')
+    return Inert()
+
+
+def _attribute_of_mmengine(owner: Any, name: Any = None, *_: Any) -> Inert:
+    """What mmengine's histories call their statistics by, and its schedules their curves."""
+    if not (isinstance(owner, type) and getattr(owner, 'module', '').startswith('mmengine.')):
+        raise RefusedError(f'would take {shortened(str(name), 40)} of something, which no checkpoint of weights does')
+    return _attribute(owner, name)
+
+
 def _listed(items: Any) -> list | tuple:
     if not isinstance(items, (list, tuple)):
         raise pickle.UnpicklingError('a collection that is made of no list')
@@ -128,6 +144,7 @@ ALLOWED = {
     ('collections', 'OrderedDict'): Allowed(lambda items=(): OrderedDict(_listed(items))),
     ('builtins', 'set'): Allowed(lambda items=(): set(_listed(items))),
     ('torch', 'Size'): Allowed(lambda items=(): tuple(_listed(items))),
+    ('builtins', 'getattr'): Allowed(_attribute),
     ('torch._utils', '_rebuild_tensor'): Allowed(_rebuild_tensor),
     ('torch._utils', '_rebuild_tensor_v2'): Allowed(_rebuild_tensor),
     ('torch._utils', '_rebuild_tensor_v3'): Allowed(_rebuild_tensor_of_dtype),
@@ -141,7 +158,43 @@ ALLOWED = {
 # Dictionaries of other classes, in which mmengine's checkpoints hold the names of classes and the config.
 DICTIONARIES = {
     ('mmengine.config.config', 'ConfigDict'), ('mmcv.utils.config', 'ConfigDict'), ('addict.addict', 'Dict')}
+# Names of which no checkpoint of weights has any: nothing of them would run here, but the file means harm.
+HARMFUL_MODULES = {
+    'os', 'posix', 'nt', 'subprocess', 'sys', 'runpy', 'importlib', 'shutil', 'socket', 'pty', 'ctypes', 'pickle',
+    '_pickle', 'cPickle', 'dill', 'cloudpickle', 'joblib', 'code', 'codeop', 'pdb', 'bdb', 'timeit', 'webbrowser',
+    'urllib', 'http', 'ftplib', 'smtplib', 'multiprocessing', 'concurrent', 'asyncio', 'signal', 'pip', 'pydoc',
+    'doctest', 'commands', 'popen2', 'imp', 'zipimport', 'pkgutil', 'site', 'tempfile', 'marshal',
+    'torch.serialization', 'torch.hub', 'torch.jit', 'torch.package', 'torch.utils.cpp_extension',
+    'torch.utils.model_zoo', 'torch.utils.collect_env', 'torch.distributed.run', 'torch.distributed.launcher',
+    'torch.distributed.elastic', 'torch.testing', 'numpy.testing', 'numpy.f2py', 'numpy.lib', 'numpy.ctypeslib',
+    'mmengine.fileio', 'mmengine.hub'}
+HARMFUL = {
+    *(('builtins', name) for name in ('eval', 'exec', 'compile', 'open', 'execfile', 'file', 'apply', '__import__',
+                                      'input', 'breakpoint', 'exit', 'quit', 'globals', 'delattr', 'setattr')),
+    *((module, name) for module in ('io', '_io') for name in ('open', 'open_code', 'FileIO')),
+    *(('torch', name) for name in ('load', 'save', 'from_file', 'compile')),
+    *(('numpy', name) for name in ('load', 'save', 'fromfile', 'memmap', 'loadtxt', 'genfromtxt'))}
+ADVICE = ('besides plain data; if you trust its weights, tools/convert.py makes a checkpoint of them alone, which runs '
+          'nothing either')
+# Last parts of names, in any module, and of attributes.
+HARMFUL_NAMES = {'system', 'popen', 'eval', 'exec', 'execve', 'spawn', 'from_file', 'fromfile', 'check_output',
+                 'runstring', '__globals__', '__builtins__', '__code__', '__subclasses__', '__import__',
+                 'fromstring', 'loads'}
+# Besides the tables above what checkpoints without whole modules hold; it becomes placeholders, too.
+USUAL = {
+    ('argparse', 'Namespace'), ('types', 'SimpleNamespace'), ('torch', 'device'),
+    ('_codecs', 'encode'), ('copyreg', '_reconstructor'), ('copy_reg', '_reconstructor'), ('builtins', 'object'),
+    ('builtins', 'slice'), ('builtins', 'complex'), ('builtins', 'frozenset'), ('builtins', 'bytearray'),
+    ('collections', 'defaultdict'), ('collections', 'Counter'), ('builtins', 'dict'), ('builtins', 'list'),
+    ('datetime', 'datetime'), ('datetime', 'timedelta'), ('pathlib', 'PosixPath'), ('pathlib', 'WindowsPath'),
+    ('pathlib', 'Path'), ('pathlib', 'PurePosixPath')}
+USUAL_MODULES = ('mmengine.optim.', 'mmengine.config.', 'mmengine.logging.', 'mmengine.structures.', 'numpy.dtypes',
+                 'addict.', 'yapf.')
 _PYTHON2_MODULES = {'__builtin__': 'builtins'}
+
+
+class RefusedError(pickle.UnpicklingError):
+    """A name that a pickle may not have; the message says of the file what it would do."""
 
 
 class InertUnpickler(pickle.Unpickler):
@@ -151,15 +204,17 @@ class InertUnpickler(pickle.Unpickler):
         file: File that the pickle is read from.
         load_storage: Function of dtype, key and number of elements that returns a storage as a flat tensor.
         allowed: What more names a pickle may use, as `ALLOWED` has them.
+        strict: Whether only names are taken that checkpoints have which hold no whole modules.
         memory: Number of bytes that the functions which a pickle calls may copy in all.
 
     The pickle is to be scanned before (`mmattn.weights.scan`), as what nests too deeply ends the process.
     """
 
     def __init__(self, file: BinaryIO, load_storage: Callable[[torch.dtype, str, int], Tensor],
-                 allowed: Mapping[tuple[str, str], Any] | None = None, *, memory: int) -> None:
+                 allowed: Mapping[tuple[str, str], Any] | None = None, *, strict: bool = False,
+                 memory: int) -> None:
         super().__init__(file, encoding='latin1')
-        self.load_storage, self.memory = load_storage, memory
+        self.load_storage, self.strict, self.memory = load_storage, strict, memory
         self.allowed = {key: value.limited(self._spend) if isinstance(value, Allowed) else value
                         for key, value in {**ALLOWED, **(allowed or {})}.items()}
 
@@ -170,10 +225,23 @@ class InertUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         name = (_PYTHON2_MODULES.get(module, module), name)
+        if self.strict and name == ('builtins', 'getattr'):
+            return Allowed(_attribute_of_mmengine)
         if name in self.allowed:
             return self.allowed[name]
+        self._check_name(*name)
         # a class of its own each time, as a pickle may alter it
-        return type('PlainDict', (PlainDict,), {}) if name in DICTIONARIES else type('Inert', (Inert,), {})
+        return type('PlainDict', (PlainDict,), {}) if name in DICTIONARIES else \
+            type('Inert', (Inert,), dict(module=name[0]))
+
+    def _check_name(self, module: str, name: str) -> None:
+        parts, text = module.split('.'), shortened(f'{module}.{name}', 80)
+        packages = {'.'.join(parts[:count]) for count in (1, 2, 3)}
+        if (module, name) in HARMFUL or packages & HARMFUL_MODULES or name.rpartition('.')[2] in HARMFUL_NAMES:
+            raise RefusedError(f'would run {text}, which no checkpoint of weights has')
+        usual = (module, name) in USUAL | DICTIONARIES or f'{module}.'.startswith(USUAL_MODULES) and '.' not in name
+        if self.strict and not usual:
+            raise RefusedError(f'holds {text} {ADVICE}')
 
     def persistent_load(self, pid: Any) -> Any:
         if isinstance(pid, tuple) and len(pid) >= 2 and pid[0] == 'module':

@@ -14,21 +14,18 @@ from torch import Tensor, nn
 from mmattn.errors import LINE, CheckpointError, UserError, first_line, one_line, shortened
 
 from .matching import Mismatch, fill, first, prefix_that_fits
-from .reader import read_content, with_weights
+from .reader import with_weights
 from .schemes import read_file, safe_schemes
 
 
-def read_checkpoint(checkpoint: str | Path, map_location: str | Callable = 'cpu', *,
-                    training: bool = False) -> dict[str, Any]:
+def read_checkpoint(checkpoint: str | Path, map_location: str | Callable = 'cpu') -> dict[str, Any]:
     """Reads a checkpoint; the tensors by name are its entry 'state_dict'.
 
-    Nothing in it is run: a file is read as by `read_content`, and with `training` as by `read_training`. What an
-    address names mmengine's loader gets, and it is read alike.
+    Nothing in it is run, see `read_file`. What an address names mmengine's loader gets, and it is read alike.
 
     Args:
         checkpoint: Path or address of the checkpoint, as mmengine takes it ('torchvision://resnet50', 'https://…').
         map_location: Device for loaders that others have registered with mmengine, as in ``torch.load``.
-        training: Whether the state of a training is needed too (mmengine's 'message_hub' and 'optimizer').
 
     Raises:
         UserError: The checkpoint cannot be read, or holds no weights; the message has at most 300 characters.
@@ -40,7 +37,7 @@ def read_checkpoint(checkpoint: str | Path, map_location: str | Callable = 'cpu'
         path = Path(checkpoint).expanduser()
         if not path.exists():
             raise FileNotFoundError(f'no file {checkpoint}')
-        return read_file(path) if training else read_content(path)
+        return read_file(path)
     except FileNotFoundError:
         raise
     except CheckpointError as error:

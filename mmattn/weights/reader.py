@@ -42,7 +42,8 @@ def read_state(path: str | os.PathLike) -> dict[str, Tensor]:
     return read_content(path)['state_dict']
 
 
-def read_content(path: str | os.PathLike, allowed: Mapping[tuple[str, str], Any] | None = None) -> dict[str, Any]:
+def read_content(path: str | os.PathLike, allowed: Mapping[tuple[str, str], Any] | None = None, *,
+                 strict: bool = False) -> dict[str, Any]:
     """Reads a checkpoint: its weights are the entry 'state_dict', on the CPU; nothing in the file is run.
 
     Takes files of ``torch.save`` (a bare state_dict, one under 'state_dict', 'model', 'net' or the only entry with
@@ -52,6 +53,7 @@ def read_content(path: str | os.PathLike, allowed: Mapping[tuple[str, str], Any]
     Args:
         path: Path of the checkpoint.
         allowed: What more names a pickle may use, see `mmattn.weights.inert.InertUnpickler`.
+        strict: Whether objects of other classes, such as whole modules, are refused.
 
     Returns:
         The entries of the file. What is neither a tensor nor plain data, such as an object of a class, is a
@@ -64,7 +66,7 @@ def read_content(path: str | os.PathLike, allowed: Mapping[tuple[str, str], Any]
     try:
         if not path.is_file():
             raise CheckpointError(f'{path} is not a file')
-        return with_weights(read_object(path, allowed), path)
+        return with_weights(read_object(path, allowed, strict=strict), path)
     except OSError as e:
         raise CheckpointError(f'{path} cannot be read ({e.strerror or one_line(e)})') from e
 
@@ -93,12 +95,13 @@ def with_weights(content: Any, source: str | os.PathLike) -> dict[str, Any]:
     return {**others, 'state_dict': _without_wrappers(state)}
 
 
-def read_object(path: Path, allowed: Mapping[tuple[str, str], Any] | None = None) -> Any:
+def read_object(path: Path, allowed: Mapping[tuple[str, str], Any] | None = None, *, strict: bool = False) -> Any:
     """The object in a file of any format, with placeholders for what is no plain data.
 
     Args:
         path: Path of the file.
         allowed: What more names a pickle may use, see `mmattn.weights.inert.InertUnpickler`.
+        strict: Whether objects of other classes, such as whole modules, are refused.
 
     Raises:
         CheckpointError: The file is no checkpoint, is damaged, or would take more memory than its size explains.
@@ -108,11 +111,11 @@ def read_object(path: Path, allowed: Mapping[tuple[str, str], Any] | None = None
     # torch.load is not asked: nothing bounds what it takes, and in torch < 2.6 its old formats evade weights_only
     # (CVE-2025-32434).
     if head.startswith(b'PK\x03\x04'):
-        return read_zip(path, allowed)
+        return read_zip(path, allowed, strict=strict)
     if path.suffix == '.safetensors' or head[8:] == b'{':  # after the length of the header, which is JSON
         return _read_safetensors(path)
     if is_legacy(path):
-        return read_legacy(path, allowed)
+        return read_legacy(path, allowed, strict=strict)
     raise CheckpointError(f'{path} is not a checkpoint: neither a file of torch.save nor safetensors')
 
 
@@ -158,7 +161,8 @@ def _find(content: Any, source: str | os.PathLike, depth: int) -> Mapping[str, T
     state, inner = _tensors(content), {k: _tensors(v) for k, v in content.items() if isinstance(v, Mapping)}
     sets = [k for k, v in inner.items() if len(v) > len(state)]  # a state_dict beside a tensor that is none of it
     if len(sets) > 1:
-        raise CheckpointError(f'{source} holds several sets of weights ({", ".join(repr(shortened(str(key), 30)) for key in sets[:4])}): save one of '
+        named = ', '.join(repr(shortened(str(key), 30)) for key in sets[:4])
+        raise CheckpointError(f'{source} holds several sets of weights ({named}): save one of '
                               "them as {'state_dict': …}")
     return inner[sets[0]] if sets else state
 

@@ -12,14 +12,14 @@ from mmattn.errors import CheckpointError
 # Nesting of what pickles hold: a network of modules in modules has some 4 levels for each.
 DEPTH = 300
 # Instructions (some 50 for a tensor), and those among them that call something.
-INSTRUCTIONS, CALLS = 3_000_000, 300_000
+INSTRUCTIONS, CALLS = 2_000_000, 300_000
 # Values that are hashed, tuples in tuples counted as often as they are met; whole numbers of more than 64 bits, which
 # alone can be chosen so that dictionaries become slow.
 HASHED, LONG_NUMBERS = 5_000_000, 20_000
 # Bytes that a small file may need in memory; a large one twice its size besides.
 MEMORY = 32 * 2**20
 # Bytes of a class, an object with its state, an empty container, an entry of a dictionary.
-CLASS, OBJECT, CONTAINER, ENTRY = 1500, 800, 100, 120
+CLASS, OBJECT, CONTAINER, ENTRY = 1500, 800, 200, 120
 
 (_REFUSED, _ATOM, _STRING, _LONG, _LINE, _CONTAINER, _MARK, _POP, _POP_MARK, _DUP, _PUT, _PUT_LINE, _MEMOIZE, _GET,
  _GET_LINE, _TUPLE, _COLLECT, _ADD, _ADD_ALL, _GLOBAL, _STACK_GLOBAL, _CALL, _CALL_MARK, _BUILD, _SKIP, _STOP,
@@ -90,7 +90,7 @@ class _Scan:
             raise IndexError
         return end
 
-    def run(self, at: int) -> int:  # noqa: C901  one loop, as calls would double its time
+    def run(self, at: int) -> int:  # one loop, as calls would double its time
         data, size, kinds, arguments = self.data, len(self.data), KINDS, ARGUMENTS
         # A value is its depth, and how many values are hashed with it.
         stack: list = []
@@ -107,7 +107,7 @@ class _Scan:
                 self._refuse('would take several times the memory of the file')
             if kind == _ATOM:
                 at += argument
-                memory -= 40
+                memory -= 60
                 stack.append(ATOM)
             elif kind == _PUT:
                 index = int.from_bytes(data[at:at + argument], 'little')
@@ -145,7 +145,7 @@ class _Scan:
             elif kind == _CONTAINER:
                 memory -= CONTAINER
                 stack.append([1, 1])
-            elif kind == _CALL or kind == _STACK_GLOBAL:
+            elif kind in (_CALL, _STACK_GLOBAL):
                 taken = stack[-argument:]
                 if len(taken) < argument:
                     raise IndexError
@@ -175,7 +175,7 @@ class _Scan:
                     memory -= OBJECT + CLASS
                     calls += 1
                     stack.append([1 + max((value[0] for value in taken), default=0), 1])
-            elif kind == _ADD or kind == _BUILD:
+            elif kind in (_ADD, _BUILD):
                 taken = stack[-argument:]
                 if len(taken) < argument:
                     raise IndexError

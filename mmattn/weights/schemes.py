@@ -36,13 +36,14 @@ def read_file(path: str | Path, map_location: str | Callable | None = None) -> d
         map_location: Nothing; mmengine's loaders have it.
 
     Raises:
-        CheckpointError: The file cannot be read, is no checkpoint, is damaged, or holds no weights.
+        CheckpointError: The file cannot be read, is no checkpoint, is damaged, holds no weights, or holds
+            objects of other classes, such as whole modules.
         FileNotFoundError: There is no such file.
     """
     path = Path(path).expanduser()
     if not path.exists():
         raise FileNotFoundError(f'no file {path}')
-    content = built(read_content(path, ALLOWED), path)
+    content = built(read_content(path, ALLOWED, strict=True), path)
     if isinstance(content.get('meta'), dict):
         content['meta'].pop('config', None)
     return content

@@ -16,7 +16,7 @@ from mmengine.logging import HistoryBuffer
 from mmattn.errors import CheckpointError
 
 from .archive import read_zip
-from .inert import Allowed, Inert
+from .inert import ADVICE, Allowed, Inert, RefusedError
 
 # Kinds of NumPy's numbers that a history or a logged value has: bool, whole and real numbers.
 NUMBERS = 'biuf'
@@ -33,14 +33,15 @@ def read_training(path: str | os.PathLike, *, tensors: bool = True) -> dict[str,
             some milliseconds whatever its size.
 
     Returns:
-        Its entries: 'meta', 'state_dict', 'message_hub', 'optimizer', … Objects of other classes are placeholders.
+        Its entries: 'meta', 'state_dict', 'message_hub', 'optimizer', …
 
     Raises:
-        CheckpointError: The file is no archive of ``torch.save``, is damaged, or holds no dictionary.
+        CheckpointError: The file is no archive of ``torch.save``, is damaged, holds no dictionary, or holds objects of
+            other classes.
     """
     path = Path(path)
     try:
-        content = read_zip(path, allowed=ALLOWED, tensors=tensors)
+        content = read_zip(path, allowed=ALLOWED, tensors=tensors, strict=True)
     except OSError as error:
         raise CheckpointError(f'{path} cannot be read ({error.strerror or error})') from error
     return built(content, path)
@@ -62,7 +63,7 @@ class _DType:
 
     def __init__(self, text: object = None, *_: object) -> None:
         if not (isinstance(text, str) and len(text) <= 4 and text.lstrip('<>|=')[:1] in tuple(NUMBERS)):
-            raise pickle.UnpicklingError('an array of something else than numbers')
+            raise RefusedError(f'holds an array of something else than numbers {ADVICE}')
         self.dtype = np.dtype(text)
 
     def __setstate__(self, state: object) -> None:
@@ -86,6 +87,7 @@ class _Array:
 
 class _History:
     """A `HistoryBuffer` that a pickle describes."""
+    module = HistoryBuffer.__module__
 
     def __init__(self, *_: object) -> None:
         self.state: dict = {}
@@ -127,8 +129,6 @@ def _encoded(text: object, encoding: object = 'latin1') -> bytes:
 ALLOWED = {
     ('_codecs', 'encode'): Allowed(_encoded),
     ('builtins', 'bytes'): Allowed(_no_bytes),
-    # what a history's statistics are called by: the class has them itself
-    ('builtins', 'getattr'): Allowed(lambda *_: Inert()),
     ('mmengine.logging.history_buffer', 'HistoryBuffer'): _History,
     ('numpy', 'dtype'): _DType,
     ('numpy', 'ndarray'): Inert,

@@ -43,7 +43,7 @@ def check_values(model: nn.Module, state: Mapping[str, Tensor], source: str | Pa
         _warn(f'{source} holds whole numbers in {_named(whole)}, where the model has real ones')
     unusual = [key for key, value, ours in pairs if not is_finite(value) and is_finite(ours)]
     if unusual:
-        count = int((~torch.isfinite(state[unusual[0]])).sum())
+        count = int((~_finite(state[unusual[0]])).sum())
         what = f'{_named(unusual)} ({count} of {state[unusual[0]].numel()} values)'
         if os.environ.get(SWITCH) != '1':
             raise UserError(f"'{source}' holds NaN or infinity in {what}; name another checkpoint, or load it all the "
@@ -55,9 +55,12 @@ def is_finite(tensor: Tensor) -> bool:
     """Whether no value is NaN or infinite."""
     if tensor.is_meta or not (tensor.is_floating_point() or tensor.is_complex()):
         return True
-    if tensor.is_floating_point() and tensor.itemsize == 1:  # of 8 bits, with which torch computes nothing
-        tensor = tensor.float()
-    return bool(torch.isfinite(tensor).all())
+    return bool(_finite(tensor).all())
+
+
+def _finite(tensor: Tensor) -> Tensor:
+    # with numbers of 8 bits torch computes nothing
+    return torch.isfinite(tensor.float() if tensor.itemsize == 1 else tensor)
 
 
 def _named(keys: list[str]) -> str:
