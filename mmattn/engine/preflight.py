@@ -8,7 +8,6 @@ import torch
 from mmengine.config import Config
 
 from mmattn.errors import LINE, CheckpointError, UserError, one_line, shortened
-from mmattn.weights.schemes import read_file
 
 from .paths import expanded, has_files, is_local, joined, reads_from_disk
 from .scope import scope_of
@@ -86,6 +85,7 @@ def _check_checkpoint(checkpoint: object, what_for: str, what_to_do: str) -> Non
         return
     if not expanded(checkpoint).is_file():
         raise UserError(f"no checkpoint at '{checkpoint}'{what_for}; {what_to_do}")
+    from mmattn.weights.schemes import read_file  # with mmengine's runner, which few tools need
     try:
         read_file(expanded(checkpoint))
     except CheckpointError as error:

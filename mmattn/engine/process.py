@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 # Parameters of mallopt, from glibc's malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
@@ -48,11 +49,18 @@ def keep_freed_memory() -> bool:
     return False
 
 
-def load_weights_only() -> None:
+@contextmanager
+def weights_only() -> Iterator[None]:
     """Has every ``torch.load`` of this process and those that it starts run nothing that is in a file.
 
     This package reads checkpoints itself; other libraries call ``torch.load`` for files of their own, some with
     ``weights_only=False``. Nothing changes where the environment has one of PyTorch's variables for it.
     """
-    if NOT_WEIGHTS_ONLY not in os.environ:
-        os.environ.setdefault(WEIGHTS_ONLY, '1')
+    if WEIGHTS_ONLY in os.environ or NOT_WEIGHTS_ONLY in os.environ:
+        yield
+        return
+    os.environ[WEIGHTS_ONLY] = '1'
+    try:
+        yield
+    finally:
+        os.environ.pop(WEIGHTS_ONLY, None)
