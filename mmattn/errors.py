@@ -4,6 +4,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+# Letters that a message about a file of strangers has at most.
+LINE = 300
+
 
 class UserError(Exception):
     """Something that the user can correct; its message says in a line, or a few, what is wrong and what to do."""
@@ -38,6 +41,18 @@ def explained(what: str) -> Iterator[None]:
 def one_line(error: BaseException) -> str:
     """The text of an exception without line breaks."""
     return ' '.join(str(error).split())
+
+
+def first_line(error: BaseException, most: int = 150) -> str:
+    """The first line of an exception's text, without what PyTorch adds of its own frames, shortened."""
+    return shortened((str(error).strip().splitlines() or [type(error).__name__])[0], most)
+
+
+def shortened(text: str, most: int) -> str:
+    """Text of a file in one line for a terminal: nothing but what can be printed, and the middle left out if long."""
+    if len(text) > most:
+        text = f'{text[:most // 2]} … {text[-(most // 2 - 3):]}'
+    return ''.join(letter if letter.isprintable() else '\N{REPLACEMENT CHARACTER}' for letter in text)
 
 
 def kind_and_text(error: BaseException) -> str:

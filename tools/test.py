@@ -9,6 +9,7 @@ try:
     from mmattn.checks.trial import try_run
     from mmattn.engine import launch, preflight, settings
     from mmattn.engine.hooks import PrepareHook
+    from mmattn.engine.loading import one_reader
 except ModuleNotFoundError as missing:
     print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
           '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
@@ -73,7 +74,8 @@ def main():
     outputs.attach(runner)
     if args.show_dir is not None:
         runner.register_hook(PictureHook(args.show_dir))
-    metrics = runner.test()
+    with one_reader():  # which mmengine loads again
+        metrics = runner.test()
     if runner.rank == 0:
         outputs.write(metrics)
 

@@ -24,6 +24,7 @@ from mmattn.weights.matching import (
     without_prefix,
 )
 from mmattn.weights.pretrained import is_pretrained
+from mmattn.weights.values import check_values
 
 from .launch import load_network_config
 from .preflight import check_output
@@ -94,6 +95,7 @@ def _from_authors(cfg: Config, source: Mapping[str, Tensor], src: Path, dst: Pat
         state = _initial(model) | {k: v for k, v in state.items() if k not in unused}
     if dropped:
         notes.append(f'left out, as {cfg.filename} has no place for them: ' + ', '.join(grouped(dropped)))
+    check_values(model, state, src)
     model.load_state_dict(state)
     meta = dict(mmattn_version=mmattn.__version__, converted_from=src.name, layout=layout.name)
     write_checkpoint(dict(meta=meta, state_dict=model.state_dict()), dst)
@@ -113,6 +115,7 @@ def _to_authors(cfg: Config, source: Mapping[str, Tensor], src: Path, dst: Path,
     mismatch = compare(state, model.state_dict())
     if mismatch.keys:
         raise UserError(_misfit(f'{src} does not fit {cfg.filename}', mismatch, state, model))
+    check_values(model, state, src)
     layout = layout or recognise_ours(state)
     theirs = revert(state, layout)
     write_checkpoint(theirs, dst)

@@ -13,7 +13,7 @@ from mmengine.config import Config, DictAction
 from mmattn.errors import RunError, UserError, kind_and_text, one_line
 
 from .preflight import check_packages
-from .process import SWITCH, keep_freed_memory
+from .process import SWITCH, keep_freed_memory, weights_only
 from .processes import end_processes, end_with_launcher
 from .quiet import quiet
 from .resuming.stopping import Stopped
@@ -33,6 +33,7 @@ ENVIRONMENT = f"""\
 Environment variables:
   {SWITCH}=0  give freed memory back to the system at once: slower on a CPU, and the process stays smaller
   MMATTN_FASTER=0  compute attention by its formulas on a CPU, without faster ways to the same numbers
+  MMATTN_NONFINITE=1  load weights that hold NaN or infinity, which are refused otherwise
   MMATTN_DEBUG=1   show the traceback of every error
 """
 
@@ -90,7 +91,8 @@ def run(main: Callable[[], None], interrupted: str = 'interrupted') -> None:
 
     A `RunError` becomes its message and exit status 1, a training that a signal stopped a line and 128 plus its number.
     With ``MMATTN_DEBUG=1`` they keep their traceback, as all other errors always do. The process keeps freed memory,
-    see :func:`mmattn.engine.process.keep_freed_memory`.
+    see :func:`mmattn.engine.process.keep_freed_memory`, and ``torch.load``, wherever it is called, runs nothing, see
+    :func:`mmattn.engine.process.weights_only`.
 
     Args:
         main: Function without arguments that is the tool.
@@ -100,7 +102,8 @@ def run(main: Callable[[], None], interrupted: str = 'interrupted') -> None:
     end_with_launcher()
     finished = False
     try:
-        main()
+        with weights_only():
+            main()
         finished = True
     except (UserError, RunError, Stopped, KeyboardInterrupt) as error:
         if os.environ.get('MMATTN_DEBUG') == '1':

@@ -13,15 +13,15 @@ from typing import Any
 
 from mmengine.model import PretrainedInit, update_init_info
 from mmengine.registry import WEIGHT_INITIALIZERS
-from mmengine.runner import CheckpointLoader, Runner
-from mmengine.runner.checkpoint import load_from_local
+from mmengine.runner import Runner
 from torch import nn
 
-from mmattn.errors import UserError, kind_and_text
+from mmattn.errors import UserError, first_line
 from mmattn.models.backbones import AttnResNet
 from mmattn.weights.loading import misfit, read_checkpoint, unwrapped
 from mmattn.weights.matching import HARMLESS, Mismatch, count_loaded, fill, first, prefix_that_fits, renamed
 from mmattn.weights.pretrained import is_pretrained, load_pretrained
+from mmattn.weights.schemes import safe_schemes
 
 # What mmengine's `resume` needs besides the weights, and what it silently goes on without.
 NEEDED = ('meta', 'message_hub')
@@ -37,27 +37,23 @@ class Pretrained(PretrainedInit):
             update_init_info(module, init_info=f'Pretrained: loaded from {self.checkpoint}')
 
 
-def load_local(filename: str, map_location: str | None = None) -> dict[str, Any]:
-    """A file's weights and plain data, for mmengine's loaders, which find the weights under 'state_dict'."""
-    return read_checkpoint(filename)
-
-
 @contextmanager
 def one_reader() -> Iterator[None]:
-    """Has mmengine read local checkpoints by this package's reader, and load those of an ``init_cfg`` as it does.
+    """Has mmengine read all checkpoints by this package's reader, and load those of an ``init_cfg`` as it does.
 
-    That concerns modules of all libraries, those too that load their checkpoint themselves by mmengine's functions.
+    That concerns modules of all libraries, those too that load their checkpoint themselves by mmengine's functions, and
+    runners of other classes than ours.
     """
-    def register(initialiser: type, loader: Callable) -> None:
+    def register(initialiser: type) -> None:
         WEIGHT_INITIALIZERS.register_module('Pretrained', force=True, module=initialiser)
-        CheckpointLoader.register_scheme('', loader, force=True)
 
     before = WEIGHT_INITIALIZERS.get('Pretrained')
-    register(Pretrained, load_local)
+    register(Pretrained)
     try:
-        yield
+        with safe_schemes():
+            yield
     finally:
-        register(before, load_from_local)
+        register(before)
 
 
 class LoadingRunner(Runner):
@@ -92,15 +88,13 @@ class LoadingRunner(Runner):
             UserError: The checkpoint cannot be read, nothing of it fits, or it does not fit whole where it has to:
                 with `strict`, or when a training goes on from it.
         """
-        content = read_checkpoint(filename, map_location, training=self._resuming)
-        if isinstance(content.get('meta'), dict):
-            content['meta'].pop('config', None)  # a program, which mmengine would run when a training goes on
+        content = read_checkpoint(filename, map_location)
         for pattern, replacement in revise_keys:
             content['state_dict'] = renamed(
                 content['state_dict'], lambda key, p=pattern, r=replacement: re.sub(p, r, key))
         self._fill(content, filename, self._resuming, strict)
         self.call_hook('after_load_checkpoint', checkpoint=content)
-        fill(unwrapped(self.model), content['state_dict'])  # in which EMAHook changes weights
+        fill(unwrapped(self.model), content['state_dict'], filename)  # in which EMAHook changes weights
         self._has_loaded = True
         self.logger.info(f'Load checkpoint from {filename}')
         return content
@@ -116,7 +110,7 @@ class LoadingRunner(Runner):
             super().resume(str(filename), *args, **options)
         except (KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
             raise UserError(f"cannot go on from '{filename}': the state of its training does not fit the config "
-                            f'({kind_and_text(error)}); {_instead(filename)}') from error
+                            f'({first_line(error)}); {_instead(filename)}') from error
         finally:
             self._resuming = False
 
@@ -127,7 +121,7 @@ class LoadingRunner(Runner):
             UserError: Nothing fits; or something does not when a training goes on, or with `strict`.
         """
         model, state = unwrapped(self.model), content['state_dict']
-        differences = fill(model, state).that_matters()
+        differences = fill(model, state, source).that_matters()
         if resuming:
             _check_training_state(content, source)
         loaded = count_loaded(state, differences)

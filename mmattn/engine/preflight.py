@@ -7,8 +7,7 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 
-from mmattn.errors import CheckpointError, UserError, one_line
-from mmattn.weights import read_state
+from mmattn.errors import LINE, CheckpointError, UserError, one_line, shortened
 
 from .paths import expanded, has_files, is_local, joined, reads_from_disk
 from .scope import scope_of
@@ -86,10 +85,13 @@ def _check_checkpoint(checkpoint: object, what_for: str, what_to_do: str) -> Non
         return
     if not expanded(checkpoint).is_file():
         raise UserError(f"no checkpoint at '{checkpoint}'{what_for}; {what_to_do}")
+    from mmattn.weights.schemes import read_file  # with mmengine's runner, which few tools need
     try:
-        read_state(expanded(checkpoint))
+        read_file(expanded(checkpoint))
     except CheckpointError as error:
-        raise UserError(f'cannot read the checkpoint{what_for}: {one_line(error)}; {what_to_do}') from error
+        text = f'cannot read the checkpoint{what_for}: {one_line(error)}'
+        raise UserError(shortened(f'{shortened(text, LINE - min(len(what_to_do), 100) - 2)}; {what_to_do}', LINE)
+                        ) from error
 
 
 def _random(key: str) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 # Parameters of mallopt, from glibc's malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
@@ -18,6 +19,8 @@ KEPT_BYTES = 2**31 - 1
 # By these a user has said what malloc shall do.
 MALLOC_VARIABLES = ('MALLOC_TRIM_THRESHOLD_', 'MALLOC_MMAP_THRESHOLD_', 'MALLOC_MMAP_MAX_', 'MALLOC_TOP_PAD_')
 SWITCH = 'MMATTN_MALLOC'
+# By these PyTorch has every torch.load refuse to run what is in a file, or run it where the call does not say.
+WEIGHTS_ONLY, NOT_WEIGHTS_ONLY = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
 
 
 def keep_freed_memory() -> bool:
@@ -44,3 +47,20 @@ def keep_freed_memory() -> bool:
             return bool(libc.mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT_BYTES)
                         and libc.mallopt(M_TRIM_THRESHOLD, KEPT_BYTES))
     return False
+
+
+@contextmanager
+def weights_only() -> Iterator[None]:
+    """Has every ``torch.load`` of this process and those that it starts run nothing that is in a file.
+
+    This package reads checkpoints itself; other libraries call ``torch.load`` for files of their own, some with
+    ``weights_only=False``. Nothing changes where the environment has one of PyTorch's variables for it.
+    """
+    if WEIGHTS_ONLY in os.environ or NOT_WEIGHTS_ONLY in os.environ:
+        yield
+        return
+    os.environ[WEIGHTS_ONLY] = '1'
+    try:
+        yield
+    finally:
+        os.environ.pop(WEIGHTS_ONLY, None)

@@ -17,7 +17,7 @@ from mmattn.errors import RunError, UserError
 from .failures import SHOWN, cannot_be_built, cause, key_of
 from .hooks import DrawnNamesHook, FirstIterationHook, ScheduleHook
 from .launch import LAUNCHER_VARIABLES, register_modules
-from .loading import LoadingRunner
+from .loading import LoadingRunner, one_reader
 from .resuming.runner import ResumableRunner
 from .resuming.stopping import Stopped, stop_signals
 
@@ -81,6 +81,7 @@ class TrainingRunner(ResumableRunner, ChannelsLastRunner):
             self.initialised = True
 
 
+@one_reader()  # for runners of other classes, too
 def build_runner(cfg: Config, launcher: str, loops: tuple[str, ...]) -> Runner:
     """Registers the library of the config, sets up its processes, and builds its runner.
 
@@ -107,6 +108,7 @@ def build_runner(cfg: Config, launcher: str, loops: tuple[str, ...]) -> Runner:
     return runner
 
 
+@one_reader()
 def train(runner: Runner) -> None:
     """Trains; what is raised before the first iteration is done is one line.
 

@@ -15,6 +15,7 @@ from mmattn.inference import prepare
 from mmattn.weights.loading import load_weights
 
 from .launch import register_modules
+from .loading import one_reader
 from .quiet import quiet
 from .scope import scope_of
 
@@ -32,6 +33,7 @@ class Trained:
     classes: tuple[str, ...] | None
 
 
+@one_reader()  # for models that load another while they are built
 def load_trained(cfg: Config, checkpoint: str | Path, device: str = 'cpu', *, prepared: bool = False) -> Trained:
     """Builds the model of a config and loads all its weights.
 

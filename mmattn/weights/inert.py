@@ -8,6 +8,7 @@ without its code and even where its class no longer exists.
 """
 from __future__ import annotations
 
+import math
 import pickle
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +17,8 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
+from mmattn.errors import shortened
+
 STORAGE_DTYPES = {
     'DoubleStorage': torch.float64, 'FloatStorage': torch.float32, 'HalfStorage': torch.float16,
     'BFloat16Storage': torch.bfloat16, 'LongStorage': torch.int64, 'IntStorage': torch.int32,
@@ -23,11 +26,16 @@ STORAGE_DTYPES = {
     'BoolStorage': torch.bool, 'ComplexFloatStorage': torch.complex64,
     'ComplexDoubleStorage': torch.complex128, 'UntypedStorage': torch.uint8,
 }
+# Modules of a network, each counted as often as it has a name, and how deep they lie in one another; letters of a name.
+MODULES, MODULE_DEPTH, NAME = 50_000, 100, 2000
+# Elements that a tensor may have without data for each, by strides of zero.
+EXPANDED = 2**20
 
 
 class Inert:
     """Placeholder for an instance of a class that may not be used; remembers only the state it was given."""
     state: Any = None
+    module = ''  # in which its class is
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Inert:
         return object.__new__(cls)
@@ -62,14 +70,27 @@ class PlainDict(dict):
 
 
 class Allowed:
-    """A function that a pickle may call. Unlike a bare function it cannot be altered by the pickle."""
-    __slots__ = ('_function',)
+    """A function that a pickle may call. Unlike a bare function it cannot be altered by the pickle.
 
-    def __init__(self, function: Callable) -> None:
+    Args:
+        function: The function.
+        spend: Function of a number of bytes that is called before each call with what the arguments may take again.
+    """
+    __slots__ = ('_function', '_spend')
+
+    def __init__(self, function: Callable, spend: Callable[[int], None] | None = None) -> None:
         object.__setattr__(self, '_function', function)
+        object.__setattr__(self, '_spend', spend)
 
     def __call__(self, *args: Any) -> Any:
+        if self._spend is not None:
+            self._spend(sum(len(arg) if isinstance(arg, (str, bytes)) else 100 * len(arg) for arg in args
+                            if isinstance(arg, (str, bytes, list, tuple, dict, set))))
         return self._function(*args)
+
+    def limited(self, spend: Callable[[int], None]) -> Allowed:
+        """The same with a limit of what all calls may copy."""
+        return Allowed(self._function, spend)
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise pickle.UnpicklingError('the pickle tries to alter a function')
@@ -82,6 +103,8 @@ def _rebuild_tensor(storage: Tensor, offset: int, size: tuple, stride: tuple, *_
     """A view of the flat tensor `storage`; torch checks that it stays inside."""
     if not isinstance(storage, Tensor):
         raise pickle.UnpicklingError('a tensor without a storage')
+    if math.prod(size) > max(storage.numel(), EXPANDED):
+        raise pickle.UnpicklingError('a tensor of more elements than its data')
     return torch.as_strided(storage, tuple(size), tuple(stride), offset)
 
 
@@ -98,24 +121,80 @@ def _rebuild_subclass(function: Any, _type: Any, args: tuple, *_: Any) -> Any:
     return function(*args) if isinstance(function, Allowed) else Inert()
 
 
+def _attribute(_owner: Any, name: Any = None, *_: Any) -> Inert:
+    if name in HARMFUL_NAMES:
+        raise RefusedError(f'would run {name}, which no checkpoint of weights has')
+    return Inert()
+
+
+def _attribute_of_mmengine(owner: Any, name: Any = None, *_: Any) -> Inert:
+    """What mmengine's histories call their statistics by, and its schedules their curves."""
+    if not (isinstance(owner, type) and getattr(owner, 'module', '').startswith('mmengine.')):
+        raise RefusedError(f'would take {shortened(str(name), 40)} of something, which no checkpoint of weights does')
+    return _attribute(owner, name)
+
+
+def _listed(items: Any) -> list | tuple:
+    if not isinstance(items, (list, tuple)):
+        raise pickle.UnpicklingError('a collection that is made of no list')
+    return items
+
+
 ALLOWED = {
-    ('collections', 'OrderedDict'): Allowed(OrderedDict),
-    ('builtins', 'set'): Allowed(set),
-    ('torch', 'Size'): Allowed(tuple),
+    ('collections', 'OrderedDict'): Allowed(lambda items=(): OrderedDict(_listed(items))),
+    ('builtins', 'set'): Allowed(lambda items=(): set(_listed(items))),
+    ('torch', 'Size'): Allowed(lambda items=(): tuple(_listed(items))),
+    ('builtins', 'getattr'): Allowed(_attribute),
     ('torch._utils', '_rebuild_tensor'): Allowed(_rebuild_tensor),
     ('torch._utils', '_rebuild_tensor_v2'): Allowed(_rebuild_tensor),
     ('torch._utils', '_rebuild_tensor_v3'): Allowed(_rebuild_tensor_of_dtype),
     ('torch._utils', '_rebuild_parameter'): Allowed(_rebuild_parameter),
     ('torch._utils', '_rebuild_parameter_with_state'): Allowed(_rebuild_parameter),
     ('torch._tensor', '_rebuild_from_type_v2'): Allowed(_rebuild_subclass),
-    **{('torch', str(dtype).removeprefix('torch.')): dtype for dtype in STORAGE_DTYPES.values()},
+    **{('torch', name): dtype for name, dtype in vars(torch).items() if isinstance(dtype, torch.dtype)},
     **{(module, name): dtype for name, dtype in STORAGE_DTYPES.items()
        for module in ('torch', 'torch.cuda', 'torch.storage')},
 }
 # Dictionaries of other classes, in which mmengine's checkpoints hold the names of classes and the config.
 DICTIONARIES = {
     ('mmengine.config.config', 'ConfigDict'), ('mmcv.utils.config', 'ConfigDict'), ('addict.addict', 'Dict')}
+# Names of which no checkpoint of weights has any: nothing of them would run here, but the file means harm.
+HARMFUL_MODULES = {
+    'os', 'posix', 'nt', 'subprocess', 'sys', 'runpy', 'importlib', 'shutil', 'socket', 'pty', 'ctypes', 'pickle',
+    '_pickle', 'cPickle', 'dill', 'cloudpickle', 'joblib', 'code', 'codeop', 'pdb', 'bdb', 'timeit', 'webbrowser',
+    'urllib', 'http', 'ftplib', 'smtplib', 'multiprocessing', 'concurrent', 'asyncio', 'signal', 'pip', 'pydoc',
+    'doctest', 'commands', 'popen2', 'imp', 'zipimport', 'pkgutil', 'site', 'tempfile', 'marshal',
+    'torch.serialization', 'torch.hub', 'torch.jit', 'torch.package', 'torch.utils.cpp_extension',
+    'torch.utils.model_zoo', 'torch.utils.collect_env', 'torch.distributed.run', 'torch.distributed.launcher',
+    'torch.distributed.elastic', 'torch.testing', 'numpy.testing', 'numpy.f2py', 'numpy.lib', 'numpy.ctypeslib',
+    'mmengine.fileio', 'mmengine.hub'}
+HARMFUL = {
+    *(('builtins', name) for name in ('eval', 'exec', 'compile', 'open', 'execfile', 'file', 'apply', '__import__',
+                                      'input', 'breakpoint', 'exit', 'quit', 'globals', 'delattr', 'setattr')),
+    *((module, name) for module in ('io', '_io') for name in ('open', 'open_code', 'FileIO')),
+    *(('torch', name) for name in ('load', 'save', 'from_file', 'compile')),
+    *(('numpy', name) for name in ('load', 'save', 'fromfile', 'memmap', 'loadtxt', 'genfromtxt'))}
+ADVICE = ('besides plain data; if you trust its weights, tools/convert.py makes a checkpoint of them alone, which runs '
+          'nothing either')
+# Last parts of names, in any module, and of attributes.
+HARMFUL_NAMES = {'system', 'popen', 'eval', 'exec', 'execve', 'spawn', 'from_file', 'fromfile', 'check_output',
+                 'runstring', '__globals__', '__builtins__', '__code__', '__subclasses__', '__import__',
+                 'fromstring', 'loads'}
+# Besides the tables above what checkpoints without whole modules hold; it becomes placeholders, too.
+USUAL = {
+    ('argparse', 'Namespace'), ('types', 'SimpleNamespace'), ('torch', 'device'),
+    ('_codecs', 'encode'), ('copyreg', '_reconstructor'), ('copy_reg', '_reconstructor'), ('builtins', 'object'),
+    ('builtins', 'slice'), ('builtins', 'complex'), ('builtins', 'frozenset'), ('builtins', 'bytearray'),
+    ('collections', 'defaultdict'), ('collections', 'Counter'), ('builtins', 'dict'), ('builtins', 'list'),
+    ('datetime', 'datetime'), ('datetime', 'timedelta'), ('pathlib', 'PosixPath'), ('pathlib', 'WindowsPath'),
+    ('pathlib', 'Path'), ('pathlib', 'PurePosixPath')}
+USUAL_MODULES = ('mmengine.optim.', 'mmengine.config.', 'mmengine.logging.', 'mmengine.structures.', 'numpy.dtypes',
+                 'addict.', 'yapf.')
 _PYTHON2_MODULES = {'__builtin__': 'builtins'}
+
+
+class RefusedError(pickle.UnpicklingError):
+    """A name that a pickle may not have; the message says of the file what it would do."""
 
 
 class InertUnpickler(pickle.Unpickler):
@@ -125,19 +204,44 @@ class InertUnpickler(pickle.Unpickler):
         file: File that the pickle is read from.
         load_storage: Function of dtype, key and number of elements that returns a storage as a flat tensor.
         allowed: What more names a pickle may use, as `ALLOWED` has them.
+        strict: Whether only names are taken that checkpoints have which hold no whole modules.
+        memory: Number of bytes that the functions which a pickle calls may copy in all.
+
+    The pickle is to be scanned before (`mmattn.weights.scan`), as what nests too deeply ends the process.
     """
 
     def __init__(self, file: BinaryIO, load_storage: Callable[[torch.dtype, str, int], Tensor],
-                 allowed: Mapping[tuple[str, str], Any] | None = None) -> None:
+                 allowed: Mapping[tuple[str, str], Any] | None = None, *, strict: bool = False,
+                 memory: int) -> None:
         super().__init__(file, encoding='latin1')
-        self.load_storage, self.allowed = load_storage, {**ALLOWED, **(allowed or {})}
+        self.load_storage, self.strict, self.memory = load_storage, strict, memory
+        self.allowed = {key: value.limited(self._spend) if isinstance(value, Allowed) else value
+                        for key, value in {**ALLOWED, **(allowed or {})}.items()}
+
+    def _spend(self, count: int) -> None:
+        self.memory -= count
+        if self.memory < 0:
+            raise pickle.UnpicklingError('its pickle would take several times the memory of the file')
 
     def find_class(self, module: str, name: str) -> Any:
         name = (_PYTHON2_MODULES.get(module, module), name)
+        if self.strict and name == ('builtins', 'getattr'):
+            return Allowed(_attribute_of_mmengine)
         if name in self.allowed:
             return self.allowed[name]
+        self._check_name(*name)
         # a class of its own each time, as a pickle may alter it
-        return type('PlainDict', (PlainDict,), {}) if name in DICTIONARIES else type('Inert', (Inert,), {})
+        return type('PlainDict', (PlainDict,), {}) if name in DICTIONARIES else \
+            type('Inert', (Inert,), dict(module=name[0]))
+
+    def _check_name(self, module: str, name: str) -> None:
+        parts, text = module.split('.'), shortened(f'{module}.{name}', 80)
+        packages = {'.'.join(parts[:count]) for count in (1, 2, 3)}
+        if (module, name) in HARMFUL or packages & HARMFUL_MODULES or name.rpartition('.')[2] in HARMFUL_NAMES:
+            raise RefusedError(f'would run {text}, which no checkpoint of weights has')
+        usual = (module, name) in USUAL | DICTIONARIES or f'{module}.'.startswith(USUAL_MODULES) and '.' not in name
+        if self.strict and not usual:
+            raise RefusedError(f'holds {text} {ADVICE}')
 
     def persistent_load(self, pid: Any) -> Any:
         if isinstance(pid, tuple) and len(pid) >= 2 and pid[0] == 'module':
@@ -154,23 +258,36 @@ class InertUnpickler(pickle.Unpickler):
 
 
 def module_state(module: Inert) -> dict[str, Tensor]:
-    """The state dict of a pickled ``nn.Module`` that was read as a placeholder."""
-    return dict(_walk(module, '', ()))
+    """The state dict of a pickled ``nn.Module`` that was read as a placeholder.
+
+    Raises:
+        RecursionError: Its modules never end, or are nested deeper than those of any network.
+    """
+    state, visits = {}, 0
+    waiting: list[tuple[Inert, str, int]] = [(module, '', 0)]
+    while waiting:
+        module, prefix, depth = waiting.pop()
+        visits += 1
+        if visits > MODULES or depth > MODULE_DEPTH or len(prefix) > NAME:
+            raise RecursionError
+        fields = module.state[0] if isinstance(module.state, tuple) and module.state else module.state
+        if not isinstance(fields, dict):
+            continue
+        state.update(_own(fields, prefix))
+        # the first child is the next
+        waiting += [(child, f'{prefix}{name}.', depth + 1) for name, child in reversed(_items(fields.get('_modules')))
+                    if isinstance(child, Inert)]
+    return state
 
 
-def _walk(module: Inert, prefix: str, above: tuple[int, ...]) -> Iterator[tuple[str, Tensor]]:
-    fields = module.state[0] if isinstance(module.state, tuple) and module.state else module.state
-    if not isinstance(fields, dict) or id(module) in above:
-        return
+def _own(fields: dict, prefix: str) -> Iterator[tuple[str, Tensor]]:
     skip = fields.get('_non_persistent_buffers_set') or ()
     for group in ('_parameters', '_buffers'):
         for name, value in _items(fields.get(group)):
             if isinstance(value, Tensor) and not (group == '_buffers' and name in skip):
                 yield f'{prefix}{name}', value
-    for name, child in _items(fields.get('_modules')):
-        if isinstance(child, Inert):
-            yield from _walk(child, f'{prefix}{name}.', (*above, id(module)))
 
 
-def _items(value: Any) -> list[tuple[Any, Any]]:
-    return list(value.items()) if isinstance(value, dict) else []
+def _items(value: Any) -> list[tuple[str, Any]]:
+    return [(name, item) for name, item in value.items() if isinstance(name, str) and len(name) <= NAME] \
+        if isinstance(value, dict) else []

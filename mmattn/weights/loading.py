@@ -3,77 +3,53 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import torch
 from mmengine.logging import print_log
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
-from mmattn.errors import CheckpointError, UserError, kind_and_text, one_line
+from mmattn.errors import LINE, CheckpointError, UserError, first_line, one_line, shortened
 
 from .matching import Mismatch, fill, first, prefix_that_fits
-from .reader import read_content, with_weights
-from .training import read_training
+from .reader import with_weights
+from .schemes import read_file, safe_schemes
 
 
-def read_checkpoint(checkpoint: str | Path, map_location: str | Callable = 'cpu', *,
-                    training: bool = False) -> dict[str, Any]:
+def read_checkpoint(checkpoint: str | Path, map_location: str | Callable = 'cpu') -> dict[str, Any]:
     """Reads a checkpoint; the tensors by name are its entry 'state_dict'.
 
-    A file on this machine is read as by `read_content`, without running anything in it, and with `training` as by
-    `read_training`. What an address names mmengine's loader gets and reads.
+    Nothing in it is run, see `read_file`. What an address names mmengine's loader gets, and it is read alike.
 
     Args:
         checkpoint: Path or address of the checkpoint, as mmengine takes it ('torchvision://resnet50', 'https://…').
-        map_location: Device of what mmengine's loader reads, as in ``torch.load``.
-        training: Whether the state of a training is needed too (mmengine's 'message_hub' and 'optimizer').
+        map_location: Device for loaders that others have registered with mmengine, as in ``torch.load``.
 
     Raises:
-        UserError: The checkpoint cannot be read, or holds no weights.
+        UserError: The checkpoint cannot be read, or holds no weights; the message has at most 300 characters.
         FileNotFoundError: There is no such file.
     """
     try:
-        if _is_safetensors_address(str(checkpoint)):
-            return read_content(_downloaded(str(checkpoint)))
         if '://' in str(checkpoint):
             return with_weights(_read_by_mmengine(checkpoint, map_location), checkpoint)
         path = Path(checkpoint).expanduser()
         if not path.exists():
             raise FileNotFoundError(f'no file {checkpoint}')
-        content = read_content(path)
-        if training and 'message_hub' in content:
-            content = {**read_training(path), 'state_dict': content['state_dict']}
-        return content
+        return read_file(path)
     except FileNotFoundError:
         raise
     except CheckpointError as error:
-        raise UserError(f'cannot read the checkpoint: {one_line(error)}; name another') from error
-    except Exception as error:  # noqa: BLE001  whatever a download or torch.load raises
-        raise UserError(f"cannot read the checkpoint '{checkpoint}' ({kind_and_text(error)}); name another") from error
+        raise UserError(shortened(f'cannot read the checkpoint: {one_line(error)}; name another', LINE)) from error
+    except Exception as error:  # noqa: BLE001  whatever a download or a loader raises
+        raise UserError(shortened(
+            f"cannot read the checkpoint '{checkpoint}' ({first_line(error)}); name another", LINE)) from error
 
 
 def _read_by_mmengine(checkpoint: str | Path, map_location: str | Callable) -> Any:
-    return CheckpointLoader.load_checkpoint(str(checkpoint), map_location, logger='silent')
-
-
-def _is_safetensors_address(address: str) -> bool:
-    parts = urlsplit(address)
-    return parts.scheme in ('http', 'https') and parts.path.endswith('.safetensors')
-
-
-def _downloaded(address: str) -> Path:
-    """A file of the web, which mmengine's loader would take for one of torch, in torch's folder for such files."""
-    name = f'{sha256(address.encode()).hexdigest()[:8]}-{Path(urlsplit(address).path).name}'  # many are called alike
-    path = Path(torch.hub.get_dir(), 'checkpoints', name)
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(address, str(path), progress=False)
-    return path
+    with safe_schemes():
+        return CheckpointLoader.load_checkpoint(str(checkpoint), map_location, logger='silent')
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
@@ -101,7 +77,7 @@ def load_weights(model: nn.Module, checkpoint: str | Path) -> dict[str, Any]:
     """
     content = read_checkpoint(checkpoint)
     model, state = unwrapped(model), content['state_dict']
-    differences = fill(model, state).that_matters()
+    differences = fill(model, state, checkpoint).that_matters()
     if differences.missing or differences.reshaped:
         raise UserError(f"'{checkpoint}' does not fit the model of the config ({misfit(model, state, differences)}); "
                         'name a checkpoint that was trained with this config')

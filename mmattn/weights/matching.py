@@ -5,11 +5,14 @@ import re
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from mmattn.errors import UserError, one_line
+from mmattn.errors import UserError, first_line, shortened
+
+from .values import check_values
 
 # A key inside a residual trunk: stage, block or none, and the module that it belongs to.
 PLACE = re.compile(r'(?:backbone\.)?(?P<stage>layer\d+)\.(?:(?P<block>\d+)\.)?(?P<slot>[a-z]\w*)\.')
@@ -51,19 +54,22 @@ def compare(state: Mapping[str, Tensor], model: Mapping[str, Tensor]) -> Mismatc
         tuple(k for k in model if k in state and state[k].shape != model[k].shape))
 
 
-def fill(model: nn.Module, state: Mapping[str, Tensor]) -> Mismatch:
+def fill(model: nn.Module, state: Mapping[str, Tensor], source: str | Path) -> Mismatch:
     """Loads what fits of a state dict into a model, which may convert its keys of older versions.
 
     Args:
         model: Model that gets the weights.
         state: Weights by name.
+        source: Path or address of their file, for messages.
 
     Returns:
         What was not loaded.
 
     Raises:
-        UserError: The model cannot take a tensor for another reason than its name or shape.
+        UserError: The weights hold NaN or another kind of numbers than the model (see `check_values`), or the model
+            cannot take a tensor for another reason than its name or shape.
     """
+    check_values(model, state, source)
     found = []
     # called at the end, before shapes that differ are raised
     handle = model.register_load_state_dict_post_hook(lambda _, keys: found.append(keys))
@@ -73,7 +79,7 @@ def fill(model: nn.Module, state: Mapping[str, Tensor]) -> Mismatch:
     except RuntimeError as error:  # after everything that fits was loaded
         reshaped = tuple(RESHAPED.findall(str(error)))
         if not reshaped:
-            raise UserError(f'the weights cannot be loaded into {type(model).__name__}: {one_line(error)}') from error
+            raise UserError(f'the weights cannot be loaded into {type(model).__name__}: {first_line(error)}') from error
     finally:
         handle.remove()
     return Mismatch(tuple(found[-1].missing_keys), tuple(found[-1].unexpected_keys), reshaped)
@@ -158,7 +164,7 @@ def with_batch_counts(state: Mapping[str, Tensor], model: Mapping[str, Tensor]) 
 
 def first(keys: tuple[str, ...], most: int = 3) -> str:
     """The first keys, and whether there are more."""
-    return ', '.join((*keys[:most], *('…' for _ in keys[most:most + 1])))
+    return ', '.join((*(shortened(key, 80) for key in keys[:most]), *('…' for _ in keys[most:most + 1])))
 
 
 def outline(state: Mapping[str, Tensor]) -> str:

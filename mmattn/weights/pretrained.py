@@ -81,7 +81,7 @@ def load_pretrained(
     """
     state = read_checkpoint(checkpoint, map_location)['state_dict']
     chosen = without_prefix(state, prefix)
-    differences = fill(module, chosen)
+    differences = fill(module, chosen, checkpoint)
     name = type(module).__name__
     if not count_loaded(chosen, differences):
         raise UserError(f'no tensor of {checkpoint} fits {name}{_explain(state, module.state_dict(), prefix, chosen)}')

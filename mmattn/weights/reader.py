@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
-import zipfile
 from collections import OrderedDict
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from mmattn.errors import CheckpointError, one_line
+from mmattn.errors import CheckpointError, first_line, one_line, shortened
 
 from .archive import is_legacy, read_legacy, read_zip
 from .inert import Inert, module_state
 from .matching import renamed
+from .scan import MEMORY
 
 # Entries under which training scripts put the weights, in order of precedence.
 WRAPPER_KEYS = ('state_dict', 'model', 'net')
@@ -31,6 +30,8 @@ WRAPPERS = re.compile(r'(?<![^.])(_orig_mod|_checkpoint_wrapped_module|_fsdp_wra
 PARALLEL = re.compile(r'^(module\.)+')
 # Entries lie in one another at most so deep, as in {'model': {'state_dict': …}}.
 DEPTH = 4
+# Bytes of the header of a safetensors file, and what a tensor that it names takes in memory.
+HEADER, TENSOR_MEMORY = 8 * 2**20, 1000
 
 
 def read_state(path: str | os.PathLike) -> dict[str, Tensor]:
@@ -41,7 +42,8 @@ def read_state(path: str | os.PathLike) -> dict[str, Tensor]:
     return read_content(path)['state_dict']
 
 
-def read_content(path: str | os.PathLike) -> dict[str, Any]:
+def read_content(path: str | os.PathLike, allowed: Mapping[tuple[str, str], Any] | None = None, *,
+                 strict: bool = False) -> dict[str, Any]:
     """Reads a checkpoint: its weights are the entry 'state_dict', on the CPU; nothing in the file is run.
 
     Takes files of ``torch.save`` (a bare state_dict, one under 'state_dict', 'model', 'net' or the only entry with
@@ -50,6 +52,8 @@ def read_content(path: str | os.PathLike) -> dict[str, Any]:
 
     Args:
         path: Path of the checkpoint.
+        allowed: What more names a pickle may use, see `mmattn.weights.inert.InertUnpickler`.
+        strict: Whether objects of other classes, such as whole modules, are refused.
 
     Returns:
         The entries of the file. What is neither a tensor nor plain data, such as an object of a class, is a
@@ -62,7 +66,7 @@ def read_content(path: str | os.PathLike) -> dict[str, Any]:
     try:
         if not path.is_file():
             raise CheckpointError(f'{path} is not a file')
-        return with_weights(_read(path), path)
+        return with_weights(read_object(path, allowed, strict=strict), path)
     except OSError as e:
         raise CheckpointError(f'{path} cannot be read ({e.strerror or one_line(e)})') from e
 
@@ -82,7 +86,8 @@ def with_weights(content: Any, source: str | os.PathLike) -> dict[str, Any]:
     except RecursionError as e:
         raise CheckpointError(f'{source} is damaged: its modules never end') from e
     if not state:
-        found = f'only the entries {sorted(map(str, content))[:8]}' if isinstance(content, Mapping) else \
+        keys = sorted(shortened(str(key), 24) for key in islice(content, 1000)) if isinstance(content, Mapping) else ()
+        found = f'only the entries {keys[:4]}{"…" * (len(keys) > 4)}' if isinstance(content, Mapping) else \
             f'a {type(content).__name__}'
         raise CheckpointError(f'{source} holds no weights: it has {found}')
     others = {k: v for k, v in content.items() if not isinstance(v, (Tensor, nn.Module))} \
@@ -90,16 +95,27 @@ def with_weights(content: Any, source: str | os.PathLike) -> dict[str, Any]:
     return {**others, 'state_dict': _without_wrappers(state)}
 
 
-def _read(path: Path) -> Any:
+def read_object(path: Path, allowed: Mapping[tuple[str, str], Any] | None = None, *, strict: bool = False) -> Any:
+    """The object in a file of any format, with placeholders for what is no plain data.
+
+    Args:
+        path: Path of the file.
+        allowed: What more names a pickle may use, see `mmattn.weights.inert.InertUnpickler`.
+        strict: Whether objects of other classes, such as whole modules, are refused.
+
+    Raises:
+        CheckpointError: The file is no checkpoint, is damaged, or would take more memory than its size explains.
+    """
     with open(path, 'rb') as file:
         head = file.read(9)
+    # torch.load is not asked: nothing bounds what it takes, and in torch < 2.6 its old formats evade weights_only
+    # (CVE-2025-32434).
     if head.startswith(b'PK\x03\x04'):
-        return _read_zip(path)
+        return read_zip(path, allowed, strict=strict)
     if path.suffix == '.safetensors' or head[8:] == b'{':  # after the length of the header, which is JSON
         return _read_safetensors(path)
-    # torch.load is not asked: in torch < 2.6 its old formats evade weights_only (CVE-2025-32434).
     if is_legacy(path):
-        return read_legacy(path)
+        return read_legacy(path, allowed, strict=strict)
     raise CheckpointError(f'{path} is not a checkpoint: neither a file of torch.save nor safetensors')
 
 
@@ -109,26 +125,25 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         from safetensors.torch import load_file
     except ModuleNotFoundError as e:
         raise CheckpointError(f'{path} needs the package safetensors: pip install safetensors') from e
+    _check_header(path)
     try:
         return load_file(path)
-    except SafetensorError as e:
-        raise CheckpointError(f'{path} is no safetensors file, or truncated or damaged ({one_line(e)}): download or '
-                              'copy it again') from e
+    except Exception as e:  # noqa: BLE001  of a type that torch lacks, too
+        damaged = isinstance(e, SafetensorError)
+        raise CheckpointError(f'{path} is no safetensors file, or truncated or damaged ({first_line(e)})'
+                              + (': download or copy it again' if damaged else '')) from e
 
 
-def _read_zip(path: Path) -> Any:
-    if not zipfile.is_zipfile(path):
-        raise CheckpointError(f'{path} is truncated: download or copy it again')
-    with zipfile.ZipFile(path) as archive:
-        is_script = any(name.endswith('/constants.pkl') for name in archive.namelist())
-    if is_script:  # torch.load would hand it to torch.jit, and its tensors are in a format of its own
-        raise CheckpointError(f'{path} is a TorchScript program: save its state_dict instead')
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # about the pickle's protocol
-            return torch.load(path, map_location='cpu', weights_only=True)
-    except Exception:  # noqa: BLE001  a module, or a damaged file, of which ours says what is wrong
-        return read_zip(path)
+def _check_header(path: Path) -> None:
+    """Looks at the header of a safetensors file before it is read as JSON."""
+    size = path.stat().st_size
+    with open(path, 'rb') as file:
+        length = int.from_bytes(file.read(8), 'little')
+        if length > size - 8:
+            raise CheckpointError(f'{path} is no safetensors file, or truncated or damaged: download or copy it again')
+        header = file.read(length) if length <= HEADER else b''
+    if length > HEADER or header.count(b'data_offsets') * TENSOR_MEMORY > MEMORY + 3 * size:
+        raise CheckpointError(f'{path} is refused: its header is larger than that of any checkpoint')
 
 
 def _find(content: Any, source: str | os.PathLike, depth: int) -> Mapping[str, Tensor]:
@@ -146,7 +161,8 @@ def _find(content: Any, source: str | os.PathLike, depth: int) -> Mapping[str, T
     state, inner = _tensors(content), {k: _tensors(v) for k, v in content.items() if isinstance(v, Mapping)}
     sets = [k for k, v in inner.items() if len(v) > len(state)]  # a state_dict beside a tensor that is none of it
     if len(sets) > 1:
-        raise CheckpointError(f'{source} holds several sets of weights ({", ".join(map(repr, sets))}): save one of '
+        named = ', '.join(repr(shortened(str(key), 30)) for key in sets[:4])
+        raise CheckpointError(f'{source} holds several sets of weights ({named}): save one of '
                               "them as {'state_dict': …}")
     return inner[sets[0]] if sets else state
 

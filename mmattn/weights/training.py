@@ -16,7 +16,7 @@ from mmengine.logging import HistoryBuffer
 from mmattn.errors import CheckpointError
 
 from .archive import read_zip
-from .inert import Allowed, Inert
+from .inert import ADVICE, Allowed, Inert, RefusedError
 
 # Kinds of NumPy's numbers that a history or a logged value has: bool, whole and real numbers.
 NUMBERS = 'biuf'
@@ -33,19 +33,29 @@ def read_training(path: str | os.PathLike, *, tensors: bool = True) -> dict[str,
             some milliseconds whatever its size.
 
     Returns:
-        Its entries: 'meta', 'state_dict', 'message_hub', 'optimizer', … Objects of other classes are placeholders.
+        Its entries: 'meta', 'state_dict', 'message_hub', 'optimizer', …
 
     Raises:
-        CheckpointError: The file is no archive of ``torch.save``, is damaged, or holds no dictionary.
+        CheckpointError: The file is no archive of ``torch.save``, is damaged, holds no dictionary, or holds objects of
+            other classes.
     """
     path = Path(path)
     try:
-        content = read_zip(path, allowed=ALLOWED, tensors=tensors)
+        content = read_zip(path, allowed=ALLOWED, tensors=tensors, strict=True)
     except OSError as error:
         raise CheckpointError(f'{path} cannot be read ({error.strerror or error})') from error
+    return built(content, path)
+
+
+def built(content: Any, path: str | os.PathLike) -> dict[str, Any]:
+    """What was read with `ALLOWED`, with histories and arrays.
+
+    Raises:
+        CheckpointError: It is no dictionary, or never ends.
+    """
     if not isinstance(content, dict):
         raise CheckpointError(f'{path} is no checkpoint of a training: it holds a {type(content).__name__}')
-    return _plain(content)
+    return _Plain()(content)
 
 
 class _DType:
@@ -53,12 +63,12 @@ class _DType:
 
     def __init__(self, text: object = None, *_: object) -> None:
         if not (isinstance(text, str) and len(text) <= 4 and text.lstrip('<>|=')[:1] in tuple(NUMBERS)):
-            raise pickle.UnpicklingError('an array of something else than numbers')
+            raise RefusedError(f'holds an array of something else than numbers {ADVICE}')
         self.dtype = np.dtype(text)
 
     def __setstate__(self, state: object) -> None:
-        if isinstance(state, tuple) and len(state) > 1 and state[1] in ('<', '>'):
-            self.dtype = self.dtype.newbyteorder(state[1])
+        if isinstance(state, tuple) and len(state) > 1 and state[1] == '>':
+            raise pickle.UnpicklingError('an array of a machine with another order of bytes')
 
 
 class _Array:
@@ -69,15 +79,15 @@ class _Array:
 
     def __setstate__(self, state: object) -> None:
         _version, shape, dtype, fortran, data = state
-        if not (isinstance(dtype, _DType) and isinstance(data, (bytes, str)) and isinstance(shape, tuple)):
+        if not (isinstance(dtype, _DType) and isinstance(data, bytes) and isinstance(shape, tuple)):
             raise pickle.UnpicklingError('an array that is not made of bytes')
-        data = data.encode('latin1') if isinstance(data, str) else data
         flat = np.frombuffer(data, dtype.dtype)
-        self.array = flat.reshape(shape, order='F' if fortran else 'C').astype(dtype.dtype.newbyteorder('='))
+        self.array = flat.reshape(shape, order='F' if fortran else 'C')
 
 
 class _History:
     """A `HistoryBuffer` that a pickle describes."""
+    module = HistoryBuffer.__module__
 
     def __init__(self, *_: object) -> None:
         self.state: dict = {}
@@ -88,16 +98,25 @@ class _History:
         self.state = state
 
     def built(self) -> HistoryBuffer:
-        history, counts = (_plain(self.state.get(key)) for key in ('_log_history', '_count_history'))
-        if not (isinstance(history, np.ndarray) and isinstance(counts, np.ndarray) and history.ndim == 1):
+        history, counts = (value.array if isinstance(value, _Array) else None for value in (
+            self.state.get('_log_history'), self.state.get('_count_history')))
+        length = self.state.get('max_length', 1000000)
+        if history is None or counts is None or history.ndim != 1 or not isinstance(length, int):
             raise CheckpointError('the checkpoint is damaged: a history of logged values has none')
-        return HistoryBuffer(history, counts, int(self.state.get('max_length', 1000000)))
+        return HistoryBuffer(history, counts, length)
 
 
 def _scalar(dtype: object, data: object = b'') -> object:
-    if not (isinstance(dtype, _DType) and isinstance(data, (bytes, str))):
+    if not (isinstance(dtype, _DType) and isinstance(data, bytes) and len(data) == dtype.dtype.itemsize):
         raise pickle.UnpicklingError('a number that is not made of bytes')
-    return np.frombuffer(data.encode('latin1') if isinstance(data, str) else data, dtype.dtype)[0].item()
+    return np.frombuffer(data, dtype.dtype)[0].item()
+
+
+def _no_bytes(*args: object) -> bytes:
+    """How pickles of an old protocol hold bytes of which there are none."""
+    if args:
+        raise pickle.UnpicklingError('bytes that are made of something else')
+    return b''
 
 
 def _encoded(text: object, encoding: object = 'latin1') -> bytes:
@@ -109,8 +128,7 @@ def _encoded(text: object, encoding: object = 'latin1') -> bytes:
 
 ALLOWED = {
     ('_codecs', 'encode'): Allowed(_encoded),
-    # what a history's statistics are called by: the class has them itself
-    ('builtins', 'getattr'): Allowed(lambda *_: Inert()),
+    ('builtins', 'bytes'): Allowed(_no_bytes),
     ('mmengine.logging.history_buffer', 'HistoryBuffer'): _History,
     ('numpy', 'dtype'): _DType,
     ('numpy', 'ndarray'): Inert,
@@ -119,19 +137,33 @@ ALLOWED = {
 }
 
 
-def _plain(value: Any, depth: int = 0) -> Any:
-    """`value` with what stands for arrays and histories built, and dictionaries without other placeholders."""
-    if depth > DEPTH:
-        raise CheckpointError('the checkpoint is damaged: its entries never end')
-    if isinstance(value, _Array):
-        return value.array
-    if isinstance(value, _History):
-        return value.built()
-    if type(value) in (list, tuple):
-        return type(value)(_plain(each, depth + 1) for each in value)
-    if isinstance(value, dict):
-        for key in list(value):
-            value[key] = _plain(value[key], depth + 1)
-            if isinstance(value[key], Inert):
-                del value[key]
-    return value
+class _Plain:
+    """Values with what stands for arrays and histories built, and dictionaries without other placeholders."""
+
+    def __init__(self) -> None:
+        # what was built, and its origin, whose id no other value may get meanwhile; a value may have many places
+        self._built: dict[int, tuple[Any, Any]] = {}
+
+    def __call__(self, value: Any, depth: int = 0) -> Any:
+        if not isinstance(value, (_Array, _History, list, tuple, dict)):
+            return value
+        if id(value) not in self._built:
+            if depth > DEPTH:
+                raise CheckpointError('the checkpoint is damaged: its entries never end')
+            self._built[id(value)] = value, value  # it may hold itself
+            self._built[id(value)] = self._build(value, depth + 1), value
+        return self._built[id(value)][0]
+
+    def _build(self, value: Any, depth: int) -> Any:
+        if isinstance(value, _Array):
+            return value.array
+        if isinstance(value, _History):
+            return value.built()
+        if type(value) in (list, tuple):
+            return type(value)(self(each, depth) for each in value)
+        if isinstance(value, dict):
+            for key in list(value):
+                value[key] = self(value[key], depth)
+                if isinstance(value[key], Inert):
+                    del value[key]
+        return value

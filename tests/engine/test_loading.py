@@ -10,17 +10,18 @@ import torch
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.model import BaseModel, BaseModule, PretrainedInit
-from mmengine.registry import DATASETS, MODELS
-from mmengine.runner import CheckpointLoader
+from mmengine.registry import DATASETS, MODELS, RUNNERS
+from mmengine.runner import CheckpointLoader, Runner
 from mmengine.runner.checkpoint import load_checkpoint, load_from_local
 from torch import nn
 from torch.utils.data import Dataset
 
 from mmattn.engine.loading import one_reader
 from mmattn.engine.preflight import check_weights
-from mmattn.engine.runner import build_runner
+from mmattn.engine.runner import build_runner, train
 from mmattn.engine.trained import load_trained
 from mmattn.errors import UserError
+from mmattn.weights.loading import read_checkpoint
 
 pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason='for a machine without a GPU')
 
@@ -351,3 +352,72 @@ def test_keys_of_older_versions_are_left_alone_in_a_checkpoint_that_says_its_ver
     torch.save({'model': nn.DataParallel(Version()).state_dict()}, tmp_path / 'x.pth')
     cfg = config(tmp_path, model=dict(type='VersionForTests'), load_from=str(tmp_path / 'x.pth'))
     build_runner(cfg, 'none', ('train',)).load_or_resume()
+
+
+# ----- files of strangers
+
+
+class Code:
+    """Pickles as a program that makes a file."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple:
+        return Path.touch, (self.marker,)
+
+
+@RUNNERS.register_module(name='RunnerForTests', force=True)
+class OtherRunner(Runner):
+    """A runner of another class, as a config's `runner_type` names it."""
+
+
+def test_a_runner_of_another_class_reads_safely(tmp_path, trained, state):
+    safetensors.torch.save_file(state, tmp_path / 'x.safetensors')
+    cfg = config(tmp_path / 'second', runner_type='RunnerForTests', load_from=str(tmp_path / 'x.safetensors'))
+    runner = build_runner(cfg, 'none', ('train',))
+    assert type(runner) is OtherRunner
+    train(runner)
+    marker = tmp_path / 'marker'
+    program = f'import pathlib; pathlib.Path({str(marker)!r}).touch()'
+    path = edited(trained, lambda content: content['meta'].update(config=program))
+    train(build_runner(resumed(tmp_path, path, runner_type='RunnerForTests'), 'none', ('train',)))
+    assert not marker.exists()
+    path = edited(trained, lambda content: content['meta'].update(code=Code(marker)))
+    with pytest.raises(UserError, match='is refused: it'):
+        train(build_runner(resumed(tmp_path, path, runner_type='RunnerForTests'), 'none', ('train',)))
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize('address', ['https://example.org/x.pth', 'torchvision://resnet50', 'mmcls://resnet50'])
+def test_what_an_address_gives_is_read_safely(tmp_path, state, monkeypatch, address):
+    marker, good = tmp_path / 'marker', True
+
+    def download(url, path, progress):
+        more = {} if good else {'x': Code(marker)}
+        torch.save({'state_dict': {f'backbone.{k}': v for k, v in state.items()}, **more}, path)
+
+    monkeypatch.setattr(torch.hub, 'download_url_to_file', download)
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'good'))
+    assert len(read_checkpoint(address)['state_dict']) == len(state)
+    good = False
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'evil'))
+    with pytest.raises(UserError, match='is refused: it'):
+        read_checkpoint(address)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize('place', ['teacher', 'init_cfg', 'tested'])
+def test_code_in_what_a_model_loads_does_not_run(tmp_path, state, place):
+    marker, path = tmp_path / 'marker', str(tmp_path / 'x.pth')
+    torch.save({'state_dict': state, 'x': Code(marker)}, path)
+    init_cfg = dict(type='Pretrained', checkpoint=path, prefix='backbone.')
+    model = dict(type='SumForTests', **{'teacher': dict(teacher=path), 'tested': {},
+                                        'init_cfg': dict(backbone=dict(init_cfg=init_cfg))}[place])
+    cfg = config(tmp_path / 'run', model=model, default_scope='mmengine')
+    with pytest.raises(UserError, match='is refused: it'):
+        load_trained(cfg, path)
+    if place != 'tested':
+        with pytest.raises(UserError, match='is refused: it'):
+            build_runner(cfg, 'none', ('train',))
+    assert not marker.exists()

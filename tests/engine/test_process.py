@@ -1,12 +1,15 @@
 """The tools keep the memory of freed tensors; the library changes nothing of the process that it is used in."""
 import os
+import pickle
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import torch
 
-from mmattn.engine.process import MALLOC_VARIABLES, SWITCH
+from mmattn.engine.process import MALLOC_VARIABLES, NOT_WEIGHTS_ONLY, SWITCH, WEIGHTS_ONLY, weights_only
 
 ON_GLIBC = pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='for the C library of Linux')
 # Prints the MiB that eight tensors of 20 MiB leave with the process when they are freed.
@@ -85,3 +88,24 @@ def test_hooks_are_imported_where_python_has_no_resource_module():
     script = "import sys\nsys.modules['resource'] = None\nfrom mmattn.engine.hooks import resources\n"
     script += 'resources.ResourceHook()\nprint(resources._peak_memory())'
     assert run(script, CUDA_VISIBLE_DEVICES='') == ['None']
+
+
+@pytest.mark.parametrize('variables, loads', [
+    (dict(), False), ({WEIGHTS_ONLY: '0'}, True), ({NOT_WEIGHTS_ONLY: '1'}, True)], ids=str)
+def test_in_a_tool_torch_load_runs_nothing_unless_the_environment_says_so(tmp_path, monkeypatch, variables, loads):
+    for name in (WEIGHTS_ONLY, NOT_WEIGHTS_ONLY):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    torch.save(Path('x'), tmp_path / 'x.pth')
+
+    def load() -> Path:
+        return torch.load(tmp_path / 'x.pth', weights_only=False)
+
+    with weights_only():
+        if loads:
+            assert load() == Path('x')
+        else:
+            with pytest.raises(pickle.UnpicklingError):
+                load()
+    assert load() == Path('x')

@@ -66,7 +66,8 @@ class CheckpointHook(MMEngineCheckpointHook):
     # Going on
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        self._loaded = checkpoint.get('progress') or {}
+        progress = checkpoint.get('progress')
+        self._loaded = progress if isinstance(progress, dict) else {}
 
     def before_train(self, runner: Runner) -> None:
         super().before_train(runner)

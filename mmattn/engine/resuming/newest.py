@@ -41,7 +41,9 @@ def newest_checkpoint(folder: Path) -> Newest:
             continue
         iteration = _iteration(content)
         if iteration is not None:
-            found.append((iteration, path.stat().st_mtime, path, (content.get('progress') or {}).get('run')))
+            progress = content.get('progress')
+            run = progress.get('run') if isinstance(progress, dict) else None
+            found.append((iteration, path.stat().st_mtime, path, run))
     run = read_note(folder, RUN)
     for _, _, path, its_run in sorted(found, reverse=True):
         if run and its_run != run:
