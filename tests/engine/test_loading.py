@@ -271,11 +271,8 @@ def test_a_training_goes_on_from_compiled_weights(tmp_path, trained, said):
     (lambda c: c.pop('meta'), "weights without the state of a training.*'meta'"),
     (lambda c: c['meta'].pop('iter'), "weights without the state of a training.*'iter'"),
 ])
-@pytest.mark.parametrize('auto', [False, True], ids=['path', 'auto'])
-def test_resume_from_what_does_not_fit_is_an_error_before_the_data_are_read(tmp_path, trained, edit, message, auto):
+def test_resume_from_what_does_not_fit_is_an_error_before_the_data_are_read(tmp_path, trained, edit, message):
     cfg = resumed(tmp_path, edited(trained, edit))
-    if auto:
-        cfg.load_from, cfg.work_dir = None, str(trained.parent)
     cfg.train_dataloader.dataset.type = 'not there'
     with pytest.raises(UserError, match=f"cannot go on from '.*epoch_1.pth', which .*{message}.*load_from=") as error:
         build_runner(cfg, 'none', ('train',))
