@@ -45,8 +45,9 @@ def set_resume(cfg: Config, checkpoint: str) -> tuple[str, ...]:
         return ()
     path, lines = checkpoint_to_go_on_from(Path(cfg.work_dir))
     cfg.resume, cfg.load_from = path is not None, path and str(path)
-    where = f'going on from {path}' if path else f'{cfg.work_dir} holds no checkpoint to go on from: the training starts'
-    return *lines, where
+    if path is None:
+        return *lines, f'{cfg.work_dir} holds no checkpoint to go on from: the training starts'
+    return *lines, f'going on from {path}'
 
 
 def set_amp(cfg: Config) -> None:

@@ -1,6 +1,7 @@
 """The standard commands, run as a user runs them."""
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -86,7 +87,7 @@ def test_test_gives_the_metrics_of_the_training_and_draws(trained, tmp_path):
 
 
 def test_resume_goes_on_from_the_last_checkpoint(trained, tmp_path):
-    (tmp_path / 'last_checkpoint').write_text(str(trained / 'epoch_1.pth'))
+    shutil.copy(trained / 'epoch_1.pth', tmp_path)
     succeeded(tool('train.py', CONFIG, '--work-dir', tmp_path, '--resume', *SMALL,
                    'train_cfg.max_epochs=2'))
     assert {record['epoch'] for record in records(tmp_path) if 'loss' in record} == {2}
@@ -177,7 +178,7 @@ def test_malformed_override_is_a_usage_error(name, option):
 
 
 def test_ctrl_c_says_how_to_go_on(tmp_path):
-    """SIGINT once training is under way."""
+    """SIGINT once training is under way: the iteration ends, is saved, and the training can go on."""
     process = subprocess.Popen(
         [sys.executable, 'tools/train.py', CONFIG, '--work-dir', tmp_path, *SMALL], cwd=ROOT, text=True,
         env={**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''},
@@ -188,5 +189,6 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
             break
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert errors.splitlines()[-1].startswith('interrupted') and '--resume' in errors
+    assert errors.splitlines()[-1].startswith('stopped by SIGINT; saved ') and '--resume' in errors
     assert 'Traceback' not in errors
+    assert len(list(tmp_path.glob('*.pth'))) == 1
