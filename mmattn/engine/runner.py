@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 import warnings
 from datetime import timedelta
+from pathlib import Path
 
 import torch
 from mmengine.config import Config
@@ -18,6 +19,8 @@ from .failures import SHOWN, cannot_be_built, cause, key_of
 from .hooks import DrawnNamesHook, FirstIterationHook, ScheduleHook
 from .launch import LAUNCHER_VARIABLES, register_modules
 from .loading import LoadingRunner
+from .notes import leave_log
+from .processes import timeout_of
 from .resuming.runner import ResumableRunner
 from .resuming.stopping import Stopped, stop_signals
 
@@ -101,6 +104,7 @@ def build_runner(cfg: Config, launcher: str, loops: tuple[str, ...]) -> Runner:
             getattr(runner, f'{loop}_loop')  # mmengine builds it when it is first asked for
     except Exception as error:  # noqa: BLE001  constructors of any library may raise anything
         raise cannot_be_built(error, cfg) from error
+    leave_log(Path(runner.log_dir, f'{runner.timestamp}.log'))
     runner.register_hook(DrawnNamesHook())
     return runner
 
@@ -158,7 +162,7 @@ def init_processes(cfg: Config, launcher: str) -> None:
         launcher: What started the processes: 'none', 'pytorch', 'slurm' or 'mpi'.
 
     Raises:
-        UserError: The launcher did not start this process.
+        UserError: The launcher did not start this process, or the time to wait for others is no number.
     """
     cfg.launcher = launcher
     if launcher == 'none':
@@ -168,15 +172,15 @@ def init_processes(cfg: Config, launcher: str) -> None:
     if missing:
         raise UserError(f'--launcher {launcher} was given, but {missing[0]} is not set; start the '
                         'processes with tools/dist_train.sh or tools/slurm_train.sh')
+    timeout = timeout_of(cfg)
     if torch.cuda.is_available():
+        cfg.setdefault('env_cfg', {}).setdefault('dist_cfg', {})['timeout'] = timeout  # mmengine passes it on
         return
     rank, world_size, local_rank = (os.environ[name] for name in names)
     os.environ.update(RANK=rank, WORLD_SIZE=world_size, LOCAL_RANK=local_rank)
     os.environ.setdefault('MASTER_ADDR', '127.0.0.1')
     os.environ.setdefault('MASTER_PORT', '29500')
-    options = dict(cfg.get('env_cfg', {}).get('dist_cfg', {}))
-    timeout = timedelta(seconds=options.get('timeout', 1800))
-    torch.distributed.init_process_group('gloo', timeout=timeout)
+    torch.distributed.init_process_group('gloo', timeout=timedelta(seconds=timeout))
     # For a 1x1 kernel both memory formats are the same bytes, but torch compares their strides.
     warnings.filterwarnings('ignore', r'Grad strides do not match bucket view strides(.|\n)*'
                             r'grad\.sizes\(\) = \[\d+, \d+, 1, 1\]')
