@@ -15,8 +15,7 @@ SHOWN = 'MMATTN_DEBUG=1 shows where it was raised'
 # What PyTorch puts before the traceback of an error in a process that loads data.
 WORKER = 'Original Traceback (most recent call last):'
 # What PyTorch says where such a process is gone: which it was, and how it ended, where that is known.
-LOADER_GONE = re.compile(r'DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\) (?:exited unexpectedly|is killed by signal: ([^.]*)'
-                         r'|exited unexpectedly with exit code (\d+))')
+LOADER_GONE = re.compile(r'DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\) (?:exited|is killed by signal: ([^.]*))')
 # What mmengine's text for an unknown type ends with.
 ADVICE = '. Please check whether'
 
@@ -37,7 +36,7 @@ def loader_killed(error: BaseException | None) -> ProcessError | None:
     while error is not None:
         found = LOADER_GONE.search(str(error)) if isinstance(error, RuntimeError) else None
         if found:
-            how = f' by {found[2].strip()}' if found[2] else ''
+            how = f' by the system ({found[2].strip()})' if found[2] else ''
             return ProcessError(
                 f'a process that loads data was ended{how} (process {found[1]}); usual causes are that the machine has '
                 'too little memory, or too little shared memory (df -h /dev/shm; in Docker --shm-size=8g or --ipc=host)'

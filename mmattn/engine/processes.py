@@ -83,9 +83,13 @@ def is_restarted() -> bool:
 
 def of_other_process(error: BaseException) -> ProcessError | None:
     """The error to tell for one that is raised where another process is gone or does not answer; None for others."""
-    text = str(error)
-    if not isinstance(error, RuntimeError) or not torch.distributed.is_initialized():
+    if int(os.environ.get('WORLD_SIZE') or 1) == 1:
         return None
+    while not isinstance(error, RuntimeError):
+        error = error.__cause__
+        if error is None:
+            return None
+    text = str(error)
     if any(each in text for each in GONE):
         return ProcessError(f'rank {notes.rank()} lost the connection to another process', follows=True)
     if any(each in text for each in LATE):
@@ -99,13 +103,13 @@ def of_other_process(error: BaseException) -> ProcessError | None:
 
 def _absent() -> list[int]:
     """Ranks that do not wait for others, as all others do when their time is over."""
-    ranks = range(torch.distributed.get_world_size())
     try:
+        ranks = range(torch.distributed.get_world_size())
         store = torch.distributed.distributed_c10d._get_default_store()
         store.set(f'mmattn_waited_{notes.rank()}', '1')
         time.sleep(ALL_HAVE_WAITED)
         return [rank for rank in ranks if not store.check([f'mmattn_waited_{rank}'])]
-    except (RuntimeError, AttributeError):  # the process with the store is gone
+    except (RuntimeError, ValueError, AttributeError):  # there is no group yet, or the process with the store is gone
         return []
 
 

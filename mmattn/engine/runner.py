@@ -16,7 +16,7 @@ from torch import nn
 from mmattn.errors import RunError, UserError
 
 from .failures import SHOWN, cannot_be_built, cause, key_of
-from .hooks import DrawnNamesHook, FirstIterationHook, ScheduleHook
+from .hooks import DrawnNamesHook, FirstIterationHook, LossHook, ScheduleHook
 from .launch import LAUNCHER_VARIABLES, register_modules
 from .loading import LoadingRunner
 from .notes import leave_log
@@ -118,9 +118,11 @@ def train(runner: Runner) -> None:
     Raises:
         UserError: Something cannot be built, or the first iteration fails or has a loss that is no number; or, at any
             time, a BatchNorm in training mode got one value a channel: one image of one pixel.
+        RunError: A later loss is no number, or the last checkpoint could not be saved.
     """
     first = FirstIterationHook()
     runner.register_hook(first)
+    runner.register_hook(LossHook())
     runner.register_hook(ScheduleHook())
     try:
         with stop_signals():

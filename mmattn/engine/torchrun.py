@@ -25,7 +25,7 @@ from torch.distributed.launcher import api
 
 from mmattn.errors import UserError, kind_and_text
 
-from .notes import FOLDER, Note, log, notes, remove_notes
+from .notes import FOLDER, log, notes, remove_notes
 from .quiet import quiet
 from .resuming.stopping import SIGNALS as PASSED_ON
 
@@ -111,17 +111,15 @@ def ending(ended: dict[int, int]) -> tuple[str, int, bool]:
         The line for the user, the exit status, and whether the job would end so again after another start.
     """
     killed = [rank for rank, code in ended.items() if code < 0]
-    left = [note for note in notes() if note.rank in ended]
+    # Others may say why these failed, but not that they were stopped, as they were because these had failed.
+    left = [note for note in notes() if note.rank in ended or not note.stopped]
     if killed:
         return _killed(min(killed), -ended[min(killed)]), 1, False
     if not left:
         rank, code = min(ended.items())
         return _with_log(f'error: rank {rank} ended with exit status {code}'), code, False
-    return _with_log(left[0].line) if not _says_all(left[0]) else left[0].line, left[0].status, left[0].final
-
-
-def _says_all(note: Note) -> bool:
-    return note.stopped or note.status == 2
+    note = left[0]
+    return note.line if note.stopped or note.status == 2 else _with_log(note.line), note.status, note.final
 
 
 def _killed(rank: int, number: int) -> str:
