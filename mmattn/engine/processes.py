@@ -9,6 +9,7 @@ import threading
 import time
 import traceback
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 import torch
@@ -28,7 +29,8 @@ AT_THE_LATEST = 5
 # Seconds that processes give each other to say that they waited in vain.
 ALL_HAVE_WAITED = 3
 # What PyTorch's backends say where another process is gone, and where it does not answer.
-GONE = ('Connection closed by peer', 'Connection reset by peer', 'Broken pipe', 'remote process exited')
+GONE = ('Connection closed by peer', 'Connection reset by peer', 'Connection refused', 'Broken pipe',
+        'remote process exited')
 LATE = ('Timed out waiting', 'Wait timeout', 'timed out in', 'Socket Timeout')
 
 
@@ -46,6 +48,23 @@ def timeout_of(cfg: Config) -> int:
     if seconds <= 0:
         raise UserError(f"{TIMEOUT} or env_cfg.dist_cfg.timeout must be a positive number of seconds, not '{value}'")
     return seconds
+
+
+def init_group(backend: str, timeout: int) -> None:
+    """Creates the process group, which finds the other processes of the same start, not those of an earlier one.
+
+    torchrun may give processes that it starts again the store in which the addresses of those before still are.
+
+    Args:
+        backend: 'gloo' or 'nccl'.
+        timeout: Seconds that a process waits for another.
+    """
+    options = dict(timeout=timedelta(seconds=timeout))
+    if is_restarted():
+        store, rank, world_size = next(torch.distributed.rendezvous('env://', **options))
+        prefix = f'mmattn_restart_{os.environ["TORCHELASTIC_RESTART_COUNT"]}'
+        options.update(store=torch.distributed.PrefixStore(prefix, store), rank=rank, world_size=world_size)
+    torch.distributed.init_process_group(backend, **options)
 
 
 def end_processes(finished: bool, status: int = 1) -> None:

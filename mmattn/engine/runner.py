@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import os
 import warnings
-from datetime import timedelta
 from pathlib import Path
 
 import torch
@@ -20,7 +19,7 @@ from .hooks import DrawnNamesHook, FirstIterationHook, LossHook, ScheduleHook
 from .launch import LAUNCHER_VARIABLES, register_modules
 from .loading import LoadingRunner
 from .notes import leave_log
-from .processes import timeout_of
+from .processes import init_group, is_restarted, timeout_of
 from .resuming.runner import ResumableRunner
 from .resuming.stopping import Stopped, stop_signals
 
@@ -176,13 +175,17 @@ def init_processes(cfg: Config, launcher: str) -> None:
                         'processes with tools/dist_train.sh or tools/slurm_train.sh')
     timeout = timeout_of(cfg)
     if torch.cuda.is_available():
-        cfg.setdefault('env_cfg', {}).setdefault('dist_cfg', {})['timeout'] = timeout  # mmengine passes it on
+        options = cfg.setdefault('env_cfg', {}).setdefault('dist_cfg', {})
+        options['timeout'] = timeout  # mmengine passes it on
+        if is_restarted():
+            torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
+            init_group(options.get('backend', 'nccl'), timeout)
         return
     rank, world_size, local_rank = (os.environ[name] for name in names)
     os.environ.update(RANK=rank, WORLD_SIZE=world_size, LOCAL_RANK=local_rank)
     os.environ.setdefault('MASTER_ADDR', '127.0.0.1')
     os.environ.setdefault('MASTER_PORT', '29500')
-    torch.distributed.init_process_group('gloo', timeout=timedelta(seconds=timeout))
+    init_group('gloo', timeout)
     # For a 1x1 kernel both memory formats are the same bytes, but torch compares their strides.
     warnings.filterwarnings('ignore', r'Grad strides do not match bucket view strides(.|\n)*'
                             r'grad\.sizes\(\) = \[\d+, \d+, 1, 1\]')
