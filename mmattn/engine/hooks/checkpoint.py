@@ -213,7 +213,7 @@ class CheckpointHook(MMEngineCheckpointHook):
 
     def _save(self, runner: Runner, name: str, meta: dict) -> bool:
         """Saves a checkpoint, and notes that it is the newest; whether that could be done, on the first process."""
-        check_weights(runner)
+        check_weights(runner, meta['iter'])
         if not self._in_validation:
             self._ranks = _gather_positions(runner)
         self._saved_at = time.monotonic()

@@ -45,23 +45,28 @@ class LossHook(Hook):
         scaler = getattr(runner.optim_wrapper, 'loss_scaler', None)
         patience = PATIENCE if scaler is not None and scaler.is_enabled() else 1
         if self._in_a_row >= patience:
-            raise RunError(diverged(runner, ', '.join(wrong[:3])))
+            raise RunError(diverged(runner, runner.iter + 1, ', '.join(wrong[:3])))
 
 
-def check_weights(runner: Runner) -> None:
-    """Raises RunError if a trained weight is NaN or infinite, and a checkpoint of them would be of no use."""
+def check_weights(runner: Runner, iteration: int) -> None:
+    """Raises RunError if a trained weight is NaN or infinite, and a checkpoint of them would be of no use.
+
+    Args:
+        runner: Runner of the training.
+        iteration: Number of iterations that are done.
+    """
     trained = {name: weight for name, weight in runner.model.named_parameters() if weight.requires_grad}
     finite = torch.stack([torch.isfinite(weight.detach()).all() for weight in trained.values()] or [torch.tensor(True)])
     if not finite.all():  # one look at the GPU for all
         name = next(name for name, each in zip(trained, finite.tolist()) if not each)
-        raise RunError(diverged(runner, f'{name} has weights that are NaN or infinite'))
+        raise RunError(diverged(runner, iteration, f'{name} has weights that are NaN or infinite'))
 
 
-def diverged(runner: Runner, what: str) -> str:
+def diverged(runner: Runner, iteration: int, what: str) -> str:
     """The line for the user about a training that came to NaN: the iteration, and from where to go on."""
     checkpoint = read_note(Path(runner.work_dir), NOTE)
     good = f'the last good checkpoint is {checkpoint}' if checkpoint else 'no checkpoint was saved before'
-    return f'in iteration {runner.iter + 1} {what}, and the training would learn nothing more; {good}; {ADVICE}'
+    return f'in iteration {iteration} {what}, and the training would learn nothing more; {good}; {ADVICE}'
 
 
 def not_finite(losses: dict[str, object]) -> list[str]:
