@@ -16,6 +16,19 @@ class RunError(Exception):
     """Something that spoiled a run and that no change of its settings would have; the message says in a line what."""
 
 
+class ProcessError(RunError):
+    """A process that a run needs died or hangs, so that the run may succeed when it is started again.
+
+    Args:
+        message: What happened, in a line.
+        follows: Whether another process says more about the cause.
+    """
+
+    def __init__(self, message: str, follows: bool = False) -> None:
+        super().__init__(message)
+        self.follows = follows
+
+
 class CheckpointError(ValueError):
     """A checkpoint file that cannot be read safely, or holds no weights; the message names the file and says why."""
 

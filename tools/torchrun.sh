@@ -16,12 +16,13 @@ launch() { # number of processes, then script and arguments
     local cores
     cores=$(nproc)
     export OMP_NUM_THREADS=${OMP_NUM_THREADS:-$((cores > gpus ? cores / gpus : 1))}
+    export MKL_NUM_THREADS=${MKL_NUM_THREADS:-$OMP_NUM_THREADS} # or mmengine sets it, with a warning
     local place=(--nnodes "${NNODES:-1}" --node_rank "${NODE_RANK:-0}"
         --master_addr "${MASTER_ADDR:-127.0.0.1}" --master_port "${PORT:-29500}")
     # A single machine can use any free port, so that several jobs do not meet.
     if [ "${NNODES:-1}" = 1 ] && [ -z "${PORT:-}" ]; then
         place=(--standalone --nnodes 1)
     fi
-    exec "$PYTHON" -m torch.distributed.run "${place[@]}" --nproc_per_node "$gpus" --max_restarts "${RESTARTS:-0}" \
+    exec "$PYTHON" -m mmattn.engine.torchrun "${place[@]}" --nproc_per_node "$gpus" --max_restarts "${RESTARTS:-0}" \
         "$@" --launcher pytorch
 }

@@ -14,7 +14,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.utils.data import BatchSampler, DataLoader
 
-from mmattn.engine.hooks.first import check_losses
+from mmattn.engine.hooks.losses import check_losses
 from mmattn.engine.hooks.schedule import beyond_schedule
 from mmattn.engine.quiet import mute
 from mmattn.engine.resuming.files import VALIDATED, write_note

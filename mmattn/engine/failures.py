@@ -1,6 +1,7 @@
 """Errors of libraries as one line, with the key of the config that they are about where it is known."""
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,13 +9,15 @@ from types import TracebackType
 
 from mmengine.config import Config
 
-from mmattn.errors import UserError, kind_and_text, one_line
+from mmattn.errors import ProcessError, UserError, kind_and_text, one_line
 
 from .types import type_name
 
 SHOWN = 'MMATTN_DEBUG=1 shows where it was raised'
 # What PyTorch puts before the traceback of an error in a process that loads data.
 WORKER = 'Original Traceback (most recent call last):'
+# What PyTorch says where such a process is gone: which it was, and how it ended, where that is known.
+LOADER_GONE = re.compile(r'DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\) (?:exited|is killed by signal: ([^.]*))')
 # What mmengine's text for an unknown type ends with.
 ADVICE = '. Please check whether'
 # mmengine's functions that build something, and what they call its settings.
@@ -33,6 +36,20 @@ def cause(error: BaseException) -> str:
         place = traceback.extract_tb(error.__traceback__)[-1]
         return f'{type(error).__name__} at {Path(place.filename).name}:{place.lineno}: {place.line}'[:300]
     return kind_and_text(error).partition(ADVICE)[0]
+
+
+def loader_killed(error: BaseException | None) -> ProcessError | None:
+    """The error to tell for one that is raised where a process that loads data was killed; None for others."""
+    while error is not None:
+        found = LOADER_GONE.search(str(error)) if isinstance(error, RuntimeError) else None
+        if found:
+            how = f' by the system ({found[2].strip()})' if found[2] else ''
+            return ProcessError(
+                f'a process that loads data was ended{how} (process {found[1]}); usual causes are that the machine has '
+                'too little memory, or too little shared memory (df -h /dev/shm; in Docker --shm-size=8g or --ipc=host)'
+                ': use a smaller num_workers or batch_size in train_dataloader and val_dataloader')
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def cannot_be_built(error: Exception, cfg: Config) -> UserError:

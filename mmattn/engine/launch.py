@@ -10,11 +10,13 @@ from pathlib import Path
 import torch
 from mmengine.config import Config, DictAction
 
-from mmattn.errors import RunError, UserError, kind_and_text, one_line
+from mmattn.errors import ProcessError, RunError, UserError, kind_and_text, one_line
 
+from .failures import loader_killed
+from .notes import has_launcher
 from .preflight import check_packages
 from .process import SWITCH, keep_freed_memory, weights_only
-from .processes import end_processes, end_with_launcher
+from .processes import TIMEOUT, end_processes, end_with_launcher, leave_note, of_other_process
 from .quiet import quiet
 from .resuming.stopping import Stopped
 from .scope import scope_of
@@ -34,6 +36,7 @@ Environment variables:
   {SWITCH}=0  give freed memory back to the system at once: slower on a CPU, and the process stays smaller
   MMATTN_FASTER=0  compute attention by its formulas on a CPU, without faster ways to the same numbers
   MMATTN_NONFINITE=1  load weights that hold NaN or infinity, which are refused otherwise
+  {TIMEOUT}=1800  seconds after which a process that waits for another in vain ends a distributed run
   MMATTN_DEBUG=1   show the traceback of every error
 """
 
@@ -100,26 +103,34 @@ def run(main: Callable[[], None], interrupted: str = 'interrupted') -> None:
     """
     keep_freed_memory()
     end_with_launcher()
-    finished = False
+    finished, status = False, 1
     try:
         with weights_only():
             main()
         finished = True
-    except (UserError, RunError, Stopped, KeyboardInterrupt) as error:
-        if os.environ.get('MMATTN_DEBUG') == '1':
+    except (Exception, KeyboardInterrupt) as raised:
+        error = of_other_process(raised) or loader_killed(raised) or raised
+        foreseen = isinstance(error, (UserError, RunError, Stopped, KeyboardInterrupt))
+        if os.environ.get('MMATTN_DEBUG') == '1' or not foreseen and not has_launcher():
             raise
         line, status = _line_and_status(error, interrupted)
-        # Once per machine, not once per process.
-        others = [os.environ[names[2]] for names in LAUNCHER_VARIABLES.values()
-                  if os.environ.get(names[2], '0') != '0']
-        if others and isinstance(error, UserError):
-            time.sleep(ALONE_AFTER)
-            line = f'{line} (process {others[0]} of this machine)'
-        if not others or isinstance(error, UserError):
-            print(line, file=sys.stderr)
+        if has_launcher():  # it says how the run ended
+            leave_note(error, line, status)
+        else:
+            _say(error, line)
         sys.exit(status)
     finally:
-        end_processes(finished)
+        end_processes(finished, status)
+
+
+def _say(error: BaseException, line: str) -> None:
+    """Says once per machine, not once per process, how a run ended."""
+    others = [os.environ[names[2]] for names in LAUNCHER_VARIABLES.values() if os.environ.get(names[2], '0') != '0']
+    if others and isinstance(error, UserError):
+        time.sleep(ALONE_AFTER)
+        line = f'{line} (process {others[0]} of this machine)'
+    if not others or isinstance(error, UserError) or isinstance(error, ProcessError) and not error.follows:
+        print(line, file=sys.stderr)
 
 
 def _line_and_status(error: BaseException, interrupted: str) -> tuple[str, int]:

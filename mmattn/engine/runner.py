@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from datetime import timedelta
+from pathlib import Path
 
 import torch
 from mmengine.config import Config
@@ -15,9 +15,11 @@ from torch import nn
 from mmattn.errors import RunError, UserError
 
 from .failures import SHOWN, cannot_be_built, cause, key_of
-from .hooks import DrawnNamesHook, FirstIterationHook, ScheduleHook
+from .hooks import DrawnNamesHook, FirstIterationHook, LossHook, ScheduleHook
 from .launch import LAUNCHER_VARIABLES, register_modules
 from .loading import LoadingRunner, one_reader
+from .notes import leave_log
+from .processes import init_group, is_restarted, timeout_of
 from .resuming.runner import ResumableRunner
 from .resuming.stopping import Stopped, stop_signals
 
@@ -104,6 +106,7 @@ def build_runner(cfg: Config, launcher: str, loops: tuple[str, ...]) -> Runner:
             getattr(runner, f'{loop}_loop')  # mmengine builds it when it is first asked for
     except Exception as error:  # noqa: BLE001  constructors of any library may raise anything
         raise cannot_be_built(error, cfg) from error
+    leave_log(Path(runner.log_dir, f'{runner.timestamp}.log'))
     runner.register_hook(DrawnNamesHook())
     return runner
 
@@ -119,9 +122,11 @@ def train(runner: Runner) -> None:
         UserError: Something cannot be built, or the first iteration fails or has a loss that is no number; or, at any
             time, a BatchNorm in training mode got one value a channel: one image of one pixel; or images of one batch
             have different sizes.
+        RunError: A later loss is no number, or the last checkpoint could not be saved.
     """
     first = FirstIterationHook()
     runner.register_hook(first)
+    runner.register_hook(LossHook())
     runner.register_hook(ScheduleHook())
     try:
         with stop_signals():
@@ -166,7 +171,7 @@ def init_processes(cfg: Config, launcher: str) -> None:
         launcher: What started the processes: 'none', 'pytorch', 'slurm' or 'mpi'.
 
     Raises:
-        UserError: The launcher did not start this process.
+        UserError: The launcher did not start this process, or the time to wait for others is no number.
     """
     cfg.launcher = launcher
     if launcher == 'none':
@@ -176,15 +181,19 @@ def init_processes(cfg: Config, launcher: str) -> None:
     if missing:
         raise UserError(f'--launcher {launcher} was given, but {missing[0]} is not set; start the '
                         'processes with tools/dist_train.sh or tools/slurm_train.sh')
+    timeout = timeout_of(cfg)
     if torch.cuda.is_available():
+        options = cfg.setdefault('env_cfg', {}).setdefault('dist_cfg', {})
+        options['timeout'] = timeout  # mmengine passes it on
+        if is_restarted():
+            torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
+            init_group(options.get('backend', 'nccl'), timeout)
         return
     rank, world_size, local_rank = (os.environ[name] for name in names)
     os.environ.update(RANK=rank, WORLD_SIZE=world_size, LOCAL_RANK=local_rank)
     os.environ.setdefault('MASTER_ADDR', '127.0.0.1')
     os.environ.setdefault('MASTER_PORT', '29500')
-    options = dict(cfg.get('env_cfg', {}).get('dist_cfg', {}))
-    timeout = timedelta(seconds=options.get('timeout', 1800))
-    torch.distributed.init_process_group('gloo', timeout=timeout)
+    init_group('gloo', timeout)
     # For a 1x1 kernel both memory formats are the same bytes, but torch compares their strides.
     warnings.filterwarnings('ignore', r'Grad strides do not match bucket view strides(.|\n)*'
                             r'grad\.sizes\(\) = \[\d+, \d+, 1, 1\]')

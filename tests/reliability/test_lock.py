@@ -29,3 +29,19 @@ def test_a_folder_that_was_used_is_free(tmp_path):
     for _ in range(2):
         with locked(tmp_path / 'new'):
             pass
+
+
+@pytest.mark.skipif(not hasattr(os, 'fork'), reason='needs fork')
+def test_a_process_that_loads_data_does_not_keep_the_lock_of_one_that_was_killed(tmp_path):
+    command = ('import os, sys, time; from pathlib import Path; from mmattn.engine.resuming.lock import locked\n'
+               'with locked(Path(sys.argv[1])):\n'
+               '    child = os.fork()\n'
+               '    if child: print(child, flush=True)\n'
+               '    time.sleep(60)')
+    holder = subprocess.Popen([sys.executable, '-c', command, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    child = int(holder.stdout.readline())
+    holder.kill()
+    holder.wait()
+    with locked(tmp_path):
+        os.kill(child, 0)  # it is still there
+    os.kill(child, signal.SIGKILL)

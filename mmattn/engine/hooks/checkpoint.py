@@ -22,6 +22,8 @@ from mmattn.engine.resuming.stopping import Stopped, signals_held, stop_requeste
 from mmattn.errors import RunError, UserError, kind_and_text
 from mmattn.registry import HOOKS
 
+from .losses import check_weights
+
 # What processes agree on besides the number of a signal, all of which are greater.
 GO_ON, SAVE = 0, 1
 # Processes on GPUs agree after so many iterations whether to save or stop, as to ask makes them wait for each other.
@@ -45,7 +47,8 @@ class CheckpointHook(MMEngineCheckpointHook):
     Raises:
         ValueError: `minutes` is not positive.
         UserError: A training goes on from a checkpoint of another model, and the config has no ``resume_forced=True``.
-        RunError: At the end of the training, if the last checkpoint could not be saved.
+        RunError: Weights are NaN or infinite when they are to be saved; or, at the end of the training, the last
+            checkpoint could not be saved.
 
     Example:
         >>> default_hooks = dict(checkpoint=dict(type='mmattn.CheckpointHook', interval=1, minutes=30))
@@ -211,6 +214,7 @@ class CheckpointHook(MMEngineCheckpointHook):
 
     def _save(self, runner: Runner, name: str, meta: dict) -> bool:
         """Saves a checkpoint, and notes that it is the newest; whether that could be done, on the first process."""
+        check_weights(runner, meta['iter'])
         if not self._in_validation:
             self._ranks = _gather_positions(runner)
         self._saved_at = time.monotonic()

@@ -34,6 +34,9 @@ def locked(folder: Path) -> Iterator[None]:
             file.seek(0)
             holder = file.read().strip() or 'another process'
             raise UserError(f"'{folder}' is in use by {holder}; wait for it, end it, or name another --work-dir")
+        # A process that loads data and outlives this one for a moment must not keep the lock.
+        if hasattr(os, 'register_at_fork'):
+            os.register_at_fork(after_in_child=file.close)
         file.truncate(0)
         file.write(f'process {os.getpid()} on {socket.gethostname()}')
         file.flush()

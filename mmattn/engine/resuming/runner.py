@@ -29,7 +29,7 @@ class ResumableRunner(Runner):
 
     def register_default_hooks(self, hooks: dict[str, Hook | dict] | None = None) -> None:
         hooks = dict(hooks or {})
-        checkpoint = hooks.get('checkpoint', dict(type='CheckpointHook'))
+        checkpoint = hooks.get('checkpoint', dict(type='CheckpointHook', interval=1))  # as mmengine has it
         if isinstance(checkpoint, dict) and type_name(checkpoint) == 'CheckpointHook':
             hooks['checkpoint'] = {**checkpoint, 'type': 'mmattn.CheckpointHook'}
         super().register_default_hooks(hooks)

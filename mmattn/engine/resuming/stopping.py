@@ -9,6 +9,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from mmattn.engine.notes import has_launcher
+
 # Ctrl-C, what ends a job, and what Slurm sends some time before it does; Windows has not all.
 SIGNALS = tuple(getattr(signal, name) for name in ('SIGINT', 'SIGTERM', 'SIGUSR1') if hasattr(signal, name))
 
@@ -63,7 +65,7 @@ def stop_signals() -> Iterator[None]:
             return
         if _request.number is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
-        if _request.number is None and os.environ.get('LOCAL_RANK', '0') == '0':
+        if _request.number is None and os.environ.get('LOCAL_RANK', '0') == '0' and not has_launcher():
             # Not by print, whose buffer may be in use where the signal arrives.
             os.write(sys.stderr.fileno(), b'stopping: the running iteration ends and is saved; Ctrl-C ends at once\n')
         _request.number = number if _request.number is None else _request.number
