@@ -161,6 +161,9 @@ def load_config(path: str | Path, overrides: dict | None = None) -> Config:
                         'bash tools/setup_env.sh') from error
     except FileNotFoundError as error:
         raise UserError(f'{path} builds on a file that is missing ({one_line(error)}); correct its _base_') from error
+    except ImportError as error:  # mmengine's text lists all folders that Python searches
+        raise UserError(f'{path} imports what cannot be imported ({one_line(error.__cause__ or error)}); correct its '
+                        'custom_imports, or install it') from error
     except Exception as error:  # noqa: BLE001  a config is a program, and may raise anything
         raise UserError(f'{path} cannot be read: {kind_and_text(error)}; correct it there') from error
     try:

@@ -14,6 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
     ('x = y', None, "cannot be read: NameError: name 'y'"),
     ('x = (', None, 'cannot be read: SyntaxError'),
     ("_base_ = 'mmdtt::a.py'", None, 'cannot be read'),
+    ("custom_imports = dict(imports=['not_there'])", None,
+     'imports what cannot be imported .*not_there.*; correct its custom_imports'),
     ("_base_ = 'absent.py'", None, 'builds on a file that is missing'),
     ('x = dict(y=1)', {'x.y.z': 3}, '--cfg-options do not fit'),
     ("x = 'text'", {'x.z': 3}, '--cfg-options do not fit'),
