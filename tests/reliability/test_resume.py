@@ -123,6 +123,15 @@ def test_a_validation_that_broke_off_is_made_up(tmp_path, whole, by_epoch, what,
     assert_same(resumed, whole(by_epoch=by_epoch))
 
 
+@pytest.mark.parametrize('by_epoch', [True, False])
+def test_a_signal_in_a_validation_that_is_made_up_changes_nothing(tmp_path, whole, by_epoch):
+    with pytest.raises(BreakOff):
+        train(tmp_path, DoInValidation(12, break_off), by_epoch=by_epoch)
+    with pytest.raises(Stopped):
+        train(tmp_path, DoInValidation(12, send(signal.SIGTERM)), resume=True, by_epoch=by_epoch)
+    assert_same(train(tmp_path, resume=True, by_epoch=by_epoch), whole(by_epoch=by_epoch))
+
+
 def test_a_signal_in_a_validation_after_which_nothing_was_saved_saves(tmp_path, whole):
     options = dict(interval=3)
     with pytest.raises(Stopped):

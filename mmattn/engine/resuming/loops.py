@@ -28,7 +28,8 @@ class ResumableLoop:
 
     def position(self) -> dict:
         """Where the loop is, for a checkpoint; that of this process, as every rank draws numbers of its own."""
-        return dict(passes=self.passes, batches=self.batches, random_state=get_random_state(),
+        state = self._random_state or get_random_state()  # the former before a resumed run has begun
+        return dict(passes=self.passes, batches=self.batches, random_state=state,
                     seed=self.replay.seed if self.replay else None,
                     sampler_seed=getattr(sampler_of(self.dataloader), 'seed', None))
 
