@@ -17,7 +17,7 @@ def get_random_state() -> dict:
         'python': [version, list(numbers), gauss],
         'numpy': [kind, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, cached],
         'torch': torch.get_rng_state(),
-        'cuda': torch.cuda.get_rng_state_all() if torch.cuda.is_available() and torch.cuda.is_initialized() else [],
+        'cuda': torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
     }
 
 
