@@ -12,8 +12,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
 from mmattn.engine.runner import ONE_VALUE, one_value_error, processes
+from mmattn.weights.loading import unwrapped
 
-from .heads import unwrapped
 from .samples import batch_of
 from .unchanged import unchanged
 

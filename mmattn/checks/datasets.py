@@ -10,6 +10,7 @@ from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
+from mmattn.data.text import few
 from mmattn.engine.preflight import datasets_in
 from mmattn.engine.quiet import silent
 from mmattn.errors import UserError
@@ -104,11 +105,6 @@ def _difference(first: str, expected: tuple, split: str, classes: tuple) -> str:
 
 def _name(classes: tuple, place: int) -> str:
     return repr(classes[place]) if place < len(classes) else 'none'
-
-
-def few(classes: tuple, most: int = 4) -> str:
-    """The first names of classes, for a message."""
-    return ', '.join([*map(str, classes[:most]), *(['…'] if len(classes) > most else [])])
 
 
 def check_sizes(loaders: dict[str, object], cfg: Config, epochs: bool = True) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mmengine.config import Config
-from mmengine.model import is_model_wrapper
 from torch import nn
 
+from mmattn.data.text import few
 from mmattn.errors import UserError
-
-from .datasets import few
+from mmattn.weights.loading import unwrapped
 
 # Parts whose number of classes is not that of the data's objects: proposals, regions of another annotation, tasks.
 OTHERS = ('rpn', 'semantic', 'task_heads', 'language_model', 'timm_model')
@@ -55,11 +54,6 @@ def parts_with_classes(model: nn.Module) -> Iterator[tuple[str, int]]:
         if name.startswith('backbone.') or (name == 'data_preprocessor' and not _encodes(module)):
             continue
         yield name, number
-
-
-def unwrapped(model: nn.Module) -> nn.Module:
-    """The model inside the wrapper of a distributed run."""
-    return model.module if is_model_wrapper(model) else model
 
 
 def _encodes(preprocessor: nn.Module) -> bool:

@@ -5,11 +5,12 @@ from pathlib import Path
 
 from mmengine.runner import Runner
 
+from mmattn.data.text import few
 from mmattn.engine.trained import classes_of
 from mmattn.errors import UserError
 from mmattn.weights.loading import load_weights
 
-from .datasets import class_names, few, loaders_of
+from .datasets import class_names, loaders_of
 
 
 def load_tested(runner: Runner, checkpoint: str | Path) -> str | None:

@@ -1,5 +1,6 @@
 """Values of users' files as short text that fits into a line of any terminal."""
 import reprlib
+from collections.abc import Iterable
 
 _LIMIT = 300
 
@@ -20,3 +21,15 @@ def printable(text: str) -> str:
     if not text.isprintable():
         text = ''.join(each if each.isprintable() else each.encode('unicode_escape').decode() for each in text[:_LIMIT])
     return text if len(text) <= _LIMIT else f'{text[:_LIMIT]}…'
+
+
+def word(name: object) -> str:
+    """A name, which may be no text, for a message."""
+    return printable(name) if isinstance(name, str) else shown(name)
+
+
+def few(names: Iterable, most: int = 5) -> str:
+    """The first names of a list and the number of the others, for a message."""
+    words = list(map(word, names))
+    more = f', and {len(words) - most} more' if len(words) > most else ''
+    return (', '.join(words[:most]) + more) or 'none'

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from functools import partial
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.model.efficient_conv_bn_eval import efficient_conv_bn_eval_forward
 from torch import Tensor, nn
 
 from mmattn.inference.fold import foldable_pairs
 from mmattn.registry import HOOKS
+from mmattn.weights.loading import unwrapped
 
 
 @HOOKS.register_module()
@@ -40,12 +40,12 @@ class FoldNormsHook(Hook):
         self.modules = modules
 
     def before_train(self, runner) -> None:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         pairs = sum(fold_norms_in_training(model.get_submodule(name)) for name in self.modules)
         runner.logger.info(f'FoldNormsHook: {pairs} norms are folded while they are in eval mode')
 
     def after_train(self, runner) -> None:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         for name in self.modules:
             unfold_norms_in_training(model.get_submodule(name))
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from mmattn.files import atomic_path
+from mmattn.files import write_text
 
 # Set by mmattn.engine.torchrun: the folder of the notes, whose name ends with the number of its process.
 FOLDER = 'MMATTN_JOB'
@@ -88,5 +88,5 @@ def rank() -> int:
 
 
 def _write(name: str, text: str) -> None:
-    with suppress(OSError), atomic_path(Path(os.environ[FOLDER], name)) as path:
-        path.write_text(text, 'utf-8')
+    with suppress(OSError):
+        write_text(text, Path(os.environ[FOLDER], name))

@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from mmattn.engine import preflight
 from mmattn.errors import UserError, one_line
 from mmattn.files import plain, write_json
+from mmattn.weights.loading import unwrapped
 
 from .coco_figures import class_precisions, figures_of, recorded_evaluations
 from .predictions import CocoResults, pickled_predictions
@@ -64,7 +64,7 @@ class Outputs:
             UserError: The model or its data set has nothing for a file.
         """
         evaluator, dataset = runner.test_evaluator, runner.test_dataloader.dataset
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         detector = hasattr(model, 'with_mask')  # as all of mmdet's have
         writers = [pickled_predictions(path, detector) for path in self.pickles]
         if self.coco:

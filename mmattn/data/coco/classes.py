@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from mmattn.data.coco.entries import repeated
 from mmattn.data.report import Report
-from mmattn.data.text import printable, shown
+from mmattn.data.text import few, shown, word
 
 
 def check_names(report: Report, categories: Sequence[dict]) -> None:
@@ -49,7 +49,7 @@ def check_classes(report: Report, classes: Sequence, categories: Sequence[dict],
     _report_missing(report, classes, names, common, evaluated)
     for entry in categories:
         if 'name' in entry and entry['name'] not in classes:
-            report.problems.add('categories that are no class of the config (left out)', f'{_word(entry["name"])}, '
+            report.problems.add('categories that are no class of the config (left out)', f'{word(entry["name"])}, '
                                 f'{objects[entry["id"]]} annotations', left_out=True)
     if common != [name for name in classes if name in common]:
         report.problems.add('classes in another order', 'mmdet numbers classes in the order of the '
@@ -58,8 +58,8 @@ def check_classes(report: Report, classes: Sequence, categories: Sequence[dict],
 
 def _report_missing(report: Report, classes: Sequence, names: list, common: list, evaluated: bool) -> None:
     if classes and not common:
-        report.problems.add('annotations without a class of the config', f'their categories are {_few(names)}, '
-                            f'the classes {_few(classes)}: set metainfo.classes of the data set')
+        report.problems.add('annotations without a class of the config', f'their categories are {few(names)}, '
+                            f'the classes {few(classes)}: set metainfo.classes of the data set')
         return
     last = max((index for index, name in enumerate(classes) if name in names), default=-1)
     for index, name in enumerate(classes):
@@ -69,9 +69,9 @@ def _report_missing(report: Report, classes: Sequence, names: list, common: list
         hint = f' (there is {shown(alike[0])})' if alike else ''
         if index < last:
             report.problems.add('classes of the config that the annotations lack, so that labels after them shift',
-                                f'{_word(name)}{hint}')
+                                f'{word(name)}{hint}')
         else:  # a label without a category fails when its detections are written down
-            report.problems.add('classes of the config that the annotations lack', f'{_word(name)}{hint}',
+            report.problems.add('classes of the config that the annotations lack', f'{word(name)}{hint}',
                                 doubtful=not evaluated and not alike)
 
 
@@ -83,12 +83,3 @@ def _is_text(name: object) -> bool:
 def _key(name: object) -> object:
     """A name as something hashable that differs where names differ."""
     return name if isinstance(name, str) else shown(name)
-
-
-def _word(name: object) -> str:
-    return printable(name) if isinstance(name, str) else shown(name)
-
-
-def _few(names: Sequence) -> str:
-    words = [_word(name) for name in names]
-    return ', '.join(words[:5]) + (f', and {len(words) - 5} more' if len(words) > 5 else '') or 'none'

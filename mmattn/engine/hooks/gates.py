@@ -1,10 +1,10 @@
 """Gates of attention with an identity start, logged by a hook."""
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 
 from mmattn.models.gate import named_gates
 from mmattn.registry import HOOKS
+from mmattn.weights.loading import unwrapped
 
 
 @HOOKS.register_module()
@@ -36,8 +36,7 @@ class GateHook(Hook):
         self._gates = {}
 
     def before_train(self, runner) -> None:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        self._gates = dict(named_gates(model))
+        self._gates = dict(named_gates(unwrapped(runner.model)))
         if not self._gates:
             runner.logger.warning('GateHook has nothing to log: no attention of this network has identity_init=True')
 

@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from mmattn.files import atomic_path
+from mmattn.files import write_text
 
 NOTE = 'last_checkpoint'  # mmengine's: the path of the newest checkpoint
 VALIDATED = 'last_validation'  # ours: number of iterations after which the last finished validation ran
@@ -39,8 +39,7 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
 
 def write_note(folder: Path, name: str, text: str) -> None:
     """Writes a note of one line into a folder, in one step."""
-    with atomic_path(folder / name) as temporary:
-        temporary.write_text(text, 'utf-8')
+    write_text(text, folder / name)
 
 
 def read_note(folder: Path, name: str) -> str | None:
