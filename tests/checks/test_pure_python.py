@@ -20,7 +20,7 @@ def tool(monkeypatch, name, *arguments):
 
 
 @pytest.mark.parametrize('write', [write_detector, write_classifier])
-def test_a_config_of_pure_python_is_checked_trained_tested_and_its_data_looked_through(tmp_path, monkeypatch, write):
+def test_a_config_of_pure_python_works_in_every_tool(tmp_path, monkeypatch, write):
     config, work = write(tmp_path), tmp_path / 'work'
     assert tool(monkeypatch, 'train.py', config, '--work-dir', work, '--check') == 0 and not work.exists()
     assert tool(monkeypatch, 'train.py', config, '--work-dir', work) == 0
@@ -29,3 +29,13 @@ def test_a_config_of_pure_python_is_checked_trained_tested_and_its_data_looked_t
     assert tool(monkeypatch, 'test.py', config, checkpoint, '--work-dir', work, '--out', tmp_path / 'out.json') == 0
     assert (tmp_path / 'out.json').is_file()
     assert tool(monkeypatch, 'prepare_data.py', 'check', config) == 0
+
+    assert tool(monkeypatch, 'complexity.py', config, '--shape', 64, 64) == 0
+    image = next(path for path in sorted(tmp_path.rglob('*')) if path.suffix in ('.png', '.jpg'))
+    assert tool(monkeypatch, 'visualize.py', config, checkpoint, image, '--out', tmp_path / 'pictures') == 0
+    assert list((tmp_path / 'pictures').iterdir())
+    page = tmp_path / 'page.html'
+    assert tool(monkeypatch, 'compare.py', work, '--predict', '--resamples', 20, '--out', page) == 0
+    assert 'not the same' not in page.read_text('utf-8')
+    assert tool(monkeypatch, 'benchmark.py', config, '--mode', 'infer', '--batch', 1, '--size', 64, '--repeats', 1,
+                '--warmup', 1, '--device', 'cpu', '--json', tmp_path / 'benchmark.json') == 0
