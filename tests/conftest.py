@@ -1,11 +1,28 @@
 """Puts this folder on the path of imports, for the tables that several tests read; the option ``--device``."""
+import gc
+
 import pytest
 import torch
+from commands import Commands
 from mmengine.logging import MMLogger
 
 
 def pytest_addoption(parser):
     parser.addoption('--device', default='cpu', help='device of the tests that have one: cpu (default), cuda, cuda:1')
+
+
+def pytest_collection_finish():
+    """Has Python not look for garbage among what was imported, which it does often and which takes long."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope='session')
+def commands():
+    """Runs the command-line tools: ``commands('train.py', CONFIG)``; see `commands.Commands`."""
+    running = Commands()
+    yield running
+    running.close()
 
 
 @pytest.fixture(scope='session')

@@ -1,15 +1,12 @@
 """Trains an mmdet or mmpretrain config."""
 import sys
-from contextlib import nullcontext
-from pathlib import Path
 
 try:
     from mmattn.checks.rank import is_first
-    from mmattn.checks.run import build, check_built, check_run
+    from mmattn.checks.run import check_run, train_checked
     from mmattn.checks.trial import try_run
-    from mmattn.engine import launch, preflight, runner, settings
+    from mmattn.engine import launch, preflight, settings
     from mmattn.engine.processes import is_restarted
-    from mmattn.engine.resuming.lock import locked
 except ModuleNotFoundError as missing:
     print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
           '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
@@ -71,16 +68,13 @@ def main():
     if args.no_channels_last:
         cfg.channels_last = False
 
-    splits = ('train', 'val')
-    check_run(cfg, splits, training=True, launcher=args.launcher)
     if args.check:
+        splits = ('train', 'val')
+        check_run(cfg, splits, training=True, launcher=args.launcher)
         try_run(cfg, splits)
         print('the config, its data and its weights are in place')
         return
-    with locked(Path(cfg.work_dir)) if is_first(args.launcher) else nullcontext():
-        built = build(cfg, args.launcher, splits)
-        check_built(built, splits)
-        runner.train(built)
+    train_checked(cfg, args.launcher)
 
 
 if __name__ == '__main__':

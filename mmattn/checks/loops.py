@@ -31,6 +31,17 @@ def check_loops(cfg: Config, training: bool) -> None:
     if isinstance(interval, (int, float)) and interval < 1:
         raise UserError(f'train_cfg.val_interval is {interval}; give 1 or more, or go without an evaluation with '
                         'val_dataloader=None val_cfg=None val_evaluator=None')
+    if training and cfg.get('val_cfg') is not None:
+        _check_begin(cfg.train_cfg)
+
+
+def _check_begin(train_cfg: dict) -> None:
+    begin = train_cfg.get('val_begin')
+    length = next((train_cfg[name] for name in ('max_epochs', 'max_iters') if train_cfg.get(name) is not None), None)
+    if isinstance(begin, (int, float)) and isinstance(length, (int, float)) and begin > length:
+        raise UserError(f'train_cfg.val_begin is {begin} and the training ends with {length}, so that nothing is ever '
+                        'evaluated; give a smaller one, or go without an evaluation with val_dataloader=None '
+                        'val_cfg=None val_evaluator=None')
 
 
 def _optimizer(cfg: Config) -> dict:

@@ -1,11 +1,15 @@
 """All checks of a run: of its config and files before it is built, and of what was built before the first iteration."""
 from __future__ import annotations
 
+from contextlib import nullcontext
+from pathlib import Path
+
 from mmengine.config import Config
 from mmengine.runner import IterBasedTrainLoop, Runner
 
 from mmattn.engine import preflight
-from mmattn.engine.runner import build_runner
+from mmattn.engine.resuming.lock import locked
+from mmattn.engine.runner import build_runner, train
 from mmattn.errors import UserError
 
 from .annotations import check_annotations, check_evaluator_files
@@ -46,6 +50,25 @@ def check_run(cfg: Config, splits: tuple[str, ...], training: bool, launcher: st
     if is_first(launcher) and not checked():
         for line in check_annotations(cfg, splits):
             print(line)
+
+
+def train_checked(cfg: Config, launcher: str = 'none') -> None:
+    """Checks a training, locks its work folder, builds and runs it.
+
+    Args:
+        cfg: Config of the training, its work folder set.
+        launcher: What started the processes: 'none', 'pytorch', 'slurm' or 'mpi'.
+
+    Raises:
+        UserError: A check fails, another training has the work folder, or the first iteration fails.
+        RunError: A later loss is no number, or the last checkpoint could not be saved.
+    """
+    splits = ('train', 'val')
+    check_run(cfg, splits, training=True, launcher=launcher)
+    with locked(Path(cfg.work_dir)) if is_first(launcher) else nullcontext():
+        built = build(cfg, launcher, splits)
+        check_built(built, splits)
+        train(built)
 
 
 def build(cfg: Config, launcher: str, splits: tuple[str, ...]) -> Runner:

@@ -43,7 +43,7 @@ def try_run(cfg: Config, splits: tuple[str, ...], weights: str | Path | None = N
     """
     with tempfile.TemporaryDirectory(prefix='mmattn-check-') as folder:
         with mute():
-            runner = build(_trial_config(cfg, folder), 'none', splits)
+            runner = build(trial_config(cfg, folder), 'none', splits)
             line = None if weights is None else load_tested(runner, weights)
         if line:
             print(line)
@@ -54,8 +54,13 @@ def try_run(cfg: Config, splits: tuple[str, ...], weights: str | Path | None = N
             print(note)
 
 
-def _trial_config(cfg: Config, folder: str) -> Config:
-    """A copy that works in a folder and in this process alone, and tells no service on the network of its run."""
+def trial_config(cfg: Config, folder: str) -> Config:
+    """A copy that works in a folder and in this process alone, and tells no service on the network of its run.
+
+    Args:
+        cfg: Config of a run.
+        folder: Folder for what the trial writes.
+    """
     cfg = copy.deepcopy(cfg)
     cfg.work_dir = folder
     write_note(Path(folder), VALIDATED, str(sys.maxsize))  # no validation is to be made up
@@ -76,8 +81,8 @@ def _trial_config(cfg: Config, folder: str) -> Config:
     return cfg
 
 
-class _Enough(BaseException):
-    """Ends a training after its first iteration; no Exception, so that nothing takes it for an error."""
+class Enough(BaseException):
+    """Ends a training after some iterations; no Exception, so that nothing takes it for an error."""
 
 
 class _OneIteration(Hook):
@@ -99,7 +104,7 @@ class _OneIteration(Hook):
         check_losses(outputs or {})
         if self.unused is None:  # gradients are accumulated over several iterations
             self._look(runner.model)
-        raise _Enough
+        raise Enough
 
     def _look(self, model: nn.Module) -> None:
         self.unused = [name for name, parameter in model.named_parameters()
@@ -128,7 +133,7 @@ def _train_once(runner: Runner) -> None:
     with mute():
         try:
             train(runner)
-        except _Enough:
+        except Enough:
             done = True
     if schedule.line:
         print(schedule.line)

@@ -40,7 +40,9 @@ def cause(error: BaseException) -> str:
 
 def loader_killed(error: BaseException | None) -> ProcessError | None:
     """The error to tell for one that is raised where a process that loads data was killed; None for others."""
-    while error is not None:
+    seen = set()
+    while error is not None and id(error) not in seen:  # mmengine's errors may be each other's context
+        seen.add(id(error))
         found = LOADER_GONE.search(str(error)) if isinstance(error, RuntimeError) else None
         if found:
             how = f' by the system ({found[2].strip()})' if found[2] else ''

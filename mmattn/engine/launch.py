@@ -15,9 +15,9 @@ from mmattn.errors import ProcessError, RunError, UserError, kind_and_text, one_
 from .failures import loader_killed
 from .notes import has_launcher
 from .preflight import check_packages
-from .process import SWITCH, keep_freed_memory, weights_only
+from .process import SWITCH, keep_freed_memory, weights_only, without_collecting
 from .processes import TIMEOUT, end_processes, end_with_launcher, leave_note, of_other_process
-from .quiet import quiet
+from .quiet import quiet, without_hints
 from .resuming.stopping import Stopped
 from .scope import scope_of
 
@@ -197,8 +197,9 @@ def register_modules(cfg: Config) -> None:
     check_packages(cfg)
     scope = scope_of(cfg)
     if scope in ('mmdet', 'mmpretrain'):
-        library = importlib.import_module(f'{scope}.utils')
-        library.register_all_modules(init_default_scope=False)
+        with without_collecting(), without_hints():
+            library = importlib.import_module(f'{scope}.utils')
+            library.register_all_modules(init_default_scope=False)
     if scope == 'mmpretrain':
         _default_dataloaders(cfg)
 

@@ -7,6 +7,7 @@ a quiet machine up to 1.7 times slower, so it is for the user to choose, as is `
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -64,3 +65,15 @@ def weights_only() -> Iterator[None]:
         yield
     finally:
         os.environ.pop(WEIGHTS_ONLY, None)
+
+
+@contextmanager
+def without_collecting() -> Iterator[None]:
+    """Has Python look for no garbage meanwhile, as while libraries are imported, which leaves none and takes long."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

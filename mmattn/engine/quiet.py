@@ -34,6 +34,14 @@ def silent() -> Iterator[None]:
 
 
 @contextmanager
+def without_hints() -> Iterator[None]:
+    """Drops what mmdet says of further packages that it could use, while it is imported."""
+    with redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.filterwarnings('ignore', 'faster_coco_eval is not installed')
+        yield
+
+
+@contextmanager
 def mute() -> Iterator[None]:
     """As :func:`silent`, and drops errors in the log, warnings and what is printed to stderr too."""
     with quiet(logging.CRITICAL), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()), \

@@ -8,12 +8,14 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
+from mmengine.logging import MMLogger
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from torch import nn
 
 from mmattn.errors import RunError, UserError
 
+from .console import make_brief
 from .failures import SHOWN, cannot_be_built, cause, key_of
 from .hooks import DrawnNamesHook, FirstIterationHook, LossHook, ScheduleHook
 from .launch import LAUNCHER_VARIABLES, register_modules
@@ -47,6 +49,13 @@ class ChannelsLastRunner(LoadingRunner):
                         module.to(memory_format=torch.channels_last)
         return super().wrap_model(model_wrapper_cfg, model)
 
+    def dump_config(self) -> None:
+        """Keeps a config that is in the work folder itself as its writer has it, comments and all."""
+        name = self.cfg.filename
+        target = Path(self.work_dir, Path(name).name) if name else None
+        if target is None or not (target.is_file() and target.samefile(name)):
+            super().dump_config()
+
 
 def processes() -> int:
     """Number of processes of the run: those that there are, or those for which a launch script has it checked."""
@@ -72,6 +81,11 @@ class TrainingRunner(ResumableRunner, ChannelsLastRunner):
     """
 
     initialised = False
+
+    def build_logger(self, *args, **kwargs) -> MMLogger:
+        logger = super().build_logger(*args, **kwargs)
+        make_brief(logger, self.cfg)
+        return logger
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         self._init_model_weights()

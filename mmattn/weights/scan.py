@@ -16,8 +16,9 @@ INSTRUCTIONS, CALLS = 2_000_000, 300_000
 # Values that are hashed, tuples in tuples counted as often as they are met; whole numbers of more than 64 bits, which
 # alone can be chosen so that dictionaries become slow.
 HASHED, LONG_NUMBERS = 5_000_000, 20_000
-# Bytes that a small file may need in memory; a large one twice its size besides.
-MEMORY = 32 * 2**20
+# Bytes that a small file may need in memory, which are those of Python's objects: some 6 MiB for a whole pickled
+# ResNet-50 of any width; a large one twice its size besides.
+MEMORY = 16 * 2**20
 # Bytes of a class, an object with its state, an empty container, an entry of a dictionary.
 CLASS, OBJECT, CONTAINER, ENTRY = 1500, 800, 200, 120
 

@@ -105,6 +105,7 @@ REFUSED = {
         partial(classifier, model__backbone__norm_cfg=dict(type='BN', _delete_=True), train_dataloader__batch_size=3),
         ["norm_cfg=dict(type='GN'", 'norm_eval=True', 'train_dataloader.drop_last=True']),
     'no epoch': (partial(detector, train_cfg__max_epochs=0), ['train_cfg.max_epochs is 0']),
+    'an evaluation from beyond the end on': (partial(detector, train_cfg__val_begin=2), ['train_cfg.val_begin is 2']),
     'an evaluation every 0 epochs': (partial(detector, train_cfg__val_interval=0), ['train_cfg.val_interval is 0']),
     'a learning rate of 0': (partial(detector, optim_wrapper__optimizer__lr=0), ['optim_wrapper.optimizer.lr is 0']),
     'no checkpoint at all': (

@@ -40,10 +40,14 @@ class Job:
             time.sleep(0.05)
         return time.monotonic()
 
-    def end(self) -> tuple[int, list[str]]:
-        """Waits for the end; the exit status and the lines on stderr."""
-        status = self.process.wait(120)
-        return status, self.err.read_text().splitlines()
+    def end(self, timeout: float = 120) -> tuple[int, list[str]]:
+        """Waits for the end, so many seconds at most; the exit status and the lines on stderr.
+
+        Warnings of what mmengine imports, which some versions of torch show whatever is said of them, are left out.
+        """
+        status = self.process.wait(timeout)
+        lines = self.err.read_text().splitlines()
+        return status, [line for line in lines if 'Warning: ' not in line and not line.startswith('  ')]
 
     def workers(self) -> list[int]:
         children = Path(f'/proc/{self.process.pid}/task/{self.process.pid}/children').read_text()

@@ -99,9 +99,9 @@ def test_a_run_that_broke_off_goes_on_to_the_same_weights(tmp_path, whole, worke
     assert_same(train(tmp_path, resume=True, **options), whole(**options))
 
 
-@pytest.mark.parametrize('workers', [0, 2])
+@pytest.mark.parametrize(('number', 'status', 'workers'), [
+    (signal.SIGTERM, 143, 0), (signal.SIGTERM, 143, 2), (signal.SIGUSR1, 138, 0), (signal.SIGINT, 130, 0)])
 @pytest.mark.parametrize('by_epoch', [True, False])
-@pytest.mark.parametrize(('number', 'status'), [(signal.SIGTERM, 143), (signal.SIGUSR1, 138), (signal.SIGINT, 130)])
 def test_a_signal_in_mid_epoch_saves_and_the_rest_of_it_follows(tmp_path, whole, workers, by_epoch, number, status):
     options = dict(workers=workers, by_epoch=by_epoch)
     with pytest.raises(Stopped, match='--resume') as stopped:

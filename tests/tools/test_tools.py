@@ -1,17 +1,16 @@
 """The standard commands, run as a user runs them."""
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from commands import fresh
+
+from mmattn.engine.resuming.lock import locked
 
 pytest.importorskip('mmdet')
 
-ROOT = Path(__file__).resolve().parents[2]
 CONFIG = 'configs/demo/mask_rcnn_sda_nuclei.py'
 SMALL = [
     '--cfg-options', 'train_dataloader.dataset.times=1',
@@ -19,22 +18,6 @@ SMALL = [
     'test_dataloader.dataset.indices=2', 'default_hooks.logger.interval=1',
     'default_hooks.checkpoint.max_keep_ckpts=-1'
 ]
-
-
-def command(*arguments, **variables):
-    """Runs a tool from the repository; arguments are of the command, variables of its environment.
-
-    Every run has one thread and no GPU, as suits several tests side by side.
-    """
-    environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'PYTHON': sys.executable,
-                   'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': '', **variables}
-    return subprocess.run([str(part) for part in arguments], cwd=ROOT, env=environment, text=True,
-                          stdin=subprocess.DEVNULL, capture_output=True, timeout=600)
-
-
-def tool(name, *arguments, **variables):
-    interpreter = 'bash' if name.endswith('.sh') else sys.executable
-    return command(interpreter, f'tools/{name}', *arguments, **variables)
 
 
 def succeeded(result):
@@ -56,7 +39,7 @@ def evaluations(work_dir):
 def trained(tmp_path_factory):
     """The work folder of a training of one epoch, two iterations, with evaluation."""
     work_dir = tmp_path_factory.mktemp('train')
-    result = tool('train.py', CONFIG, '--work-dir', work_dir, *SMALL, 'train_cfg.max_epochs=1')
+    result = fresh('train.py', CONFIG, '--work-dir', work_dir, *SMALL, 'train_cfg.max_epochs=1')
     succeeded(result)
     return work_dir
 
@@ -69,11 +52,11 @@ def test_training_learns_evaluates_and_keeps_a_checkpoint(trained):
     assert (trained / 'epoch_1.pth').is_file()
 
 
-def test_test_gives_the_metrics_of_the_training_and_draws(trained, tmp_path):
+def test_test_gives_the_metrics_of_the_training_and_draws(trained, commands, tmp_path):
     out = tmp_path / 'results' / 'metrics.json'
     pictures = tmp_path / 'pictures'
-    succeeded(tool('test.py', CONFIG, trained / 'epoch_1.pth', '--work-dir', tmp_path, '--out', out,
-                   '--show-dir', pictures, *SMALL))
+    succeeded(commands('test.py', CONFIG, trained / 'epoch_1.pth', '--work-dir', tmp_path, '--out', out,
+                       '--show-dir', pictures, *SMALL))
     metrics = json.loads(out.read_text())
     in_training = evaluations(trained)[-1]
     assert 'coco/segm_mAP_s' in metrics
@@ -86,18 +69,18 @@ def test_test_gives_the_metrics_of_the_training_and_draws(trained, tmp_path):
     assert [path.name for path in out.parent.iterdir()] == ['metrics.json']
 
 
-def test_resume_goes_on_from_the_last_checkpoint(trained, tmp_path):
+def test_resume_goes_on_from_the_last_checkpoint(trained, commands, tmp_path):
     shutil.copy(trained / 'epoch_1.pth', tmp_path)
-    succeeded(tool('train.py', CONFIG, '--work-dir', tmp_path, '--resume', *SMALL,
-                   'train_cfg.max_epochs=2'))
+    succeeded(commands('train.py', CONFIG, '--work-dir', tmp_path, '--resume', *SMALL,
+                       'train_cfg.max_epochs=2'))
     assert {record['epoch'] for record in records(tmp_path) if 'loss' in record} == {2}
     assert (tmp_path / 'epoch_2.pth').is_file()
 
 
 def test_two_cpu_processes_train_together(tmp_path):
     """Each does half of the iterations, and both are on the same weights."""
-    result = succeeded(tool('dist_train.sh', CONFIG, 2, '--work-dir', tmp_path, *SMALL,
-                            'train_cfg.max_epochs=1'))
+    result = succeeded(fresh('dist_train.sh', CONFIG, 2, '--work-dir', tmp_path, *SMALL,
+                             'train_cfg.max_epochs=1'))
     output = result.stdout + result.stderr
     assert 'Distributed launcher: pytorch' in output
     assert 'bucket view strides' not in output  # as torch warns where gradients change the format
@@ -105,11 +88,11 @@ def test_two_cpu_processes_train_together(tmp_path):
     assert len(evaluations(tmp_path)) == 1
 
 
-@pytest.mark.parametrize('name', ['train.py', 'test.py', 'dist_train.sh', 'dist_test.sh',
+@pytest.mark.parametrize('name', ['train.py', 'test.py', 'predict.py', 'dist_train.sh', 'dist_test.sh',
                                   'slurm_train.sh', 'quickstart.sh', 'setup_env.sh',
                                   'run_tests.sh'])
 def test_help(name):
-    result = succeeded(tool(name, '--help'))
+    result = succeeded(fresh(name, '--help'))
     assert result.stdout.lower().startswith('usage: ')
     if name not in ('quickstart.sh', 'setup_env.sh'):
         assert 'Example' in result.stdout
@@ -125,7 +108,7 @@ def test_help(name):
     ('setup_env.sh', ['--fore']),
 ])
 def test_wrong_usage_prints_the_usage(name, arguments):
-    result = tool(name, *arguments)
+    result = fresh(name, *arguments)
     assert result.returncode == 2
     assert 'Usage: ' in result.stderr
 
@@ -152,8 +135,8 @@ NO_DATA = ['--cfg-options', 'train_dataloader.dataset.dataset.data_root=nowhere/
     ('train.py', [CONFIG, '--cfg-options', 'model.no_such_option=1'], 'no_such_option'),
     ('train.py', [CONFIG, '--cfg-options', 'val_dataloader.dataset.no_such_option=1'], 'no_such_option'),
 ])
-def test_what_a_user_can_correct_is_one_line_and_status_2(name, arguments, said, tmp_path):
-    result = tool(name, *arguments, '--work-dir', tmp_path)
+def test_what_a_user_can_correct_is_one_line_and_status_2(name, arguments, said, commands, tmp_path):
+    result = commands(name, *arguments, '--work-dir', tmp_path)
     assert result.returncode == 2
     assert 'Traceback' not in result.stdout + result.stderr
     errors = [line for line in result.stderr.splitlines() if line.startswith('error: ')]
@@ -161,34 +144,37 @@ def test_what_a_user_can_correct_is_one_line_and_status_2(name, arguments, said,
     assert said in errors[0]
 
 
-def test_a_checkpoint_of_another_network_is_refused(trained, tmp_path):
-    result = tool('test.py', 'configs/demo/imagenet_style_signs.py', trained / 'epoch_1.pth', '--work-dir', tmp_path)
+def test_a_checkpoint_of_another_network_is_refused(trained, commands, tmp_path):
+    result = commands('test.py', 'configs/demo/imagenet_style_signs.py', trained / 'epoch_1.pth', '--work-dir',
+                      tmp_path)
     assert result.returncode == 2
     assert 'does not fit the model' in result.stderr and 'Traceback' not in result.stderr
 
 
 @pytest.mark.parametrize('option', ['lr:1', 'a.b=[1,2'])
 @pytest.mark.parametrize('name', ['train.py', 'prepare_data.py', 'visualize.py'])
-def test_malformed_override_is_a_usage_error(name, option):
+def test_malformed_override_is_a_usage_error(name, option, commands):
     arguments = ['check', CONFIG] if name == 'prepare_data.py' else [CONFIG]
-    result = tool(name, *arguments, '--cfg-options', option)
+    result = commands(name, *arguments, '--cfg-options', option)
     assert result.returncode == 2
     assert 'KEY=VALUE' in result.stderr
     assert 'Traceback' not in result.stderr
 
 
-def test_ctrl_c_says_how_to_go_on(tmp_path):
+def test_ctrl_c_says_how_to_go_on(commands, tmp_path):
     """SIGINT once training is under way: the iteration ends, is saved, and the training can go on."""
-    process = subprocess.Popen(
-        [sys.executable, 'tools/train.py', CONFIG, '--work-dir', tmp_path, *SMALL], cwd=ROOT, text=True,
-        env={**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    for line in process.stdout:
-        if 'Epoch(train)' in line:
-            process.send_signal(signal.SIGINT)
-            break
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 130
-    assert errors.splitlines()[-1].startswith('stopped by SIGINT; saved ') and '--resume' in errors
-    assert 'Traceback' not in errors
+    running = commands.start('train.py', CONFIG, '--work-dir', tmp_path, *SMALL)
+    running.wait_for('Epoch(train)')
+    running.send(signal.SIGINT)
+    done = running.end()
+    assert done.returncode == 130
+    assert done.stderr.splitlines()[-1].startswith('stopped by SIGINT; saved ') and '--resume' in done.stderr
+    assert 'Traceback' not in done.stderr
     assert len(list(tmp_path.glob('*.pth'))) == 1
+
+
+@pytest.mark.parametrize('options', [(), ('--resume', '--force')])
+def test_a_work_folder_that_another_training_writes_is_refused_by_force_too(commands, tmp_path, options):
+    with locked(tmp_path):
+        done = commands('train.py', CONFIG, '--work-dir', tmp_path, *options, *SMALL)
+    assert done.returncode == 2 and done.stderr.splitlines()[-1].startswith(f"error: '{tmp_path}' is in use by process")

@@ -1,13 +1,18 @@
 """The checkpoint of a folder from which a training goes on."""
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmattn.errors import CheckpointError, UserError, one_line
+from mmattn.errors import LINE, CheckpointError, UserError, one_line, shortened
+from mmattn.weights.reader import with_weights
 from mmattn.weights.training import read_training
 
 from .files import RUN, is_whole, read_note
+
+# Characters of a reason in a line.
+WHY = 100
 
 
 @dataclass(frozen=True)
@@ -35,9 +40,10 @@ def newest_checkpoint(folder: Path) -> Newest:
     found, passed_over = [], []
     for path in sorted(folder.glob('*.pth')):
         try:
-            content = read_training(path, tensors=False)
+            content = with_weights(read_training(path, tensors=False), path)
         except CheckpointError as error:
-            passed_over.append(f'{path} is damaged ({one_line(error)[:150]})')
+            why = one_line(error).removeprefix(f'{path} is ').removeprefix(f'{path} ')
+            passed_over.append(f'{path} is damaged ({shortened(why, WHY)})')
             continue
         iteration = _iteration(content)
         if iteration is not None:
@@ -68,8 +74,9 @@ def checkpoint_to_go_on_from(folder: Path) -> tuple[Path | None, tuple[str, ...]
     lines = tuple(f'passed over: {line}' for line in newest.passed_over)
     if newest.path is None and newest.passed_over:
         more = f' (and {len(lines) - 1} more)' if len(lines) > 1 else ''
-        raise UserError(f"no checkpoint in '{folder}' to go on from: {newest.passed_over[0]}{more}; start afresh "
-                        'without --resume, or name a checkpoint: --resume PATH')
+        first = newest.passed_over[0].removeprefix(f'{folder}{os.sep}')
+        raise UserError(shortened(f"no checkpoint in '{folder}' to go on from: {first}{more}; start "
+                                  'afresh without --resume, or name a checkpoint: --resume PATH', LINE))
     return newest.path, lines
 
 

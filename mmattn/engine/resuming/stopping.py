@@ -21,11 +21,15 @@ class Stopped(Exception):
     Args:
         number: Number of the signal.
         checkpoint: Path of the checkpoint to go on from; None where nothing could be saved.
+
+    Attributes:
+        how: How to give the command to go on, for the message.
     """
 
     def __init__(self, number: int, checkpoint: str | None) -> None:
         super().__init__(number, checkpoint)
         self.number, self.checkpoint = number, checkpoint
+        self.how = 'with --resume'
 
     @property
     def exit_status(self) -> int:
@@ -34,7 +38,7 @@ class Stopped(Exception):
 
     def __str__(self) -> str:
         saved = f'; saved {self.checkpoint}' if self.checkpoint else '; nothing could be saved'
-        return f'stopped by {signal.Signals(self.number).name}{saved}; to go on, give the same command with --resume'
+        return f'stopped by {signal.Signals(self.number).name}{saved}; to go on, give the same command {self.how}'
 
 
 class _Request:
