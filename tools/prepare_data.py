@@ -5,6 +5,7 @@ from pathlib import Path
 
 try:
     from mmattn.data import check, visdrone
+    from mmattn.data.formats import source
     from mmattn.engine import launch
     from mmattn.engine.arguments import positive
 except ModuleNotFoundError as missing:
@@ -36,8 +37,10 @@ classes of the config in another order than the file's categories; then class ba
 sizes.
 
 DATASET is an mmdet or mmpretrain config (its datasets are found inside wrappers), a COCO-style
-.json file with --images, or a folder with one folder of images for each class. Of a config masks
-are looked at where the pipeline or the evaluator reads them; of a .json file where it has any.
+.json file with --images, or the folder of a data set: COCO JSON, YOLO, Pascal VOC, LabelMe, a CSV
+of boxes, or one folder of images for each class. The format is recognised and said; --format names
+it. Of a config masks are looked at where the pipeline or the evaluator reads them; of a .json file
+where it has any.
 tools/train.py and tools/test.py make the same checks and do not start with data that would raise,
 train on nothing or give wrong results; there images are decoded for some seconds only.
 
@@ -64,6 +67,10 @@ examples:
   # files, without a config
   python tools/prepare_data.py check annotations/instances_train.json --images train/images
   python tools/prepare_data.py check data/imagenet/val --all
+
+  # a data set in the format of YOLO, Pascal VOC, LabelMe, ...
+  python tools/prepare_data.py check data/blood_cells
+  python tools/prepare_data.py check data/blood_cells --format voc
 """
 
 
@@ -84,7 +91,9 @@ def parse_args(argv=None):
         'check', help='look through a dataset before a long run', description=CHECK,
         epilog=CHECK_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
     checker.add_argument('dataset', metavar='DATASET', type=Path,
-                         help='a config, a COCO-style .json file, or a folder of class folders')
+                         help='a config, a COCO-style .json file, or the folder of a data set')
+    checker.add_argument('--format', choices=source.FORMATS,
+                         help='format of the data set (default: it is recognised)')
     checker.add_argument('--images', metavar='DIR', type=Path,
                          help="images of a .json file (default: the file's folder)")
     checker.add_argument('--split', nargs='+', choices=check.SPLITS, default=check.SPLITS,
@@ -114,7 +123,7 @@ def convert_visdrone(args) -> int:
 def check_dataset(args) -> int:
     problems = 0
     for report in check.check_dataset(args.dataset, images=args.images, splits=tuple(args.split),
-                                      overrides=args.cfg_options, workers=args.workers):
+                                      overrides=args.cfg_options, workers=args.workers, format=args.format):
         print(*report.lines(None if args.all else LISTED), sep='\n', flush=True)
         problems += report.problems.total()
     if problems:

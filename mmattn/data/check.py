@@ -10,6 +10,7 @@ from mmengine.fileio import list_from_file
 
 from mmattn.data.check_coco import check_coco
 from mmattn.data.check_folders import check_folders, check_list
+from mmattn.data.check_source import check_source, is_source
 from mmattn.data.class_names import MMDET_CLASSES
 from mmattn.data.images import EXTENSIONS
 from mmattn.data.pipeline import image_loader, mask_check, transforms_in
@@ -54,15 +55,18 @@ class Check:
 
 
 def check_dataset(path: Path, *, images: Path | None = None, splits: tuple[str, ...] = SPLITS,
-                  overrides: dict | None = None, workers: int | None = None) -> Iterator[Report]:
+                  overrides: dict | None = None, workers: int | None = None, format: str | None = None
+                  ) -> Iterator[Report]:
     """Looks through the datasets that a path names.
 
     Args:
-        path: Path of an mmdet or mmpretrain config, of a COCO-style .json file, or of a folder of class folders.
+        path: Path of an mmdet or mmpretrain config, of a COCO-style .json file, or of a data set: its folder, or the
+            file that describes it.
         images: Folder of the images of a .json file; None: the file's own folder.
         splits: Splits of a config to look through, any of 'train', 'val' and 'test'.
         overrides: Values for settings of a config, by their dotted keys.
         workers: Number of threads that decode images; None: one for each CPU.
+        format: Format of a data set that is given by its folder or file; None: it is recognised.
 
     Yields:
         A report for each dataset, as soon as it is ready.
@@ -70,6 +74,12 @@ def check_dataset(path: Path, *, images: Path | None = None, splits: tuple[str, 
     Raises:
         UserError: The path is of none of these kinds, an option is not for its kind, or there is nothing to check.
     """
+    if format is not None or is_source(path):
+        if images is not None or overrides:
+            raise UserError(f"{'--images is for a .json file' if images else '--cfg-options is for a config'}, and "
+                            f"'{path}' is a data set; leave the option out")
+        yield from _compared(check_source(path, format, workers))
+        return
     if path.suffix in CONFIGS:
         if images is not None:
             raise UserError('--images is for a .json file; for a config set data_prefix with --cfg-options')
@@ -77,7 +87,7 @@ def check_dataset(path: Path, *, images: Path | None = None, splits: tuple[str, 
         return
     if overrides:
         raise UserError('--cfg-options is for a config')
-    if not os.path.isdir(path) and not (os.path.isfile(path) and path.suffix == '.json'):
+    if not (os.path.isfile(path) and path.suffix == '.json'):
         raise UserError(f"'{path}' is no config (.py), .json file or folder; give one of these")
     yield check_path(path, images, workers)
 
@@ -102,34 +112,41 @@ def check_config(cfg: Config, splits: tuple[str, ...] = SPLITS, workers: int | N
         why = '; '.join(skipped) or f'it has none for {", ".join(splits)}'
         raise UserError(f'the config has no COCO-style or ImageNet-style dataset on disk ({why}); name another config '
                         'or split')
-    folders = None
-    for names, check in checks.values():
-        report = check.run(workers)
-        report.title = f'{", ".join(names)}: {report.title}'
-        if report.folders is not None:
-            folders = report.folders if folders is None else folders
-            compare_folders(report, folders)
-        yield report
+    yield from _compared(_run(checks, workers))
     for line in skipped:
         yield Report(f'{line}: not checked', notes=[
             'its type is none that the check knows; check its files: give the .json file with '
             '--images, or the folder'], checked=False)
 
 
+def _run(checks: dict, workers: int | None) -> Iterator[Report]:
+    for names, check in checks.values():
+        report = check.run(workers)
+        report.title = f'{", ".join(names)}: {report.title}'
+        yield report
+
+
 def check_path(path: Path, images: Path | None, workers: int | None = None) -> Report:
-    """Looks through a COCO-style JSON file with its images, or a folder of class folders.
+    """Looks through a COCO-style JSON file with its images.
 
     Args:
-        path: The JSON file, or the folder.
+        path: The JSON file.
         images: The folder of the JSON file's images (default: the file's own folder).
         workers: Number of threads that decode images (default: one for each CPU).
     """
     report = Report(str(path))
-    if path.is_dir():
-        check_folders(report, path, workers=workers)
-    else:
-        check_coco(report, path, images or path.parent, workers=workers)
+    check_coco(report, path, images or path.parent, workers=workers)
     return report
+
+
+def _compared(reports: Iterator[Report]) -> Iterator[Report]:
+    """The same reports, those of class folders held against the first."""
+    folders = None
+    for report in reports:
+        if report.folders is not None:
+            folders = report.folders if folders is None else folders
+            compare_folders(report, folders)
+        yield report
 
 
 def _checks(cfg: Config, splits: tuple[str, ...]) -> tuple[dict, list[str]]:

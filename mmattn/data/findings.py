@@ -49,14 +49,15 @@ class Findings:
     def total(self) -> int:
         return sum(map(len, self._details.values()))
 
-    def lines(self, limit: int | None = None) -> Iterator[str]:
+    def lines(self, limit: int | None = None, more: str = '--all lists them') -> Iterator[str]:
         """The report, a line at a time.
 
         Args:
             limit: The most problems that are listed of each kind; None lists them all.
+            more: What lists the others.
         """
         for kind, details in self._details.items():
             yield f'{kind}: {len(details)}'
             yield from (f'  {detail}' for detail in details[:limit])
             if limit is not None and len(details) > limit:
-                yield f'  … and {len(details) - limit} more (--all lists them)'
+                yield f'  … and {len(details) - limit} more ({more})'

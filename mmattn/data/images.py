@@ -18,10 +18,16 @@ from mmattn.engine.progress import progress
 # Aerial images are larger than Pillow expects, and here they are the user's own.
 Image.MAX_IMAGE_PIXELS = None
 
+# Images that mmpretrain finds in folders of classes, if its config says nothing else.
 EXTENSIONS = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif')
 
+# Images that OpenCV decodes, which mm's LoadImageFromFile reads by.
+IMAGES = (*EXTENSIONS, '.tiff', '.webp', '.jp2', '.pbm', '.pnm')
+
 _ORIENTATION = 0x0112
-_TRANSPOSED = (5, 6, 7, 8)
+
+# EXIF orientations that exchange width and height.
+TRANSPOSED = (5, 6, 7, 8)
 
 # What Pillow's decoders say of a file that ends too early, of which OpenCV may fill the rest with grey.
 _TRUNCATED = ('truncated', 'not enough image data', 'broken data stream', 'unrecognized data stream')
@@ -59,11 +65,11 @@ class ImageLoader:
             raise OSError(f'not an image that {self.imdecode_backend} can decode')
         shape = image.shape
         del image  # before another library decodes it, too: it may be an aerial image of gigabytes
-        _check_whole(content)
+        check_whole(content)
         return shape
 
 
-def _check_whole(content: bytes) -> None:
+def check_whole(content: bytes) -> None:
     """Raises OSError for an image that ends too early, which OpenCV decodes in part and in silence."""
     try:
         with Image.open(io.BytesIO(content)) as image:
@@ -140,12 +146,25 @@ def read_size(path: Path) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
             width, height = image.size
-            transposed = image.getexif().get(_ORIENTATION) in _TRANSPOSED
+            transposed = image.getexif().get(_ORIENTATION) in TRANSPOSED
     except Image.UnidentifiedImageError:
         raise OSError('not an image') from None
     except Exception as error:  # each of Pillow's decoders has its own exceptions for damage
         raise OSError(f'{error}') from error
     return (height, width) if transposed else (width, height)
+
+
+def read_orientation(path: Path) -> int:
+    """EXIF orientation of an image file that can be read, 1 to 8; 1 where it has none.
+
+    Args:
+        path: Path of the image file.
+    """
+    try:
+        with Image.open(path) as image:
+            return image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # each of Pillow's decoders has its own exceptions for damage
+        return 1
 
 
 def _in_threads(read: Callable[[Path], Result], paths: Sequence[Path], label: str, workers: int | None

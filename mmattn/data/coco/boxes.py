@@ -9,6 +9,8 @@ from mmattn.data.text import shown
 # Boxes written with decimals may stick out by what rounding added; in pixels.
 TOLERANCE = 0.5
 
+CORNERS = 'boxes that look like [left, top, right, bottom]'
+
 OUTSIDE, FAR_OUTSIDE = 'boxes outside the image', 'boxes far outside the image'
 
 
@@ -83,7 +85,7 @@ def check_corners(report: Report, entries: Sequence[dict], pictures: Mapping[int
         across, down = pictures[entry['image_id']].size or (0, 0)
         if not (left < right <= across + TOLERANCE and top < bottom <= down + TOLERANCE):
             return
-    report.problems.add('boxes that look like [left, top, right, bottom]', f'all {len(entries)}: as [left, top, width, '
+    report.problems.add(CORNERS, f'all {len(entries)}: as [left, top, width, '
                         f'height], which is read, {outside} are not inside their images')
 
 
