@@ -20,6 +20,7 @@ OPENMMLAB = [
 ]
 RUN = ['pycocotools', 'matplotlib', 'opencv-python-headless', 'jinja2', 'rich', 'anyascii']
 VIZ = ['grad-cam>=1.5', 'matplotlib', 'jinja2', 'anyascii']
+FIT = ['hotcoco>=1.3,<2']
 TEST = ['pytest', 'pytest-xdist', 'ruff', 'onnx', 'onnxscript', 'onnxruntime']
 
 
@@ -53,8 +54,9 @@ setup(
         'mm': MM + RUN,
         'openmmlab': OPENMMLAB + RUN,
         'viz': VIZ,
+        'fit': FIT,
         'test': TEST,
-        'all': MM + RUN + VIZ + TEST,
+        'all': MM + RUN + VIZ + FIT + TEST,
     },
     classifiers=[
         'License :: OSI Approved :: Apache Software License',

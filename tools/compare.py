@@ -11,7 +11,7 @@ try:
     from mmattn.analysis.compare.runs import find_run, read_runs
     from mmattn.engine import launch
     from mmattn.engine.arguments import check_device, count, seconds
-    from mmattn.errors import explained
+    from mmattn.errors import UserError, explained
 except ModuleNotFoundError as missing:
     print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
           '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
@@ -73,6 +73,9 @@ def write_reports(args):
     for path in args.out:
         write(comparison, path)
         print(f'written: {path}')
+    refused = next((run.refused for run in runs if run.refused), None)
+    if refused:  # the report is of the others, and says so; but what was asked for was not done
+        raise UserError(refused)
 
 
 if __name__ == '__main__':

@@ -5,15 +5,18 @@ from pathlib import Path
 
 try:
     import torch
+    from mmengine.registry import DATASETS
 
+    from mmattn.analysis.predict import Predictor
+    from mmattn.analysis.predict.examples import annotated_examples
     from mmattn.analysis.runs.curves import draw_curves
     from mmattn.analysis.runs.history import duration, read_history
     from mmattn.analysis.runs.metrics import average_precisions, format_table
     from mmattn.analysis.runs.pictures import draw_example, draw_sheet, save_picture
-    from mmattn.analysis.runs.predictions import Predictor
     from mmattn.analysis.runs.work_dir import find_checkpoint, find_config, planned_end
     from mmattn.engine import launch, preflight
     from mmattn.engine.arguments import count, score
+    from mmattn.engine.quiet import quiet
     from mmattn.errors import UserError
     from mmattn.files import write_json
 except ModuleNotFoundError as missing:
@@ -71,8 +74,10 @@ def describe_resources(history):
         return ('time and memory were not recorded; put dict(type=\'mmattn.ResourceHook\') into '
                 'the custom_hooks of the config')
     device = 'process on CPU' if history.device == 'cpu' else history.device
-    return (f'training + evaluation: {duration(history.wall_time)}, '
-            f'peak memory: {history.peak_memory / 2 ** 30:.2f} GiB ({device})')
+    bound = 'at least ' if history.at_least else ''
+    return (f'training + evaluation: {bound}{duration(history.wall_time)}, '
+            f'peak memory: {bound}{history.peak_memory / 2 ** 30:.2f} GiB ({device})'
+            + ('; a part that was killed recorded neither' if bound else ''))
 
 
 def spread(count, total):
@@ -83,14 +88,15 @@ def spread(count, total):
 
 
 def draw_pictures(cfg, checkpoint, args):
-    launch.register_modules(cfg)
-    predictor = Predictor(cfg, checkpoint, args.device)
-    indices = spread(args.max_images, len(predictor.dataset))
+    predictor = Predictor(cfg, checkpoint, args.device, threshold=args.score_thr)
+    with quiet():
+        dataset = DATASETS.build(cfg.val_dataloader.dataset)
+    indices = spread(args.max_images, len(dataset))
     on_sheet = set(spread(SHEET_IMAGES, len(indices)))
     examples = []
     print(f'drawing predictions of {checkpoint.name} on {len(indices)} of '
-          f'{len(predictor.dataset)} validation images')
-    for number, example in enumerate(predictor.examples(indices, args.score_thr)):
+          f'{len(dataset)} validation images')
+    for number, example in enumerate(annotated_examples(predictor, dataset, indices)):
         save_picture(draw_example(example, args.score_thr),
                  args.work_dir / 'predictions' / f'{example.name}.png')
         if number in on_sheet:
@@ -125,7 +131,7 @@ def main():
         dict(
             config=config_path.name, finished=stopped_at is None, epoch=last.epoch, **table,
             pictures_checkpoint=checkpoint.name if args.max_images else None, wall_time_s=history.wall_time,
-            peak_memory_bytes=history.peak_memory, device=history.device,
+            peak_memory_bytes=history.peak_memory, device=history.device, resources_at_least=history.at_least,
             validations=[
                 dict(epoch=validation.epoch, iteration=validation.iteration,
                      **average_precisions(validation.metrics))

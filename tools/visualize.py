@@ -90,7 +90,7 @@ def make_explainer(network, args):
     if args.only is not None and 'gradcam' not in args.only:
         return None, Choice()
     methods = args.method or ['gradcam', 'gradcam++'] + ['hirescam'] * network.is_detector
-    classes = [network.class_index(name) for name in args.classes] if args.classes else None
+    classes = [network.classes.label(name) for name in args.classes] if args.classes else None
     return Explainer(network, methods, args.layer), Choice(args.target, args.top, args.score_thr, classes)
 
 

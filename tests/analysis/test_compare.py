@@ -28,11 +28,12 @@ from mmattn.analysis.compare.comparison import (
     time_network,
 )
 from mmattn.analysis.compare.intervals import difference, resample
+from mmattn.analysis.compare.latency import Latency
 from mmattn.analysis.compare.metrics import Answers, CocoEvaluation
-from mmattn.analysis.compare.predictions import Latency, _answers, _arguments, cache_path, load_predictions
 from mmattn.analysis.compare.report import check_outputs, make_csv, make_markdown, make_page, thinned
 from mmattn.analysis.compare.runs import DAMAGED, FINISHED, NO_RESULT, UNFINISHED, find_run, read_run, read_runs
 from mmattn.analysis.complexity import read_metafiles
+from mmattn.analysis.evaluation.checkpoint_predictions import _answers, _arguments, cache_path, load_predictions
 from mmattn.analysis.runs.metrics import in_percent
 from mmattn.engine import launch
 from mmattn.errors import UserError
@@ -317,7 +318,7 @@ def test_a_classifier_is_evaluated_as_the_log_was(settings):
     found = _answers([(None, samples)], settings)
     for k, value in logged.items():
         assert 100 * np.mean(np.array(found['ranks']) < int(k)) == pytest.approx(value, abs=1e-4)
-    with pytest.raises(UserError, match='this run is neither'):
+    with pytest.raises(UserError, match='this config is of neither'):
         _answers([(None, [BaseDataElement()])], {})
 
 
@@ -449,6 +450,8 @@ def test_the_tool_with_a_classifier(trained, tmp_path, monkeypatch, capsys):
     assert float(one['top-1 difference']) == 0 and one['top-1 difference low'] == '0.0'
     assert other['top-1 difference'] == '' and float(other['latency (s)']) > 0
     assert int(one['parameters']) > 0 and one['state'] == 'unfinished'
+    assert one['F1 of 3 (%)'] == other['F1 of 3 (%)'] and 0 < float(one['calibration error (%)']) < 100
+    assert 'F1 by class' in out[0].read_text() and 'Errors and calibration' in out[0].read_text()
     assert '20 resamples' in out[0].read_text() and 'the log of its last validation' in out[0].read_text()
     [kept] = first.glob('predictions.*.json')
     assert len(json.loads(kept.read_text())['ranks']) == 150
@@ -471,6 +474,7 @@ def test_the_tool_with_a_detector(trained, tmp_path, monkeypatch):
     cache_path(cfg, checkpoint).write_text(json.dumps(found))
     run_tool(monkeypatch, folder, '--out', tmp_path / 'report.html')
     page = (tmp_path / 'report.html').read_text()
+    assert 'Errors and calibration' in page and 'localisation</th>' in page
     assert 'box, IoU ≥ 0.75' in page and 'its predictions give box AP 100.0' in page
 
 

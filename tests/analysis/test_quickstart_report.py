@@ -16,20 +16,19 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from PIL import Image
 
+from mmattn.analysis.runs.annotated import decode_mask
 from mmattn.analysis.runs.curves import smooth
 from mmattn.analysis.runs.history import read_history
 from mmattn.analysis.runs.metrics import average_precisions, format_table
+from mmattn.analysis.runs.objects import Instances, distinct_colors
 from mmattn.analysis.runs.pictures import (
     Example,
-    Instances,
-    distinct_colors,
     draw_example,
     draw_panels,
     draw_sheet,
     match,
     save_picture,
 )
-from mmattn.analysis.runs.predictions import decode_mask
 from mmattn.engine import launch
 from mmattn.errors import UserError
 from mmattn.files import atomic_path, write_json
@@ -111,8 +110,16 @@ def test_a_training_afresh_replaces_the_one_before(tmp_path):
     assert history.wall_time == 30
 
 
-def test_a_part_without_training_or_resources(tmp_path):
-    write_part(tmp_path, FIRST, epoch_records(1), resources=resources(50))
+def test_of_a_killed_part_without_resources_the_logged_iterations_are_counted(tmp_path):
+    write_part(tmp_path, FIRST, [dict(record, time=0.5) for record in epoch_records(1)])
+    write_part(tmp_path, SECOND, epoch_records(2), resources=resources(50, 2**20))
+    write_part(tmp_path, '20260101_020000', [{'coco/bbox_mAP': 0.9, 'step': 0}])  # a test
+    history = read_history(tmp_path)
+    assert (history.wall_time, history.peak_memory, history.at_least) == (50 + 0.5 * 10, 2**20, True)
+
+
+def test_without_any_resources_time_and_memory_are_unknown(tmp_path):
+    write_part(tmp_path, FIRST, epoch_records(1))
     write_part(tmp_path, SECOND, epoch_records(2))
     write_part(tmp_path, '20260101_020000', [{'coco/bbox_mAP': 0.9, 'step': 0}])  # a test
     (tmp_path / '20260101_030000').mkdir()
@@ -354,6 +361,14 @@ def test_a_broken_off_training_is_reported_as_such(finished, monkeypatch, capsys
     assert 'stopped at epoch 2 of 8' in out and '--resume' in out
     assert 'mmattn.ResourceHook' in out
     assert json.loads((finished / 'metrics.json').read_text())['finished'] is False
+
+
+def test_after_a_kill_time_and_memory_are_said_to_be_lower_bounds(finished, monkeypatch, capsys):
+    write_part(finished, SECOND, [dict(record, time=2.0) for record in epoch_records(3)])
+    run_tool(monkeypatch, finished, '--max-images', 0)
+    assert 'evaluation: at least 1 min 43 s, peak memory: at least 1.00 GiB (process on CPU); a part' in \
+        capsys.readouterr().out
+    assert json.loads((finished / 'metrics.json').read_text())['resources_at_least'] is True
 
 
 def test_iteration_counted_trainings_know_their_end(finished, monkeypatch, capsys):

@@ -372,7 +372,7 @@ def test_a_class_with_no_detection_gives_nothing(detector, images):
     network = load(detector)
     assert Explainer(network, ['gradcam']).explain(network.open(images / 'a.png'), Choice(classes=[7])) == []
     with pytest.raises(UserError, match='cow.*its classes are: ant, bee'):
-        network.class_index('cow')
+        network.classes.label('cow')
 
 
 def test_tool_on_a_classifier(monkeypatch, tmp_path, classifier, images, capsys):
@@ -513,7 +513,7 @@ def test_parts_of_a_validation_set_and_no_test_data(monkeypatch, tmp_path, detec
              out)
     assert json.loads((out / 'depth_by_size.json').read_text())['images'] == 4
     assert (out / 'a_depth.png').is_file()
-    assert load((tmp_path / 'parts.py', weights)).class_name(1) == 'bee'
+    assert load((tmp_path / 'parts.py', weights)).classes.name(1) == 'bee'
 
 
 def test_a_config_without_any_data_says_what_is_missing(tmp_path, detector):
@@ -526,7 +526,7 @@ def test_a_config_without_any_data_says_what_is_missing(tmp_path, detector):
         load((tmp_path / 'none.py', detector[1]))
     cfg.test_pipeline = pipeline
     cfg.dump(tmp_path / 'own.py')
-    assert load((tmp_path / 'own.py', detector[1])).class_name(1) == 'class 1'
+    assert load((tmp_path / 'own.py', detector[1])).classes.name(1) == 'class 1'
 
 
 def turned(path, orientation=6):

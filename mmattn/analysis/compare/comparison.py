@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmattn.analysis.complexity import Row, measure, read_metafiles
-from mmattn.errors import kind_and_text
+from mmattn.analysis.evaluation.checkpoint_predictions import cache_path, load_predictions, predict
+from mmattn.analysis.evaluation.classifier_figures import classifier_figures
+from mmattn.analysis.evaluation.detector_figures import detector_figures
+from mmattn.errors import CheckpointError, kind_and_text
 from mmattn.weights.loading import read_checkpoint
 
 from .intervals import Difference, differences_to
+from .latency import measure_latency
 from .metrics import evaluate
-from .predictions import cache_path, load_predictions, measure_latency, predict
 from .runs import Run
 
 # Logs round AP to 0.1 points.
@@ -93,8 +96,7 @@ def evaluate_predictions(run: Run, device: str | None) -> None:
     try:
         _evaluate(run, device)
     except Exception as error:  # noqa: BLE001  as above
-        run.notes.append(f'no predictions: {kind_and_text(error)}')
-        say(f'{run.name}: {run.notes[-1]}')
+        _note(run, 'no predictions', error)
         return
     if run.evaluation is not None and _differs(run):
         again, main = run.evaluation.metrics(), _main(run)
@@ -110,9 +112,12 @@ def _evaluate(run: Run, device: str | None) -> None:
     # A model that is prepared for inference rounds otherwise: where that shows, the model itself predicts.
     for prepared in (True, False) if found is None and device else ():
         say(f'{run.name}: predicting on the validation images')
-        run.evaluation = evaluate(predict(run.cfg, run.checkpoint, device, prepared))
+        found = predict(run.cfg, run.checkpoint, device, prepared)
+        run.evaluation = evaluate(found)
         if device != 'cpu' or not _differs(run):
             break
+    if found is not None:
+        run.figures = detector_figures(found) if found['kind'] == 'detector' else classifier_figures(found)
 
 
 def _main(run: Run) -> str | None:
@@ -152,8 +157,14 @@ def time_network(run: Run, device: str, seconds: float) -> None:
         say(f'{run.name}: measuring the latency')
         run.latency = measure_latency(run.cfg, run.checkpoint, device, seconds)
     except Exception as error:  # noqa: BLE001  as above
-        run.notes.append(f'latency could not be measured: {kind_and_text(error)}')
-        say(f'{run.name}: {run.notes[-1]}')
+        _note(run, 'latency could not be measured', error)
+
+
+def _note(run: Run, what: str, error: Exception) -> None:
+    run.notes.append(f'{what}: {kind_and_text(error)}')
+    say(f'{run.name}: {run.notes[-1]}')
+    if isinstance(error.__cause__, CheckpointError):
+        run.refused = str(error)
 
 
 def find_differences(comparison: Comparison, resamples: int) -> None:

@@ -6,17 +6,15 @@ drawn, so that a resample needs no matching. With each image once it is what pyc
 """
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from mmattn.analysis.evaluation.coco_evaluator import LIMIT_OF_AP, matched
+from mmattn.analysis.evaluation.precision_recall import best_precisions
 from mmattn.analysis.runs.metrics import ROWS, TOP
-from mmattn.engine.quiet import silent
-from mmattn.errors import UserError
 
 # Thresholds of IoU of the precision-recall curves.
 IOUS = (0.5, 0.75)
@@ -25,8 +23,6 @@ RULES = {
     'AP': ('all', None), 'AP50': ('all', 0.5), 'AP75': ('all', 0.75),
     'AP_S': ('small', None), 'AP_M': ('medium', None), 'AP_L': ('large', None),
 }
-# The limit of detections in an image at which pycocotools takes AP, whatever limits it is given.
-LIMIT_OF_AP = 100
 
 
 class Evaluation(Protocol):
@@ -55,7 +51,8 @@ class Detections:
     """Evaluation of a detector.
 
     Args:
-        predictions: Predictions of a detector, as :func:`mmattn.analysis.compare.predictions.predict` returns them.
+        predictions: Predictions of a detector, as
+            :func:`mmattn.analysis.evaluation.checkpoint_predictions.predict` returns them.
 
     Raises:
         UserError: pycocotools is not installed, or the annotations do not belong to the predictions.
@@ -115,7 +112,7 @@ def evaluate(predictions: Mapping) -> Evaluation:
     """Evaluates predictions.
 
     Args:
-        predictions: Predictions, as :func:`mmattn.analysis.compare.predictions.predict` returns them.
+        predictions: Predictions, as :func:`mmattn.analysis.evaluation.checkpoint_predictions.predict` returns them.
 
     Raises:
         UserError: pycocotools is not installed, or the annotations do not belong to the predictions.
@@ -158,12 +155,8 @@ class Ranking:
         curve = np.zeros((len(self.hits), len(recalls)))
         for row, hits in enumerate(self.hits):
             # Recall rises at hits only, so that no precision elsewhere is the best at its recall.
-            found = np.cumsum(weight[hits])
-            precision = found / (counted[row % len(counted), hits] + np.spacing(1))
-            best = np.maximum.accumulate(precision[::-1])[::-1]
-            index = np.searchsorted(found / objects, recalls, side='left')
-            reached = index < len(hits)
-            curve[row, reached] = best[index[reached]]
+            curve[row] = best_precisions(
+                np.cumsum(weight[hits]), counted[row % len(counted), hits], objects, recalls)
         return curve
 
 
@@ -188,7 +181,7 @@ class CocoEvaluation:
     def __init__(self, annotations: str | dict, results: list[dict], kind: str, images: Sequence[int],
                  categories: Sequence[int], max_detections: Sequence[int] = (100, 300, 1000),
                  ious: Sequence[float] | None = None, parallel: bool = False) -> None:
-        evaluator = _evaluate(annotations, results, kind, images, categories, max_detections, ious)
+        evaluator = matched(annotations, results, kind, images, categories, max_detections, ious)
         params = evaluator.params
         self.ious, self.recalls = np.array(params.iouThrs), np.array(params.recThrs)
         self.images = len(images)
@@ -267,32 +260,3 @@ def _rank(records: Sequence[dict | None], limit: int, thresholds: int) -> Rankin
     counted = counted[:, :length]
     return Ranking(np.array(image, int)[order][:length], tuple(np.flatnonzero(row) for row in hit),
                    (counted[:1] if (counted == counted[0]).all() else counted).astype(float), objects)
-
-
-def _evaluate(annotations: str | dict, results: list[dict], kind: str, images: Sequence[int],
-              categories: Sequence[int], max_detections: Sequence[int], ious: Sequence[float] | None):
-    try:
-        from pycocotools.coco import COCO
-        from pycocotools.cocoeval import COCOeval
-    except ModuleNotFoundError as error:
-        raise UserError('curves and intervals of detectors need pycocotools: pip install pycocotools') from error
-    with silent():
-        truth = COCO()
-        truth.dataset = annotations if isinstance(annotations, dict) else json.loads(
-            Path(annotations).read_text('utf-8'))
-        truth.createIndex()
-        if not set(images) <= set(truth.imgs):
-            raise UserError(f"'{annotations}' lacks images that the predictions are of; predict anew")
-        found = truth.loadRes(results) if results else COCO()
-        evaluator = COCOeval(truth, found, kind)
-        # In this order: COCOeval keeps the order of what it is given, loadRes that of the file.
-        evaluator.params.imgIds, evaluator.params.catIds = sorted(images), sorted(categories)
-        evaluator.params.maxDets = list(max_detections)
-        if ious is not None:
-            evaluator.params.iouThrs = np.array(ious)
-        if not results:
-            found.dataset = dict(images=truth.dataset['images'], categories=truth.dataset['categories'],
-                                 annotations=[])
-            found.createIndex()
-        evaluator.evaluate()
-    return evaluator

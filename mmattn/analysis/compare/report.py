@@ -8,6 +8,8 @@ import numpy as np
 
 from mmattn.analysis.charts import new_figure, series_style, style, to_svg
 from mmattn.analysis.complexity import Row
+from mmattn.analysis.evaluation.detector_figures import DetectorFigures
+from mmattn.analysis.evaluation.error_kinds import KINDS
 from mmattn.analysis.extras import require
 from mmattn.analysis.page import Cell, Page, Picture, Section, Table, render
 from mmattn.analysis.runs.history import counted_in
@@ -18,7 +20,7 @@ from mmattn.files import csv_text, write_text
 
 from .comparison import Comparison
 from .runs import Run
-from .tables import accuracy_tables, all_notes, cost_tables, present
+from .tables import accuracy_tables, all_notes, class_values, cost_tables, prediction_tables, present
 
 Curve = tuple[Sequence[float], Sequence[float]]
 
@@ -70,6 +72,7 @@ def make_page(comparison: Comparison) -> str:
     return render(Page(_title(comparison), 'tools/compare.py', (
         *(Section(table.title, table=table) for table in accuracy_tables(comparison)),
         *(section for section in charts if section.pictures),
+        *(Section(table.title, table=table) for table in prediction_tables(comparison)),
         *(Section(table.title, table=table) for table in cost_tables(comparison)),
         *([notes] if notes.items else [])), series=tuple(run.name for run in comparison.runs)))
 
@@ -81,7 +84,8 @@ def make_markdown(comparison: Comparison) -> str:
         comparison: Comparison to report.
     """
     parts = [f'# {_title(comparison)}']
-    parts += [_markdown_table(table) for table in (*accuracy_tables(comparison), *cost_tables(comparison))]
+    parts += [_markdown_table(table) for table in (
+        *accuracy_tables(comparison), *prediction_tables(comparison), *cost_tables(comparison))]
     notes = all_notes(comparison)
     if notes:
         parts.append('## Notes\n\n' + '\n'.join(f'- {_plain(note)}' for note in notes))
@@ -208,6 +212,7 @@ def _fields(run: Run, comparison: Comparison, metrics: list[str]) -> dict[str, o
             for part in ('value', 'low', 'high'):
                 name = f'{metric} difference' + ('' if part == 'value' else f' {part}')
                 fields[name] = getattr(found.get(metric), part, None)
+    fields.update(_prediction_fields(run, comparison))
     fields.update({
         'parameters': size and size.parameters, 'trainable parameters': size and size.trainable,
         'multiply-adds': size and size.multiply_adds, 'image height': size and size.shape[0],
@@ -216,6 +221,21 @@ def _fields(run: Run, comparison: Comparison, metrics: list[str]) -> dict[str, o
         'latency machine': latency and latency.machine, 'training time (s)': history and history.wall_time,
         'peak memory (bytes)': history and history.peak_memory, 'trained on': history and history.device,
         'published': ' / '.join(filter(None, map(_published, comparison.published.get(run.name, ())))) or None})
+    return fields
+
+
+def _prediction_fields(run: Run, comparison: Comparison) -> dict[str, float | None]:
+    """AP or F1 by class, what the kinds of errors cost, and calibration, for the runs with predictions."""
+    fields = {}
+    for kind, name in (('box', 'box AP'), ('mask', 'mask AP'), ('class', 'F1')):
+        classes = dict.fromkeys(one for other in comparison.runs for one in class_values(other, kind))
+        own = class_values(run, kind)
+        fields.update({f'{name} of {one} (%)': None if own.get(one) is None else 100 * own[one] for one in classes})
+    if any(isinstance(other.figures, DetectorFigures) for other in comparison.runs):
+        cost = run.figures.kinds.cost if isinstance(run.figures, DetectorFigures) else {}
+        fields.update({f'AP50 lost to {kind} (points)': 100 * cost[kind] if kind in cost else None for kind in KINDS})
+    if any(other.figures for other in comparison.runs):
+        fields['calibration error (%)'] = 100 * run.figures.calibration.error if run.figures else None
     return fields
 
 

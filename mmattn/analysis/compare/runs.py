@@ -8,13 +8,15 @@ from pathlib import Path
 from mmengine.config import Config
 
 from mmattn.analysis.complexity import Complexity
+from mmattn.analysis.evaluation.classifier_figures import ClassifierFigures
+from mmattn.analysis.evaluation.detector_figures import DetectorFigures
 from mmattn.analysis.runs.history import History, read_history
 from mmattn.analysis.runs.metrics import in_percent
 from mmattn.analysis.runs.work_dir import find_checkpoint, find_config, planned_end
 from mmattn.errors import UserError, kind_and_text
 
+from .latency import Latency
 from .metrics import Evaluation
-from .predictions import Latency
 
 FINISHED, UNFINISHED, DAMAGED, NO_RESULT = 'finished', 'unfinished', 'damaged', 'no result'
 
@@ -34,8 +36,10 @@ class Run:
         metrics: Metrics of the last validation in percent, by their names in `mmattn.analysis.runs.metrics`.
         complexity: Parameters and MACs of the network.
         evaluation: Evaluation of the predictions on the validation images.
+        figures: Figures of these predictions by class, of their errors and scores.
         latency: Time of the network for one image on this machine.
         notes: What is missing and why, a sentence each.
+        refused: Why its checkpoint, which was needed, was not read: it is damaged, or holds more than weights.
     """
 
     name: str
@@ -48,8 +52,10 @@ class Run:
     metrics: dict[str, float] = field(default_factory=dict)
     complexity: Complexity | None = None
     evaluation: Evaluation | None = None
+    figures: DetectorFigures | ClassifierFigures | None = None
     latency: Latency | None = None
     notes: list[str] = field(default_factory=list)
+    refused: str | None = None
 
     @property
     def checkpoint(self) -> Path:

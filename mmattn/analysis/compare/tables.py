@@ -5,6 +5,9 @@ from collections.abc import Iterable, Sequence
 
 from mmattn.analysis.complexity.metafile import NOT_FOUND
 from mmattn.analysis.complexity.tables import counted_parameters
+from mmattn.analysis.evaluation.classifier_figures import ClassifierFigures
+from mmattn.analysis.evaluation.detector_figures import DetectorFigures
+from mmattn.analysis.evaluation.error_kinds import KINDS
 from mmattn.analysis.page import NONE, Badge, Cell, Table, TableRow
 from mmattn.analysis.runs.history import History, counted_in, duration
 from mmattn.analysis.runs.metrics import METRICS
@@ -12,8 +15,11 @@ from mmattn.engine.types import type_name
 
 from .comparison import Comparison
 from .intervals import LEVEL, Difference
-from .predictions import Latency
+from .latency import Latency
 from .runs import FINISHED, UNFINISHED, Run
+
+# Classes that a table has a column for.
+MOST_CLASSES = 20
 
 
 def accuracy_tables(comparison: Comparison) -> list[Table]:
@@ -23,6 +29,17 @@ def accuracy_tables(comparison: Comparison) -> list[Table]:
         comparison: Comparison to show.
     """
     tables = _runs(comparison), _accuracy(comparison), _differences(comparison)
+    return [table for table in tables if table is not None]
+
+
+def prediction_tables(comparison: Comparison) -> list[Table]:
+    """Tables of what the predictions of the runs say: accuracy by class, kinds of errors, calibration.
+
+    Args:
+        comparison: Comparison to show.
+    """
+    kinds = {'box': 'Box AP by class', 'mask': 'Mask AP by class', 'class': 'F1 by class'}
+    tables = [*(_by_class(comparison, kind, title) for kind, title in kinds.items()), _errors(comparison)]
     return [table for table in tables if table is not None]
 
 
@@ -110,6 +127,60 @@ def _differences(comparison: Comparison) -> Table | None:
     return Table(f'Difference to {baseline.name}', caption, ('run', *metrics), tuple(rows))
 
 
+def class_values(run: Run, kind: str) -> dict[str, float | None]:
+    """AP or F1 of each class from 0 to 1; empty where there are no such predictions.
+
+    Args:
+        run: Run with its figures.
+        kind: 'box' or 'mask' for AP, 'class' for a classifier's F1.
+    """
+    if isinstance(run.figures, DetectorFigures):
+        return {name: values['AP'] for name, values in run.figures.by_class.get(kind, {}).items()}
+    if isinstance(run.figures, ClassifierFigures) and kind == 'class':
+        return {name: values['F1'] for name, values in run.figures.by_class.items()}
+    return {}
+
+
+def _by_class(comparison: Comparison, kind: str, title: str) -> Table | None:
+    """A column for each class; of many classes those in which the runs differ most."""
+    found = {run.name: class_values(run, kind) for run in comparison.runs}
+    classes = list(dict.fromkeys(name for values in found.values() for name in values))
+    if len(classes) < 2:  # of one class it is the accuracy
+        return None
+
+    def values_of(name: str) -> list[float]:
+        return [values[name] for values in found.values() if values.get(name) is not None]
+
+    shown, caption = classes, 'In percent, of the predictions of the last checkpoint; bold: the best.'
+    if len(classes) > MOST_CLASSES:
+        spread = {name: max(values_of(name), default=0) - min(values_of(name), default=0) for name in classes}
+        shown = sorted(classes, key=lambda name: -spread[name])[:MOST_CLASSES]
+        caption += f' Of {len(classes)} classes, those {MOST_CLASSES} in which the runs differ most.'
+    best = {name: _best(values_of(name)) for name in shown}
+    return Table(title, caption, ('run', *shown), tuple(
+        _row(comparison, run, (_percent(None if found[run.name].get(name) is None else 100 * found[run.name][name],
+                                        best[name] is not None and found[run.name].get(name) == best[name])
+                               for name in shown)) for run in comparison.runs if found[run.name]))
+
+
+def _errors(comparison: Comparison) -> Table | None:
+    runs = [run for run in comparison.runs if run.figures is not None]
+    if not runs:
+        return None
+    detectors = any(isinstance(run.figures, DetectorFigures) for run in runs)
+    rows = []
+    for run in runs:
+        costs = run.figures.kinds.cost if isinstance(run.figures, DetectorFigures) else {}
+        rows.append(_row(comparison, run, (
+            *(_percent(100 * costs[kind] if kind in costs else None) for kind in (KINDS if detectors else ())),
+            _percent(100 * run.figures.calibration.error))))
+    caption = ('Points of AP50 that the boxes would gain without the errors of each kind, as in TIDE '
+               '(arXiv:2008.08115), and the' if detectors else 'The')
+    caption += ' expected calibration error of the scores in percent (arXiv:1706.04599).'
+    return Table('Errors and calibration', caption, ('run', *(KINDS if detectors else ()), 'calibration error'),
+                 tuple(rows))
+
+
 def _cost(comparison: Comparison) -> Table:
     runs = comparison.runs
     columns: dict[str, list[Cell]] = {
@@ -184,7 +255,8 @@ def _printed(figure: str | None) -> str:
 
 
 def _time(history: History | None) -> Cell:
-    return Cell() if history is None or history.wall_time is None else Cell(duration(history.wall_time))
+    return Cell() if history is None or history.wall_time is None else Cell(
+        f"{'≥ ' if history.at_least else ''}{duration(history.wall_time)}")
 
 
 def _device(history: History | None) -> Cell:
@@ -203,8 +275,8 @@ def _best(values: Sequence[float | None]) -> float | None:
     return max(values) if len(set(values)) > 1 else None
 
 
-def _percent(value: float | None, best: bool) -> Cell:
-    return Cell() if value is None else Cell(f'{value:.1f}', best)
+def _percent(value: float | None, best: bool = False) -> Cell:
+    return Cell() if value is None or value != value else Cell(f'{value:.1f}', best)
 
 
 def _difference(found: Difference | None) -> Cell:

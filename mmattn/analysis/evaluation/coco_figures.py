@@ -36,12 +36,13 @@ def figures_of(evaluation) -> dict[str, object]:
     """Average precisions and recalls of a COCOeval that was summarised, and those of each class.
 
     Args:
-        evaluation: pycocotools' COCOeval, or mmdet's with several processes.
+        evaluation: COCOeval of pycocotools or hotcoco, or mmdet's with several processes.
 
     Returns:
         By the names of mmdet's CocoMetric, 'bbox_mAP_50' and the like, and 'bbox_AR@100' for the limits of detections
-        that there are; -1 where there are no objects. In 'bbox_classwise' the precisions by class; None where it has no
-        objects. Of proposals, whose classes do not count, the recalls without 'bbox_'.
+        that there are; -1 where there are no objects. In 'bbox_classwise' the precisions by class, and the recall with
+        the largest limit; None where it has no objects. Of proposals, whose classes do not count, the recalls without
+        'bbox_'.
     """
     params, stats = evaluation.params, [float(value) for value in evaluation.stats]
     limits = list(params.maxDets)[:len(stats) - len(PRECISIONS) - len(SIZES)]
@@ -63,7 +64,8 @@ def class_precisions(evaluation) -> dict[str, float]:
 
 def _by_class(evaluation, limits: list[int]) -> dict[str, dict[str, float]]:
     """By the limits that the figures over all classes are taken with."""
-    ious, precision = np.asarray(evaluation.params.iouThrs), evaluation.eval['precision']
+    ious = np.asarray(evaluation.params.iouThrs)
+    precision, recall = (np.asarray(evaluation.eval[name]) for name in ('precision', 'recall'))
     last = len(limits) - 1
     # pycocotools takes AP with 100 detections; mmdet's own, with several processes, with the most.
     first = limits.index(100) if 100 in limits and type(evaluation).__name__ == 'COCOeval' else last
@@ -72,11 +74,13 @@ def _by_class(evaluation, limits: list[int]) -> dict[str, dict[str, float]]:
         rows = [precision[:, :, k, 0, first], *(precision[np.isclose(ious, iou), :, k, 0, last] for iou in (0.5, 0.75)),
                 *(precision[:, :, k, area, last] for area in (1, 2, 3))]
         found[name] = dict(zip(PRECISIONS, map(_mean, rows), strict=True))
+        found[name][f'AR@{limits[last]}'] = _mean(recall[:, k, 0, last])
     return found
 
 
 def _names(evaluation) -> list[str]:
-    return [str(evaluation.cocoGt.cats[category]['name']) for category in evaluation.params.catIds]
+    categories = evaluation.cocoGt.cats  # of which hotcoco makes a copy at each access
+    return [str(categories[category]['name']) for category in evaluation.params.catIds]
 
 
 def _mean(values: np.ndarray) -> float:

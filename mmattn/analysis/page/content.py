@@ -14,11 +14,13 @@ class Cell:
         text: Content of the cell.
         strong: Whether the cell is set in bold type.
         detail: Text that is shown in small type below the content, '' for none.
+        shade: How strongly the cell is coloured, from 0 to 1, as in the picture of a matrix.
     """
 
     text: str = NONE
     strong: bool = False
     detail: str = ''
+    shade: float = 0
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,14 @@ class TableRow:
         cells: Cells of the other columns.
         series: Number of the series in the page's charts that the row is about, None for no series.
         badges: Marks below the name.
+        detail: Text that is shown in small type below the name, '' for none.
     """
 
     name: str
     cells: tuple[Cell, ...]
     series: int | None = None
     badges: tuple[Badge, ...] = ()
+    detail: str = ''
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,7 @@ class Section:
         table: A table; its own title is not shown, its caption is a further paragraph.
         items: Entries of a list.
         files: Paths of files with the numbers behind the section, relative to the page, to link to.
+        beside: Whether the table is beside the picture where there is room, rather than below.
     """
 
     title: str
@@ -115,6 +120,7 @@ class Section:
     table: Table | None = None
     items: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    beside: bool = False
 
 
 @dataclass(frozen=True)

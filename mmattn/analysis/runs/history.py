@@ -32,9 +32,11 @@ class History:
         iterations: Logged iterations, ascending.
         losses: Total loss at these iterations.
         validations: Validations, in order.
-        wall_time: Seconds of training and evaluation, or None if a part was not recorded.
-        peak_memory: Peak memory in bytes, or None if a part was not recorded.
+        wall_time: Seconds of training and evaluation, or None if not recorded.
+        peak_memory: Peak memory in bytes, or None if not recorded.
         device: Last device trained on, or None if not recorded.
+        at_least: Whether time and memory are lower bounds, because a part was killed before it could record them: of
+            it only the logged iterations are counted.
     """
     iterations: list[int] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
@@ -42,6 +44,7 @@ class History:
     wall_time: float | None = None
     peak_memory: int | None = None
     device: str | None = None
+    at_least: bool = False
 
 
 def counted_in(validations: Sequence[Validation]) -> str:
@@ -80,7 +83,7 @@ def read_history(work_dir: str | Path) -> History:
     work_dir = Path(work_dir)
     if not work_dir.is_dir():
         raise UserError(f"no folder '{work_dir}'; name the --work-dir of a training")
-    history, resources = History(), []
+    history, resources, unrecorded = History(), [], []
     for part in sorted(path for path in work_dir.iterdir() if TIMESTAMP.fullmatch(path.name)):
         records = _read_records(part / 'vis_data' / 'scalars.json')
         trained = [record['step'] for record in records if 'loss' in record]
@@ -88,17 +91,22 @@ def read_history(work_dir: str | Path) -> History:
             continue
         _drop_from(history, trained[0])
         if not history.iterations:
-            resources = []
+            resources, unrecorded = [], []
         _append(history, records)
-        resources.append(_read_resources(part / 'resources.json'))
+        recorded = _read_resources(part / 'resources.json')
+        if recorded is None:
+            unrecorded.append(_logged_seconds(records))
+        else:
+            resources.append(recorded)
     if not history.iterations:
         raise UserError(f"no training in '{work_dir}'; train first: python tools/train.py CONFIG "
                         f'--work-dir {work_dir}')
     if not history.validations:
         raise UserError(f"the training in '{work_dir}' broke off before its first validation; go "
                         f'on with: python tools/train.py CONFIG --work-dir {work_dir} --resume')
-    if all(resources):
-        history.wall_time = sum(part['wall_time_s'] for part in resources)
+    if resources:  # else the hook that records them was not in the config
+        history.at_least = bool(unrecorded)
+        history.wall_time = sum(part['wall_time_s'] for part in resources) + sum(unrecorded)
         history.peak_memory = max(part['peak_memory_bytes'] for part in resources)
         history.device = resources[-1]['device']
     return history
@@ -145,6 +153,17 @@ def _read_records(path: Path) -> list[dict]:
                             'again') from error
         records.append(record)
     return records
+
+
+def _logged_seconds(records: list[dict]) -> float:
+    """Time of the logged iterations of a part: that of one, as it is logged, times their number since the last log."""
+    seconds, before = 0.0, None
+    for record in records:
+        if 'loss' in record:
+            if before is not None and isinstance(record.get('time'), (int, float)):
+                seconds += record['time'] * (record['step'] - before)
+            before = record['step']
+    return seconds
 
 
 def _read_resources(path: Path) -> dict | None:

@@ -12,8 +12,9 @@ from mmattn.analysis.shown_image import reader_of, to_rgb
 from mmattn.engine.hooks.drawn_names import drawable_meta
 from mmattn.files import unique_names
 
-from .pictures import PANEL, Example, Instances, draw_answer, draw_example, save_picture
-from .predictions import annotated_objects
+from .annotated import annotated_objects
+from .objects import Instances
+from .pictures import PANEL, Example, draw_answer, draw_example, save_picture
 
 
 class PictureHook(Hook):

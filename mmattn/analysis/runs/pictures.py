@@ -1,43 +1,22 @@
 """Pictures of predictions beside ground truth."""
-import colorsys
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torchvision.ops import box_iou
-from torchvision.transforms.functional import pil_to_tensor
-from torchvision.utils import draw_bounding_boxes
 
 from mmattn.engine.drawn_text import in_one_font
 from mmattn.files import atomic_path
+
+from .objects import Instances, distinct_colors, draw_objects, font_of
 
 UNMATCHED = (255, 255, 255)
 PANEL = 640  # longer side of an image in a picture, pixels
 MARGIN = 8
 CAPTION = ('a prediction has the colour of the object that it overlaps by an IoU of 0.5 or more, '
            'or is white')
-
-
-@dataclass
-class Instances:
-    """Objects in an image.
-
-    Args:
-        boxes: Boxes of the objects, (N, 4), x1 y1 x2 y2 in pixels.
-        masks: Boolean masks of the objects, (N, H, W), or None.
-        names: Texts to write at the boxes, one for each object, or None.
-    """
-    boxes: torch.Tensor
-    masks: torch.Tensor | None = None
-    names: list[str] | None = None
-
-    def __len__(self) -> int:
-        return len(self.boxes)
 
 
 @dataclass
@@ -67,7 +46,8 @@ def draw_example(example: Example, score_thr: float, panel: int = PANEL) -> Imag
     title = f'prediction: {len(example.predictions)} (score ≥ {score_thr:g})'
     if example.truth is None:
         colors = distinct_colors(len(example.predictions))
-        return _lay_out([[_draw(example.image, example.predictions, colors, panel)]], [title], font=20, caption='')
+        picture = draw_objects(example.image, example.predictions, colors, panel)
+        return _lay_out([[picture]], [title], font=20, caption='')
     return _lay_out([draw_panels(example, panel)], (f'ground truth: {len(example.truth)}', title), font=20)
 
 
@@ -78,14 +58,31 @@ def draw_answer(image: Image.Image, lines: Sequence[str]) -> Image.Image:
         image: RGB image.
         lines: Texts above the image.
     """
-    scale = max(1, PANEL // 2 // max(image.size))  # small images by a whole factor, so that their pixels are seen
-    image = image.resize((scale * image.width, scale * image.height), Image.Resampling.NEAREST)
+    image = enlarged(image, 2 * PANEL)
     page = Image.new('RGB', (max(PANEL // 2, image.width), image.height + 24 * len(lines) + MARGIN), 'white')
     pen = ImageDraw.Draw(page)
     for number, line in enumerate(lines):
         _write(pen, line, page.width / 2, 12 + 24 * number, 16, page.width)
     page.paste(image, ((page.width - image.width) // 2, 24 * len(lines) + MARGIN // 2))
     return page
+
+
+def enlarged(image: Image.Image, largest: int) -> Image.Image:
+    """An image that is looked at as a whole: a small one enlarged by a whole factor, so that its pixels are seen.
+
+    Args:
+        image: Image.
+        largest: Longer side in pixels, to which a larger image is reduced.
+    """
+    longer = max(image.size)
+    factor = max(1, PANEL // 2 // longer) if longer <= largest else largest / longer
+    how = Image.Resampling.NEAREST if factor >= 1 else Image.Resampling.BICUBIC
+    return image.resize(scaled(image.size, factor), how)
+
+
+def scaled(size: tuple[int, int], factor: float) -> tuple[int, int]:
+    """Width and height in pixels times a factor; 1 at least."""
+    return tuple(max(1, round(side * factor)) for side in size)
 
 
 def draw_sheet(examples: Sequence[Example], score_thr: float, panel: int = 320) -> Image.Image:
@@ -114,8 +111,8 @@ def draw_panels(example: Example, size: int) -> tuple[Image.Image, Image.Image]:
     colors = distinct_colors(len(example.truth))
     partners = match(example.predictions.boxes, example.truth.boxes)
     found = [UNMATCHED if index is None else colors[index] for index in partners]
-    return (_draw(example.image, example.truth, colors, size),
-            _draw(example.image, example.predictions, found, size))
+    return (draw_objects(example.image, example.truth, colors, size),
+            draw_objects(example.image, example.predictions, found, size))
 
 
 def match(predictions: torch.Tensor, truth: torch.Tensor, threshold: float = 0.5
@@ -141,30 +138,18 @@ def match(predictions: torch.Tensor, truth: torch.Tensor, threshold: float = 0.5
     return partners
 
 
-def distinct_colors(count: int) -> list[tuple[int, int, int]]:
-    """Saturated RGB colours from 0 to 255; steps of the golden ratio keep the hues of neighbours apart.
-
-    Args:
-        count: Number of colours.
-    """
-    golden = (math.sqrt(5) - 1) / 2
-    colors = (colorsys.hsv_to_rgb(index * golden % 1, 0.6 + 0.4 * (index % 2), 1)
-              for index in range(count))
-    return [tuple(round(255 * channel) for channel in color) for color in colors]
-
-
 def save_picture(picture: Image.Image, path: str | Path, colors: int | None = None) -> int:
-    """Writes a picture as a PNG file, which appears only when it is complete, and returns its size in bytes.
+    """Writes a picture to a file, which appears only when it is complete, and returns its size in bytes.
 
     Args:
         picture: Picture to write.
-        path: Path of the file.
+        path: Path of the file, of which the suffix says the format: '.png', or '.jpg' for photographs.
         colors: Number of colours that the picture is reduced to; None: all.
     """
     if colors is not None:
         picture = picture.quantize(colors, dither=Image.Dither.NONE)
     with atomic_path(path) as temporary:
-        picture.save(temporary, optimize=True)
+        picture.save(temporary, optimize=True, **({} if Path(path).suffix == '.png' else dict(quality=92)))
     return Path(path).stat().st_size
 
 
@@ -191,69 +176,10 @@ def _lay_out(rows: Sequence[Sequence[Image.Image]], columns: Sequence[str], name
     return page
 
 
-def _draw(image: Image.Image, instances: Instances, colors: list[tuple[int, int, int]], size: int
-          ) -> Image.Image:
-    scale = size / max(image.size)
-    width, height = (round(side * scale) for side in image.size)
-    canvas = pil_to_tensor(image.resize((width, height), Image.Resampling.BICUBIC))
-    if not len(instances):
-        return _to_image(canvas)
-    if instances.masks is not None:
-        canvas = _paint_masks(canvas, instances.masks, colors)
-    boxes = (instances.boxes * scale).clamp(min=0)
-    boxes[:, 0::2].clamp_(max=width - 1)
-    boxes[:, 1::2].clamp_(max=height - 1)
-    text = {}
-    if instances.names:
-        names, font = in_one_font(instances.names)
-        text = dict(labels=names, font=font, font_size=12)
-    return _to_image(draw_bounding_boxes(canvas, boxes, colors=colors, **text))
-
-
-def _paint_masks(canvas: torch.Tensor, masks: torch.Tensor, colors: list[tuple[int, int, int]]
-                 ) -> torch.Tensor:
-    """Tints the objects of a (3, H, W) picture and draws their outlines opaquely.
-
-    Where masks overlap, the first is on top; torchvision's draw_segmentation_masks blackens such places, and draws no
-    outlines.
-    """
-    owner = torch.zeros(masks.shape[1:], dtype=torch.long)  # 1 + index of the object, 0 for none
-    for index in reversed(range(len(masks))):
-        owner[masks[index]] = index + 1
-    height, width = canvas.shape[1:]
-    rows, columns = (torch.arange(new) * old // new
-                     for new, old in zip((height, width), owner.shape, strict=True))
-    owner = owner[rows][:, columns]
-    paint = torch.tensor([(0, 0, 0), *colors])[owner].permute(2, 0, 1)
-    opacity = torch.where(_edges(owner), 1.0, 0.3) * (owner > 0)
-    return (opacity * paint + (1 - opacity) * canvas).round().to(torch.uint8)
-
-
-def _edges(owner: torch.Tensor, width: int = 2) -> torch.Tensor:
-    """Where another owner is within `width` pixels, up, down, left or right."""
-    edges = torch.zeros_like(owner, dtype=torch.bool)
-    across = owner[width:] != owner[:-width]
-    along = owner[:, width:] != owner[:, :-width]
-    edges[width:] |= across
-    edges[:-width] |= across
-    edges[:, width:] |= along
-    edges[:, :-width] |= along
-    return edges
-
-
-def _to_image(canvas: torch.Tensor) -> Image.Image:
-    return Image.fromarray(np.ascontiguousarray(canvas.permute(1, 2, 0).numpy()))
-
-
-@lru_cache
-def _font(path: str, size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(path, size)
-
-
 def _write(pen: ImageDraw.ImageDraw, text: str, x: float, y: float, size: int, width: float
            ) -> None:
     """Writes centred, smaller where it would not fit into the width."""
     [text], path = in_one_font([text], length=200)
-    while size > 8 and pen.textlength(text, _font(path, size)) > width:
+    while size > 8 and pen.textlength(text, font_of(path, size)) > width:
         size -= 1
-    pen.text((x, y), text, 'black', _font(path, size), anchor='mm')
+    pen.text((x, y), text, 'black', font_of(path, size), anchor='mm')

@@ -137,7 +137,7 @@ class Explainer:
         logits = self.network.classify(image)
         shares = logits.detach().softmax(0)
         labels = choice.classes or shares.argsort(descending=True)[:choice.limit].tolist()
-        return [(f'{self.network.class_name(label)} {shares[label]:.2f}', np.empty((0, 4)), logits[label])
+        return [(f'{self.network.classes.name(label)} {shares[label]:.2f}', np.empty((0, 4)), logits[label])
                 for label in labels]
 
     def _detections(self, image: InputImage, choice: Choice) -> list[tuple[str, np.ndarray, Tensor]]:
@@ -155,11 +155,11 @@ class Explainer:
             groups = {}
             for i in order.tolist():
                 groups.setdefault(labels[i], []).append(i)
-            return [(f'{self.network.class_name(label)}: {len(members)} found{note}', boxes[members],
+            return [(f'{self.network.classes.name(label)}: {len(members)} found{note}', boxes[members],
                      scores[members].sum()) for label, members in list(groups.items())[:choice.limit]]
         chosen = []
         for i in order[:choice.limit].tolist():
             x1, y1, x2, y2 = found.bboxes[i]
             value = scores[i] if choice.target == 'score' else x2 - x1 + y2 - y1
-            chosen.append((f'{self.network.class_name(labels[i])} {scores[i]:.2f}{note}', boxes[[i]], value))
+            chosen.append((f'{self.network.classes.name(labels[i])} {scores[i]:.2f}{note}', boxes[[i]], value))
         return chosen

@@ -1,7 +1,6 @@
 """A trained classifier or detector whose insides are looked at, and images as it sees them."""
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from mmattn.analysis.complexity.networks import is_detector
+from mmattn.analysis.runs.tested_data import ClassNames, transforms_of
 from mmattn.analysis.shown_image import to_rgb
 from mmattn.engine.trained import load_trained
 from mmattn.engine.types import type_name
@@ -63,14 +63,14 @@ class Network:
 
     def __init__(self, cfg: Config, checkpoint: str | Path, device: str) -> None:
         self.cfg = cfg
-        steps = test_pipeline(cfg)
+        steps = transforms_of(cfg)
         trained = load_trained(cfg, checkpoint, device)
         self.model = trained.model
         self.is_detector = is_detector(self.model)
         if not hasattr(self.model, 'extract_feat') or not hasattr(self.model, 'backbone'):
             raise UserError(f"pictures are made of mmdet's detectors and mmpretrain's classifiers; {cfg.filename} "
                             f'describes a {type(self.model).__name__}')
-        self.classes = trained.classes or _classes_of(cfg)
+        self.classes = ClassNames.of(trained.classes, cfg)
         # Gradients have to reach every activation, those inside of checkpointed blocks too.
         for module in self.model.modules():
             if getattr(module, 'with_cp', False):
@@ -80,31 +80,6 @@ class Network:
         except Exception as error:  # noqa: BLE001  a transform may raise anything
             raise UserError(f'the test pipeline of {cfg.filename} cannot be built ({kind_and_text(error)}); correct it '
                             'there') from error
-
-    def class_name(self, label: int) -> str:
-        """The name of a class.
-
-        Args:
-            label: Label of the class, from 0 on.
-        """
-        return self.classes[label] if self.classes and label < len(self.classes) else f'class {label}'
-
-    def class_index(self, name: str) -> int:
-        """The label of a class.
-
-        Args:
-            name: Name of the class; or the label as text, where the names are not known.
-
-        Raises:
-            UserError: There is no such class.
-        """
-        if self.classes and name in self.classes:
-            return list(self.classes).index(name)
-        if name.isdigit() and not self.classes:
-            return int(name)
-        known = ', '.join(list(self.classes or ())[:10]) or 'unknown, give numbers'
-        raise UserError(f'{name!r} is no class of the checkpoint; its classes are: {known}'
-                        f'{", ..." if self.classes and len(self.classes) > 10 else ""}')
 
     def open(self, path: Path) -> InputImage:
         """Reads an image file through the pipeline of the config's test data.
@@ -192,39 +167,3 @@ class Network:
 def _with_gradients(inputs: Tensor) -> Tensor:
     """The same input, on whose account every activation has gradients, those of frozen stages too."""
     return inputs.detach().clone().requires_grad_()
-
-
-def test_pipeline(cfg: Config) -> list[dict]:
-    """The transforms of the config's test data, or of its validation data if it has none.
-
-    Args:
-        cfg: Config with a test_dataloader, a val_dataloader or a test_pipeline.
-
-    Raises:
-        UserError: It has none of these.
-    """
-    for dataset in _datasets(cfg):
-        if dataset.get('pipeline'):
-            return dataset['pipeline']
-    if cfg.get('test_pipeline'):
-        return cfg.test_pipeline
-    raise UserError(f'{cfg.filename} has neither test_dataloader nor val_dataloader, so that it is not known how its '
-                    'network takes images; add one with a pipeline, or test_pipeline=[…]')
-
-
-def _datasets(cfg: Config) -> Iterator[dict]:
-    """The data sets of test and validation, wrappers before what they hold."""
-    waiting = [(cfg.get(f'{split}_dataloader') or {}).get('dataset') for split in ('test', 'val')]
-    while waiting:
-        dataset = waiting.pop(0)
-        if isinstance(dataset, dict):
-            yield dataset
-            waiting[:0] = [dataset.get('dataset'), *(dataset.get('datasets') or ())]
-
-
-def _classes_of(cfg: Config) -> list[str] | None:
-    for dataset in _datasets(cfg):
-        classes = (dataset.get('metainfo') or {}).get('classes') or dataset.get('classes')
-        if classes and not isinstance(classes, str):
-            return [str(name) for name in classes]
-    return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from mmattn.analysis.image_files import images_in
 from mmattn.engine.progress import progress
 from mmattn.errors import UserError
 from mmattn.files import unique_names
@@ -12,8 +13,6 @@ from .attention import KINDS, Reading, Recorder, find, inventory
 from .cam import Choice, Explainer
 from .network import InputImage, Network
 from .output import TAKEN, PictureFolder
-
-SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp'}
 
 
 def find_images(paths: Iterable[Path], limit: int | None = None) -> dict[str, Path]:
@@ -29,10 +28,7 @@ def find_images(paths: Iterable[Path], limit: int | None = None) -> dict[str, Pa
     files = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(file for file in path.rglob('*') if file.suffix.lower() in SUFFIXES and file.is_file())
-            if not inside:
-                raise UserError(f"no image ({', '.join(sorted(SUFFIXES))}) in the folder '{path}'")
-            files += inside[:limit]
+            files += images_in(path)[:limit]
         elif path.is_file():
             files.append(path)
         else:

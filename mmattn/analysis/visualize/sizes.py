@@ -213,5 +213,5 @@ def _areas(info: dict) -> Iterator[float]:
 
 
 def _mask_area(segmentation: list | dict, info: dict) -> float:
-    from mmattn.analysis.runs.predictions import decode_mask
+    from mmattn.analysis.runs.annotated import decode_mask
     return float(decode_mask(segmentation, info['height'], info['width']).sum())

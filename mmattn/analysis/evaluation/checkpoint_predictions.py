@@ -1,17 +1,13 @@
-"""Predictions of a training's last checkpoint on its validation images, kept in its work folder; and their latency."""
+"""Predictions of a checkpoint on the images of a config's validation or test part, kept beside the checkpoint."""
 from __future__ import annotations
 
 import copy
 import hashlib
-import itertools
 import json
 import tempfile
-import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import numpy as np
 import torch
 from mmengine import fileio
 from mmengine.config import Config
@@ -21,6 +17,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from mmattn.engine import launch, preflight
+from mmattn.engine.paths import expanded, joined
 from mmattn.engine.progress import progress
 from mmattn.engine.quiet import silent
 from mmattn.engine.scope import scope_of
@@ -29,46 +26,29 @@ from mmattn.engine.types import type_name
 from mmattn.errors import UserError
 from mmattn.files import write_text
 
-LATENCY_IMAGES, WARM_UP = 8, 2
 # Of what is kept in a work folder; what another version kept is predicted anew.
-FORMAT = 2
+FORMAT = 3
 
 
-@dataclass(frozen=True)
-class Latency:
-    """Time of a network for single images, from the loaded image to the result.
-
-    Args:
-        median: Median time in seconds.
-        low: First decile of the times in seconds.
-        high: Ninth decile of the times in seconds.
-        forwards: Number of images that were timed.
-        machine: Device that was measured on, with its number of threads and the version of torch.
-    """
-
-    median: float
-    low: float
-    high: float
-    forwards: int
-    machine: str
-
-
-def cache_path(cfg: Config, checkpoint: Path) -> Path:
-    """Where the predictions of a checkpoint are kept, by a hash of all that they depend on but the images.
+def cache_path(cfg: Config, checkpoint: Path, split: str = 'val') -> Path:
+    """Where the predictions of a checkpoint are kept, by a hash of what they depend on, without the images' pixels.
 
     Args:
         cfg: Config of the training.
         checkpoint: Path of the checkpoint.
+        split: Part of the data that is predicted on, 'val' or 'test'.
     """
     digest = hashlib.sha256()
     with checkpoint.open('rb') as file:
         while block := file.read(1 << 20):
             digest.update(block)
-    settings = [cfg.get(key) for key in ('model', 'data_preprocessor', 'val_dataloader', 'val_evaluator')]
+    settings = [cfg.get(key) for key in ('model', 'data_preprocessor', f'{split}_dataloader', f'{split}_evaluator')]
     digest.update(json.dumps(settings, sort_keys=True, default=str).encode())
-    for file in sorted({str(settings.get('ann_file')) for settings in _coco_settings(cfg).values()}):
+    for file in sorted({str(settings.get('ann_file')) for settings in _coco_settings(cfg, split).values()}):
         if Path(file).is_file():
             digest.update(Path(file).read_bytes())
+    for labels in _labels(cfg, split):
+        digest.update(labels)
     return checkpoint.parent / f'predictions.{digest.hexdigest()[:12]}.json'
 
 
@@ -85,81 +65,76 @@ def load_predictions(path: Path) -> dict | None:
         return None
 
 
-def predict(cfg: Config, checkpoint: Path, device: str, prepared: bool = True) -> dict:
-    """Predicts on all validation images, with a progress bar, and keeps the predictions beside the checkpoint.
+def predictions_of(cfg: Config, checkpoint: Path, device: str, split: str = 'val') -> dict:
+    """The predictions that were kept, or else new ones; see :func:`predict`.
+
+    Args:
+        cfg: Config of the training.
+        checkpoint: Path of the checkpoint.
+        device: Device to predict on where none were kept.
+        split: Part of the data to predict on, 'val' or 'test'.
+
+    Raises:
+        UserError: As :func:`predict`.
+    """
+    found = load_predictions(cache_path(cfg, checkpoint, split))
+    return predict(cfg, checkpoint, device, split=split) if found is None else found
+
+
+def predict(cfg: Config, checkpoint: Path, device: str, prepared: bool = True, split: str = 'val') -> dict:
+    """Predicts on all images of a part, with a progress bar, and keeps the predictions beside the checkpoint.
 
     Args:
         cfg: Config of the training.
         checkpoint: Path of the checkpoint.
         device: Device to predict on: 'cpu', 'cuda', 'cuda:1', …
         prepared: Whether a model on a CPU is prepared for inference, which is equal up to rounding, and faster.
+        split: Part of the data to predict on, 'val' or 'test'.
 
     Returns:
         For a detector: kind 'detector'; annotations, path of the COCO file or its content; images and categories, ids;
         results, COCO's result lists for 'bbox' and 'segm'; settings, for these the arguments of
         :class:`mmattn.analysis.compare.metrics.CocoEvaluation` by which the log was evaluated. For a classifier: kind
         'classifier'; labels, the true class of each image; ranks, the place of it among the scores, from 0 on, as the
-        log's accuracy has it; classes, their number.
+        log's accuracy has it; classes, their number; predicted, the class with the highest score of each image, scores,
+        this score, and label_scores, that of the true class; indices, the places of the images in the data set;
+        names, of the classes, or None.
 
     Raises:
         UserError: Data or library are missing, the checkpoint is damaged, or the task is another.
     """
-    path = cache_path(cfg, checkpoint)
+    path = cache_path(cfg, checkpoint, split)
     cfg = copy.deepcopy(cfg)  # which registering its library completes
-    loader = validation_images(cfg)
+    loader = images_to_predict(cfg, split=split)
     model = load_trained(cfg, checkpoint, device, prepared=prepared).model
     batches = _run(model, loader)
-    settings = _coco_settings(cfg)
-    found = _detections(batches, loader.dataset, settings) if settings else _answers(batches, _accuracy(cfg))
+    settings = _coco_settings(cfg, split)
+    found = _detections(batches, loader.dataset, settings) if settings else _answers(batches, _accuracy(cfg, split))
+    if not settings:
+        found['names'] = (getattr(loader.dataset, 'metainfo', None) or {}).get('classes')
     found['format'] = FORMAT
     write_text(json.dumps(found), path)
     return found
 
 
-def measure_latency(cfg: Config, checkpoint: Path, device: str, seconds: float) -> Latency:
-    """Times the network on validation images, one by one, at least once each of :data:`LATENCY_IMAGES`.
-
-    From the loaded image to the result: normalisation, network, and what follows it (NMS, pasting of masks). Networks
-    run as they were trained, not prepared for inference, which would favour those of this package.
-
-    Args:
-        cfg: Config of the training.
-        checkpoint: Path of the checkpoint.
-        device: Device to measure on: 'cpu', 'cuda', 'cuda:1', …
-        seconds: How long to measure, in seconds.
-
-    Raises:
-        UserError: Data or checkpoint are missing or damaged.
-    """
-    batches = list(itertools.islice(validation_images(cfg, one_by_one=True), LATENCY_IMAGES))
-    model = load_trained(cfg, checkpoint, device).model
-    for batch in batches[:WARM_UP]:
-        _seconds(model, batch, device)
-    times, start = [], time.perf_counter()
-    for batch in itertools.cycle(batches):
-        times.append(_seconds(model, batch, device))
-        if len(times) >= len(batches) and time.perf_counter() - start >= seconds:
-            break
-    low, median, high = np.percentile(times, [10, 50, 90])
-    return Latency(float(median), float(low), float(high), len(times), _machine(device))
-
-
-def validation_images(cfg: Config, one_by_one: bool = False) -> DataLoader:
-    """The config's own loader of its validation images.
+def images_to_predict(cfg: Config, one_by_one: bool = False, split: str = 'val') -> DataLoader:
+    """The config's own loader of its validation or test images.
 
     Args:
         cfg: Config of the training.
         one_by_one: Whether to load batches of one image, in this process, rather than as the config says.
+        split: Part of the data, 'val' or 'test'.
 
     Raises:
         UserError: The data are missing.
     """
-    preflight.check_data(cfg, ('val',))
+    preflight.check_data(cfg, (split,))
     launch.register_modules(cfg)
     init_default_scope(scope_of(cfg))
-    if cfg.get('val_dataloader') is None:
-        raise UserError('the config has no val_dataloader, so there are no validation images')
-    loader = dict(cfg.val_dataloader)
+    if cfg.get(f'{split}_dataloader') is None:
+        name = {'val': 'validation', 'test': 'test'}[split]
+        raise UserError(f'the config has no {split}_dataloader, so there are no {name} images')
+    loader = dict(cfg[f'{split}_dataloader'])
     if one_by_one:
         loader.update(batch_size=1, num_workers=0, persistent_workers=False)
         loader.pop('batch_sampler', None)
@@ -167,21 +142,39 @@ def validation_images(cfg: Config, one_by_one: bool = False) -> DataLoader:
         return Runner.build_dataloader(loader, seed=0)
 
 
+def _labels(cfg: Config, split: str) -> Iterator[bytes]:
+    """What labels the images of a classifier: lists of them, or the names in folders of classes."""
+    if _coco_settings(cfg, split):
+        return
+    for _, dataset in preflight.datasets_in((cfg.get(f'{split}_dataloader') or {}).get('dataset'), ''):
+        root, annotations, prefix = (dataset.get(key) or '' for key in ('data_root', 'ann_file', 'data_prefix'))
+        prefixes = list(prefix.values()) if isinstance(prefix, dict) else [prefix]
+        if not all(isinstance(value, str) for value in (root, annotations, *prefixes)):
+            continue
+        for place in [annotations] if annotations else prefixes:
+            path = expanded(joined(root, place))
+            if path.is_file():
+                yield path.read_bytes()
+            elif path.is_dir() and not annotations:
+                yield '\n'.join(sorted(str(file.relative_to(path)) for file in path.rglob('*'))).encode(
+                    'utf-8', 'surrogateescape')
+
+
 def _run(model: nn.Module, loader: DataLoader) -> Iterable[tuple[object, list]]:
     for batch in progress(loader, 'predicting'):
         with torch.no_grad():
-            yield batch, model.val_step(batch)
+            yield batch, model.test_step(batch)
 
 
-def _evaluators(cfg: Config) -> list[dict]:
-    found = cfg.get('val_evaluator') or []
+def _evaluators(cfg: Config, split: str) -> list[dict]:
+    found = cfg.get(f'{split}_evaluator') or []
     return [one for one in (found if isinstance(found, (list, tuple)) else [found]) if isinstance(one, dict)]
 
 
-def _coco_settings(cfg: Config) -> dict[str, dict]:
+def _coco_settings(cfg: Config, split: str) -> dict[str, dict]:
     """The CocoMetric that evaluates 'bbox' and the one that evaluates 'segm', by this name; the last if several do."""
     found = {}
-    for evaluator in _evaluators(cfg):
+    for evaluator in _evaluators(cfg, split):
         if type_name(evaluator) == 'CocoMetric':
             kinds = evaluator.get('metric', 'bbox')
             found.update({kind: evaluator for kind in ([kinds] if isinstance(kinds, str) else kinds)
@@ -189,14 +182,14 @@ def _coco_settings(cfg: Config) -> dict[str, dict]:
     return found
 
 
-def _accuracy(cfg: Config) -> dict:
-    return next((one for one in _evaluators(cfg) if type_name(one) == 'Accuracy'), {})
+def _accuracy(cfg: Config, split: str) -> dict:
+    return next((one for one in _evaluators(cfg, split) if type_name(one) == 'Accuracy'), {})
 
 
 def _detections(batches: Iterable, dataset: Dataset, settings: dict[str, dict]) -> dict:
     first, *others = settings.values()
     if any(other.get('ann_file') != first.get('ann_file') for other in others):
-        raise UserError('the CocoMetrics of val_evaluator have different ann_file, so that boxes and masks cannot be '
+        raise UserError('the CocoMetrics of the evaluator have different ann_file, so that boxes and masks cannot be '
                         'compared together')
     kinds = list(settings)
     with tempfile.TemporaryDirectory() as folder:
@@ -222,7 +215,7 @@ def _detections(batches: Iterable, dataset: Dataset, settings: dict[str, dict]) 
 
 def _read_results(path: Path) -> list[dict]:
     if not path.is_file():
-        raise UserError(f"val_evaluator asks for metric='{path.suffixes[-2][1:]}', of which the model predicts nothing")
+        raise UserError(f"the evaluator asks for metric='{path.suffixes[-2][1:]}', of which the model predicts nothing")
     results = json.loads(path.read_text('utf-8'))
     if path.name.endswith('.segm.json'):
         for result in results:
@@ -238,17 +231,20 @@ def _arguments(settings: dict) -> dict:
 
 
 def _answers(batches: Iterable, settings: dict) -> dict:
-    labels, ranks, classes = [], [], 0
+    found = {name: [] for name in ('labels', 'ranks', 'predicted', 'scores', 'label_scores', 'indices')}
+    classes = 0
     for _, samples in batches:
         for sample in samples:
             scores, truth = sample.get('pred_score'), sample.get('gt_label')
             if scores is None or truth is None or truth.numel() != 1:
-                raise UserError('predictions are compared for detectors with a CocoMetric and for classifiers with '
-                                'one class an image; this run is neither')
+                raise UserError('predictions are evaluated of detectors with a CocoMetric and of classifiers with one '
+                                'class an image; this config is of neither: correct its evaluator')
             label, classes = int(truth), scores.numel()
-            labels.append(label)
-            ranks.append(_rank(scores, label, settings))
-    return dict(kind='classifier', labels=labels, ranks=ranks, classes=classes)
+            values = (label, _rank(scores, label, settings), int(scores.argmax()), float(scores.max()),
+                      float(scores[label]), sample.get('sample_idx', len(found['labels'])))
+            for kept, value in zip(found.values(), values, strict=True):
+                kept.append(value)
+    return dict(kind='classifier', classes=classes, **found)
 
 
 def _rank(scores: Tensor, label: int, settings: dict) -> int:
@@ -266,19 +262,3 @@ def _rank(scores: Tensor, label: int, settings: dict) -> int:
     if label in best:
         return best.index(label)
     return max(most, scores.numel() - 1 - int((scores < scores[label]).sum()))
-
-
-def _seconds(model: nn.Module, batch: object, device: str) -> float:
-    with torch.no_grad():
-        start = time.perf_counter()
-        model.test_step(batch)
-        if device.startswith('cuda'):
-            torch.cuda.synchronize(device)
-        return time.perf_counter() - start
-
-
-def _machine(device: str) -> str:
-    from mmattn.analysis.benchmark.machine import describe_machine  # its package draws, and matplotlib is an extra
-    found, threads = describe_machine(device), torch.get_num_threads()
-    name = found['gpu'] or f'{found["cpu"]}, {threads} thread{"s" * (threads > 1)}'
-    return f'{name}, torch {torch.__version__}'
