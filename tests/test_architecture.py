@@ -24,6 +24,7 @@ ALLOWED = {
     'data': {'engine', 'inference', 'models', 'ops', 'weights'},
     'checks': {'data', 'engine', 'inference', 'models', 'ops', 'weights'},
     'analysis': {'checks', 'data', 'engine', 'inference', 'models', 'ops', 'weights'},
+    'fit': {'analysis', 'checks', 'data', 'engine', 'inference', 'models', 'ops', 'weights'},
     'export': {'engine', 'inference', 'models', 'ops', 'weights'},
 }
 # Below the engine nothing knows of command lines, nor of libraries that not everybody has.

@@ -1,0 +1,69 @@
+"""Size that images are resized to for training, from the sizes of images and objects."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .choice import Choice
+
+# Pixels that nine of ten objects should have at least (root of the area): the finest feature map has a stride of 4, and
+# RoIAlign reads 7 x 7 values.
+SMALLEST = 20
+# Factor by which images with smaller objects are enlarged at most: on a CPU, where thin networks are trained, more
+# iterations give more than larger images.
+LARGER = {'thin': 1, 'full': 2}
+# Least and greatest longer side in pixels. mmdet's recipes have 1333 x 800.
+LIMITS = {'thin': (256, 512), 'full': (512, 1333)}
+# Sides of images for a classifier, where they are larger.
+CLASSIFIER = {'thin': (64, 128), 'full': (64, 224)}
+
+
+def detector_size(images: Sequence[tuple[int, int]], objects: Sequence[float], labels: Sequence[int], size: str
+                  ) -> Choice:
+    """Size for a detector, (width, height) in pixels, into which images are fitted with their aspect ratio kept.
+
+    Args:
+        images: Width and height of each image in pixels.
+        objects: Size of each object, the root of its area, in pixels where its image has the median size.
+        labels: Class of each object, so that a rare class of small objects counts as well.
+        size: 'thin' or 'full', the width of the network.
+    """
+    width, height = np.median(np.asarray(images, float), axis=0)
+    long, (least, most) = max(width, height), LIMITS[size]
+    small = smallest(objects, labels)
+    side = min(max(long * min(SMALLEST / small, LARGER[size]), min(least, long)), most)
+    side = max(32, round(side / 32) * 32)
+    scale = side / long
+    chosen = (side, max(32, round(height * scale))) if width >= height else (max(32, round(width * scale)), side)
+    reason = (f'small objects have {small * scale:.0f} px then, {small:.0f} in the files '
+              f'(median {width:.0f} x {height:.0f})')
+    if small * scale < 0.8 * SMALLEST:
+        reason += f'; {SMALLEST} are better: --image-size, and predict.py --tiles'
+    return Choice('image size', chosen, reason, f'{chosen[0]} x {chosen[1]}')
+
+
+def smallest(objects: Sequence[float], labels: Sequence[int]) -> float:
+    """Size of small objects in pixels: nine of ten are larger, and so is half of each class.
+
+    Args:
+        objects: Size of each object, the root of its area, in pixels.
+        labels: Class of each object.
+    """
+    objects, labels = np.asarray(objects, float), np.asarray(labels)
+    medians = [np.median(objects[labels == label]) for label in np.unique(labels)]
+    return float(max(min(np.percentile(objects, 10), *medians), 1))
+
+
+def classifier_size(images: Sequence[tuple[int, int]], size: str) -> Choice:
+    """Side in pixels of the square images of a classifier.
+
+    Args:
+        images: Width and height of each image in pixels.
+        size: 'thin' or 'full', the width of the network.
+    """
+    least, most = CLASSIFIER[size]
+    shorter = float(np.median(np.min(np.asarray(images, float), axis=1)))
+    side = int(min(max(round(shorter / 32) * 32, least), most))
+    why = 'the shorter side of the images' if side == round(shorter) else f'their shorter side is {shorter:.0f}'
+    return Choice('image size', side, f'{why}; {least} to {most} are usual', f'{side} x {side}')
