@@ -134,7 +134,7 @@ def prepared(tmp_path, monkeypatch):
 def test_folder_of_another_training_or_of_data_that_changed_is_kept(tmp_path, prepared):
     folder, again = prepared
     kept = {**snapshot(folder), str(folder / '.lock'): None}
-    with pytest.raises(UserError, match='another epochs; .*--force'):
+    with pytest.raises(UserError, match='another --epochs; .*--force'):
         again(epochs=2)
     next((tmp_path / 'cells' / 'Annotations').iterdir()).unlink()
     with pytest.raises(UserError, match='they have changed: .*--force'):

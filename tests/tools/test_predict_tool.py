@@ -77,7 +77,9 @@ def test_ctrl_c_keeps_what_was_done(model, images, tmp_path):
         os.link(images / 'one.png', tmp_path / f'{number:04d}.png')
     process = subprocess.Popen(
         [sys.executable, str(TOOL), str(model), str(tmp_path), '--out', str(tmp_path / 'out'), '--device', 'cpu'],
-        env=ENVIRONMENT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        env=ENVIRONMENT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        # A shell in the background has its children ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
     end = time.monotonic() + 200
     while not (tmp_path / 'out/pictures/0004.jpg').exists() and time.monotonic() < end and process.poll() is None:
         time.sleep(0.02)

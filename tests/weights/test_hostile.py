@@ -14,7 +14,7 @@ from mmattn.errors import UserError
 from mmattn.weights.loading import load_weights
 
 # Seconds of the processor, and bytes besides three times the file's, that a refusal may take.
-SECONDS, MEMORY = 2, 16 * 2**20
+SECONDS, MEMORY = 2, 24 * 2**20
 
 
 @pytest.fixture(scope='module')
