@@ -12,6 +12,8 @@ from .choice import Choice
 STRIDES = (4, 8, 16, 32, 64)
 # Share of the boxes that an anchor overlaps with an IoU of half or more.
 RECALL, IOU = 0.98, 0.5
+# Where no choice reaches that, what more anchors have to find to be worth their time.
+WORTH = 0.03
 # Boxes that are looked at; more change nothing.
 MOST_BOXES = 5000
 # Fewest anchors of a place: with one alone mmdet's RPN head fails where a level has one place.
@@ -49,17 +51,18 @@ def choose_anchors(boxes: np.ndarray, seed: int = 0) -> Choice:
     boxes = np.asarray(boxes, float).reshape(-1, 4)
     if len(boxes) > MOST_BOXES:
         boxes = np.random.default_rng(seed).choice(boxes, MOST_BOXES, replace=False)
-    best, best_recall = None, -1.0
+    found = []
     for _, group in itertools.groupby(_candidates(), key=_count):
         recalls = [(recall(boxes, anchors), anchors) for anchors in group]
-        reached, anchors = max(recalls, key=lambda pair: (pair[0], _closeness(pair[1])))
-        if reached > best_recall + (0.002 if best else 0):
-            best, best_recall = anchors, reached
-        if reached >= RECALL:
+        found.append(max(recalls, key=lambda pair: (pair[0], _closeness(pair[1]))))
+        if found[-1][0] >= RECALL:
             break
+    most = max(reached for reached, _ in found)
+    enough = RECALL if most >= RECALL else most - WORTH
+    best_recall, best = next(pair for pair in found if pair[0] >= enough)
     reason = f'{100 * best_recall:.1f} % of the boxes have an anchor with IoU {IOU} or more'
     if best_recall < RECALL:
-        reason += ', no choice has 98: the others are very thin, small or large'
+        reason += ', more would add little: the others are very thin, small or large'
     text = f'{_short(best.scales)} x {_short(best.ratios)}'
     return Choice('anchors', best, reason, text)
 
