@@ -12,8 +12,6 @@ BASES = Path(__file__).resolve().parents[2] / 'configs' / '_base_' / 'fit'
 RISE, MOST_RISE = 0.05, 500
 # Names of classes that the config lists itself.
 MOST_CLASSES = 12
-# Factors between which the training images of a detector vary in size.
-SIZES = (0.8, 1.25)
 
 
 def config_text(settings: Settings, path: Path, epochs: int, val_interval: int, iterations: int, seed: int) -> str:
@@ -125,7 +123,8 @@ def _detector(settings: Settings) -> list[str]:
     flip = {'none': [], 'horizontal': [dict(type='RandomFlip', prob=0.5)],
             'all': [dict(type='RandomFlip', prob=0.75, direction=['horizontal', 'vertical', 'diagonal'])]}
     resize = dict(type='Resize', scale=Name('image_size'), keep_ratio=True)
-    vary = dict(type='RandomResize', scale=Name('image_size'), ratio_range=SIZES, keep_ratio=True)
+    vary = resize if settings['size jitter'] is None else dict(
+        type='RandomResize', scale=Name('image_size'), ratio_range=settings['size jitter'], keep_ratio=True)
     steps = [Name('image'), Name('objects'), vary, *flip[settings['flips']], Name('pack')]
     metric = "['bbox', 'segm']" if masks else "'bbox'"
     evaluator = (f"{{name}}_evaluator = dict(type='CocoMetric', metric={metric}, "

@@ -13,6 +13,8 @@ SMALLEST = 20
 # Factor by which images with smaller objects are enlarged at most: on a CPU, where thin networks are trained, more
 # iterations give more than larger images.
 LARGER = {'thin': 1, 'full': 2}
+# Share of these pixels below which an object is very small; factors between which training images vary in size.
+FEW, JITTER = 0.8, (0.8, 1.25)
 # Least and greatest longer side in pixels. mmdet's recipes have 1333 x 800.
 LIMITS = {'thin': (256, 512), 'full': (512, 1333)}
 # Sides of images for a classifier, where they are larger.
@@ -38,9 +40,22 @@ def detector_size(images: Sequence[tuple[int, int]], objects: Sequence[float], l
     chosen = (side, max(32, round(height * scale))) if width >= height else (max(32, round(width * scale)), side)
     reason = (f'small objects have {small * scale:.0f} px then, {small:.0f} in the files '
               f'(median {width:.0f} x {height:.0f})')
-    if small * scale < 0.8 * SMALLEST:
+    if small * scale < FEW * SMALLEST:
         reason += f'; {SMALLEST} are better: --image-size, and predict.py --tiles'
     return Choice('image size', chosen, reason, f'{chosen[0]} x {chosen[1]}')
+
+
+def choose_jitter(objects: Sequence[float], labels: Sequence[int]) -> Choice:
+    """Factors between which training images vary in size at random; None where small objects would be lost.
+
+    Args:
+        objects: Size of each object, the root of its area, in pixels of the resized image.
+        labels: Class of each object.
+    """
+    small = smallest(objects, labels)
+    if small < FEW * SMALLEST:
+        return Choice('size jitter', None, f'objects of {small:.0f} px would become too small', 'none')
+    return Choice('size jitter', JITTER, 'training images vary in size at random', f'{JITTER[0]:g} to {JITTER[1]:g}')
 
 
 def smallest(objects: Sequence[float], labels: Sequence[int]) -> float:

@@ -14,7 +14,7 @@ from mmattn.errors import UserError
 from . import backbones, batch, length
 from .anchors import choose_anchors
 from .choice import Choice
-from .image_size import classifier_size, detector_size
+from .image_size import choose_jitter, classifier_size, detector_size
 from .settings import Options, Settings
 from .timing import Times
 from .weights import check_fit, choose_weights
@@ -76,6 +76,8 @@ def choose_settings(source: Source, parts: Mapping[str, Part], options: Options,
         factors = _factors(train, side)
         boxes = [np.array(each['bbox']) * factors[each['image_id']] for each in _objects(train)]
         choose(choose_anchors(np.array(boxes), options.seed))
+        choose(choose_jitter([(box[2] * box[3]) ** 0.5 for box in boxes],
+                             [each['category_id'] for each in _objects(train)]))
     choose(Choice('flips', options.flips, 'as asked for' if options.flips != 'horizontal' else
                   'mirrored at random; --flips all, where objects have no upper side'))
     settings.backbone = _backbone(backbone, settings, kind, size, norm, weights)

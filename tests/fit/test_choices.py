@@ -7,7 +7,7 @@ import torch
 
 from mmattn.fit.anchors import STRIDES, Anchors, choose_anchors, recall
 from mmattn.fit.batch import Device, choose_batch, choose_norm, choose_precision, choose_rate
-from mmattn.fit.image_size import classifier_size, detector_size
+from mmattn.fit.image_size import choose_jitter, classifier_size, detector_size
 from mmattn.fit.length import MOST_EPOCHS, epochs_in, validation_interval
 from mmattn.fit.timing import Times
 
@@ -35,6 +35,11 @@ def test_portrait_images_keep_their_shape():
 
 def test_images_are_not_enlarged_beyond_need():
     assert max(detector_size([(200, 100)], [50], [0], 'thin').value) == 192
+
+
+def test_images_vary_in_size_where_no_object_is_too_small_for_it():
+    assert choose_jitter([40] * 9, [0] * 9).value == (0.8, 1.25)
+    assert choose_jitter([40] * 9 + [10], [0] * 9 + [1]).value is None
 
 
 def test_classifier_gets_the_shorter_side_within_limits():

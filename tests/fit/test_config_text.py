@@ -55,7 +55,8 @@ def settings(task, classes=('a', 'b b'), parts=('train', 'val'), size='thin', no
         part: Path('/data', 'many' if roots == 1 else f'place {part}') for part in parts}, backbone,
         (64, 128, 256, 512) if task != 'classes' else (512,))
     choices = {'image size': (320, 240) if task != 'classes' else 64, 'batch': 2, 'norm': norm, 'learning rate': 1e-3,
-               'precision': size == 'full', 'flips': 'all', 'anchors': Anchors((2.0, 2.52, 3.17), (0.33, 0.5, 1, 2, 3))}
+               'precision': size == 'full', 'flips': 'all',
+               'size jitter': (0.8, 1.25), 'anchors': Anchors((2.0, 2.52, 3.17), (0.33, 0.5, 1, 2, 3))}
     for name, value in choices.items():
         found.choose(Choice(name, value, ''))
     return found
