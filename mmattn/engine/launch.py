@@ -16,7 +16,7 @@ from .failures import loader_killed
 from .notes import has_launcher
 from .preflight import check_packages
 from .process import SWITCH, keep_freed_memory, weights_only, without_collecting
-from .processes import TIMEOUT, end_processes, end_with_launcher, leave_note, of_other_process
+from .processes import TIMEOUT, end_processes, end_with_launcher, leave_at_once, leave_note, of_other_process
 from .quiet import quiet, without_hints
 from .resuming.stopping import Stopped
 from .scope import scope_of
@@ -103,7 +103,7 @@ def run(main: Callable[[], None], interrupted: str = 'interrupted') -> None:
     """
     keep_freed_memory()
     end_with_launcher()
-    finished, status = False, 1
+    finished, said, status = False, False, 1
     try:
         with weights_only():
             main()
@@ -118,9 +118,11 @@ def run(main: Callable[[], None], interrupted: str = 'interrupted') -> None:
             leave_note(error, line, status)
         else:
             _say(error, line)
+        said = True
         sys.exit(status)
     finally:
-        end_processes(finished, status)
+        if end_processes(finished, status) and (finished or said):
+            leave_at_once(0 if finished else status)
 
 
 def _say(error: BaseException, line: str) -> None:

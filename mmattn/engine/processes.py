@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import signal
 import sys
@@ -67,15 +68,18 @@ def init_group(backend: str, timeout: int) -> None:
     torch.distributed.init_process_group(backend, **options)
 
 
-def end_processes(finished: bool, status: int = 1) -> None:
+def end_processes(finished: bool, status: int = 1) -> bool:
     """Ends the process group of a distributed run, which may abort a process at its exit otherwise.
 
     Args:
         finished: Whether the run ended as it should, so that all processes get here, and wait for each other.
         status: Exit status of a process that failed, and whose process group does not end in time.
+
+    Returns:
+        Whether there was a group, whose threads may still abort the process when Python ends: see `leave_at_once`.
     """
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return
+        return False
     if not finished:  # NCCL may wait for an operation that never ends
         last = threading.Timer(AT_THE_LATEST, os._exit, [status])
         last.daemon = True
@@ -84,6 +88,20 @@ def end_processes(finished: bool, status: int = 1) -> None:
         if finished:
             torch.distributed.barrier()
         torch.distributed.destroy_process_group()
+    return True
+
+
+def leave_at_once(status: int) -> None:
+    """Ends this process without taking Python down, as threads of a process group abort some processes meanwhile.
+
+    Args:
+        status: Exit status.
+    """
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # closed, or nobody reads it any more
+            stream.flush()
+    os._exit(status)
 
 
 def end_with_launcher() -> None:
