@@ -24,3 +24,8 @@ default_hooks = dict(
     checkpoint=dict(interval=1, max_keep_ckpts=1, minutes=5, save_best='coco/bbox_mAP', rule='greater'))
 custom_hooks = [dict(type='mmattn.ResourceHook')]
 randomness = dict(seed=0)
+
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='SGD', lr=0.02, momentum=0.9, weight_decay=1e-4),
+    clip_grad=dict(max_norm=35))

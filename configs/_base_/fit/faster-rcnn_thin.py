@@ -1,4 +1,4 @@
-"""Faster R-CNN for a CPU: a quarter of the usual width, GroupNorm, fewer proposals, AdamW."""
+"""Faster R-CNN for a CPU: a quarter of the usual width, GroupNorm, fewer proposals in training, AdamW."""
 _base_ = './faster-rcnn_full.py'
 norm_cfg = dict(type='GN', num_groups=8)
 model = dict(

@@ -3,7 +3,3 @@ _base_ = ['mmdet::_base_/models/mask-rcnn_r50_fpn.py', './detection.py']
 val_evaluator = dict(metric=['bbox', 'segm'])
 test_evaluator = val_evaluator
 default_hooks = dict(checkpoint=dict(save_best='coco/segm_mAP'))
-optim_wrapper = dict(
-    type='OptimWrapper',
-    optimizer=dict(type='SGD', lr=0.02, momentum=0.9, weight_decay=1e-4),
-    clip_grad=dict(max_norm=35))

@@ -1,4 +1,4 @@
-"""Mask R-CNN for a CPU: a quarter of the usual width, GroupNorm, fewer proposals, AdamW."""
+"""Mask R-CNN for a CPU: a quarter of the usual width, GroupNorm, fewer proposals in training, AdamW."""
 _base_ = './mask-rcnn_full.py'
 norm_cfg = dict(type='GN', num_groups=8)
 model = dict(
