@@ -3,6 +3,7 @@
 The mm libraries are extras, so that installing mmattn never replaces the mmdet or mmpretrain that
 is already there.
 """
+
 import re
 from pathlib import Path
 
@@ -10,13 +11,15 @@ from setuptools import find_packages, setup
 
 ROOT = Path(__file__).resolve().parent
 
-MM = [
-    'onedl-mmengine>=0.10.8', 'onedl-mmcv>=2.3', 'onedl-mmdetection>=3.5',
-    'onedl-mmpretrain>=1.3'
-]
+MM = ['onedl-mmengine>=0.10.8', 'onedl-mmcv>=2.3', 'onedl-mmdetection>=3.5', 'onedl-mmpretrain>=1.3']
 OPENMMLAB = [
-    'mmengine==0.10.7', 'mmcv-lite==2.1.0', 'mmdet==3.3.0', 'mmpretrain==1.2.0', 'numpy<2',
-    'torch<2.6', 'torchvision<0.21'
+    'mmengine==0.10.7',
+    'mmcv-lite==2.1.0',
+    'mmdet==3.3.0',
+    'mmpretrain==1.2.0',
+    'numpy<2',
+    'torch<2.6',
+    'torchvision<0.21',
 ]
 RUN = ['pycocotools', 'matplotlib', 'opencv-python-headless', 'jinja2', 'rich', 'anyascii']
 VIZ = ['grad-cam>=1.5', 'matplotlib', 'jinja2', 'anyascii']

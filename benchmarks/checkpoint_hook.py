@@ -6,6 +6,7 @@ Trainings of one epoch with each hook alternate. The time inside the hook is tak
 ups and downs do not count; beside the time of the clock that of the processor is printed, which other processes change
 less.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -44,7 +45,7 @@ def train(hook: str, images: int | None) -> tuple[tuple[float, float], tuple[flo
         Seconds of the epoch, and of those inside the hook: by the clock, and of the processor.
     """
     cfg = launch.load_config(CONFIG)
-    inside = [0., 0.]
+    inside = [0.0, 0.0]
     with tempfile.TemporaryDirectory() as folder:
         cfg.work_dir, cfg.experiment_name = folder, Path(folder).name  # runners of one name share what they log
         cfg.visualizer.pop('name', None)
@@ -64,6 +65,7 @@ def train(hook: str, images: int | None) -> tuple[tuple[float, float], tuple[flo
                 finally:
                     for index, now in enumerate(clocks()):
                         inside[index] += now - start[index]
+
             return call
 
         for name in METHODS:
@@ -86,9 +88,11 @@ def main() -> None:
     for index, clock in enumerate(('by the clock', 'of the processor')):
         epoch = statistics.median(whole[index] for found in hooks.values() for whole, _ in found)
         ours, theirs = (statistics.median(inside[index] for _, inside in found) for found in hooks.values())
-        print(f"{clock}: epoch {epoch:.2f} s; in mmattn's hook {ours:.3f} s ({100 * ours / epoch:.2f} %), "
-              f"in mmengine's {theirs:.3f} s ({100 * theirs / epoch:.2f} %); "
-              f"difference {100 * (ours - theirs) / epoch:+.2f} %")
+        print(
+            f"{clock}: epoch {epoch:.2f} s; in mmattn's hook {ours:.3f} s ({100 * ours / epoch:.2f} %), "
+            f"in mmengine's {theirs:.3f} s ({100 * theirs / epoch:.2f} %); "
+            f'difference {100 * (ours - theirs) / epoch:+.2f} %'
+        )
 
 
 if __name__ == '__main__':

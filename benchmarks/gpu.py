@@ -4,6 +4,7 @@ First that they are right there: outputs equal to the CPU's, channels last, auto
 Then time and peak memory in bfloat16 autocast and channels last: eager and compiled, in inference, in training, and in
 fine-tuning with norms in eval mode. Needs torch, mmengine and mmcv (or mmcv-lite), no operators, no pytest.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -58,6 +59,7 @@ class Network:
         other: ``MODULE:CALLABLE`` of code that is not ours; of one of ours, what the authors' is called in adapters.py.
         size: height and width of its images.
     """
+
     title: str
     ours: str | None = None
     changes: tuple[tuple[str, object], ...] = ()
@@ -85,8 +87,11 @@ NETWORKS = (
     Network('MSPANet-B-50', 'MSPANet(depth=50, size="B")', other='mspanet50_b'),
     Network('SPEM-ResNet-164', 'SPEMResNet(depth=164)', other='spem164', size=32),
     Network('SDA-SENet-86', 'AttnResNet(depth=86, attn="mmattn.SE", depth_attn="mmattn.SDA")', other='sda_senet86'),
-    Network('SDA-Res2Net-86', 'AttnResNet(depth=86, spatial="mmattn.Res2NetConv", depth_attn="mmattn.SDA")',
-            other='sda_res2net86'),
+    Network(
+        'SDA-Res2Net-86',
+        'AttnResNet(depth=86, spatial="mmattn.Res2NetConv", depth_attn="mmattn.SDA")',
+        other='sda_res2net86',
+    ),
     Network('SDA-PyConv-86', 'AttnResNet(depth=86, depth_attn="mmattn.SDA")', PYCONV, other='sda_pyconv86'),
 )
 
@@ -94,6 +99,7 @@ NETWORKS = (
 @dataclass(frozen=True)
 class Setting:
     """What all rows of a run share."""
+
     device: torch.device
     batch: int
     authors: str | None
@@ -138,7 +144,8 @@ def measured(network: Network, mode: str, compile_it: bool, setting: Setting) ->
     begin = time.monotonic()
     try:
         net = treated(network.build(setting.authors, setting.small), mode, ours=network.ours is not None).to(
-            setting.device, memory_format=torch.channels_last)
+            setting.device, memory_format=torch.channels_last
+        )
         if compile_it:
             torch._dynamo.reset()
             net = torch.compile(net, backend=setting.compiler)
@@ -183,8 +190,10 @@ def figures(net: nn.Module, x: Tensor, mode: str, setting: Setting) -> dict:
         run()
         torch.cuda.synchronize()
         memory = dict(peak_bytes=torch.cuda.max_memory_allocated(), loaded_bytes=before)
-    seconds = [(_cuda_seconds if cuda else _cpu_seconds)(run, 1 if setting.small else 5)
-               for _ in range(3 if setting.small else 10)]
+    seconds = [
+        (_cuda_seconds if cuda else _cpu_seconds)(run, 1 if setting.small else 5)
+        for _ in range(3 if setting.small else 10)
+    ]
     speeds = sorted(len(x) / s for s in seconds)
     return memory | dict(images_per_second=statistics.median(speeds), slowest=speeds[0], fastest=speeds[-1])
 
@@ -218,12 +227,16 @@ def one_line(error: Exception) -> str:
 def describe(device: torch.device) -> dict:
     """Everything that the figures depend on."""
     return dict(
-        schema=1, date=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec='seconds'),
+        schema=1,
+        date=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec='seconds'),
         command=shlex.join(['python', *sys.argv]),
         commit=_output('git', '-C', str(ROOT), 'describe', '--always', '--dirty'),
         machine=describe_machine(str(device)),
         driver=_output('nvidia-smi', '--query-gpu=driver_version', '--format=csv,noheader'),
-        cuda=torch.version.cuda, cudnn=torch.backends.cudnn.version(), versions=describe_versions())
+        cuda=torch.version.cuda,
+        cudnn=torch.backends.cudnn.version(),
+        versions=describe_versions(),
+    )
 
 
 def _output(*command: str) -> str | None:
@@ -237,34 +250,46 @@ def _output(*command: str) -> str | None:
 def as_markdown(report: dict) -> str:
     """The report as tables: the checks, then a table for each mode, beside the plain ResNet-50."""
     machine, versions = report['machine'], report['versions']
-    lines = [f"{machine['gpu'] or machine['cpu']}, driver {report['driver']}, CUDA {report['cuda']}; "
-             + ', '.join(f'{key} {value}' for key, value in versions.items()),
-             f"commit {report['commit']}, {report['date']}: `{report['command']}`", '']
+    lines = [
+        f'{machine["gpu"] or machine["cpu"]}, driver {report["driver"]}, CUDA {report["cuda"]}; '
+        + ', '.join(f'{key} {value}' for key, value in versions.items()),
+        f'commit {report["commit"]}, {report["date"]}: `{report["command"]}`',
+        '',
+    ]
     failed = [check for check in report['checks'] if not check['passed']]
-    lines += [f"{len(report['checks']) - len(failed)} of {len(report['checks'])} checks passed.", '']
-    lines += [f"- FAILED: {check['network']}, {check['check']}: {check['text']}" for check in failed]
+    lines += [f'{len(report["checks"]) - len(failed)} of {len(report["checks"])} checks passed.', '']
+    lines += [f'- FAILED: {check["network"]}, {check["check"]}: {check["text"]}' for check in failed]
     for mode in MODES:
         rows = [row for row in report['rows'] if row['mode'] == mode]
         if rows:
-            lines += ['', f'**{MODE_NAMES[mode]}**', '', '| network | | size | images/s | of ResNet-50 | peak MiB | of '
-                      'which activations |', '| --- | --- | ---: | ---: | ---: | ---: | ---: |']
+            lines += [
+                '',
+                f'**{MODE_NAMES[mode]}**',
+                '',
+                '| network | | size | images/s | of ResNet-50 | peak MiB | of which activations |',
+                '| --- | --- | ---: | ---: | ---: | ---: | ---: |',
+            ]
             lines += [_line(row, rows) for row in rows]
     lines += ['', *(f'Left out, as the time was up: {what}.' for what in report['left_out'])]
     return '\n'.join(lines).strip() + '\n'
 
 
 def _line(row: dict, rows: list[dict]) -> str:
-    head = f"| {row['network']} | {'compiled' if row['compiled'] else 'eager'} |"
+    head = f'| {row["network"]} | {"compiled" if row["compiled"] else "eager"} |'
     if 'error' in row:
-        return f"{head} | {row['error'].replace('|', '/')} | | | |"
-    plain = [r for r in rows if r['network'] == 'ResNet-50' and r['compiled'] == row['compiled']
-             and r.get('size') == row['size']]
-    ratio = f"{row['images_per_second'] / plain[0]['images_per_second']:.2f}" if plain else ''
+        return f'{head} | {row["error"].replace("|", "/")} | | | |'
+    plain = [
+        r
+        for r in rows
+        if r['network'] == 'ResNet-50' and r['compiled'] == row['compiled'] and r.get('size') == row['size']
+    ]
+    ratio = f'{row["images_per_second"] / plain[0]["images_per_second"]:.2f}' if plain else ''
     peak, activations = '', ''
     if 'peak_bytes' in row:
-        peak, activations = (f'{size / MIB:.0f}' for size in (
-            row['peak_bytes'], row['peak_bytes'] - row['loaded_bytes']))
-    return f"{head} {row['size']} | {row['images_per_second']:.0f} | {ratio} | {peak} | {activations} |"
+        peak, activations = (
+            f'{size / MIB:.0f}' for size in (row['peak_bytes'], row['peak_bytes'] - row['loaded_bytes'])
+        )
+    return f'{head} {row["size"]} | {row["images_per_second"]:.0f} | {ratio} | {peak} | {activations} |'
 
 
 def write(report: dict, path: Path) -> None:
@@ -279,15 +304,21 @@ def write(report: dict, path: Path) -> None:
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('--device', default='cuda', help='cuda, cuda:1, or cpu with --small (default: cuda)')
     parser.add_argument('--minutes', type=float, default=8, help='what is not begun by then is left out (default: 8)')
     parser.add_argument('--batch', type=int, default=64, help='images a pass (default: 64)')
     parser.add_argument('--only', nargs='+', metavar='NAME', help='networks whose names contain one of these')
     parser.add_argument('--authors', metavar='FOLDER', help="folder with adapters.py, for the authors' code")
     parser.add_argument('--small', action='store_true', help='two stages, two images of 64 pixels: tries this tool')
-    parser.add_argument('--json', type=Path, default=Path('work_dirs/gpu.json'), metavar='FILE',
-                        help='report; a table is written beside it as .md (default: %(default)s)')
+    parser.add_argument(
+        '--json',
+        type=Path,
+        default=Path('work_dirs/gpu.json'),
+        metavar='FILE',
+        help='report; a table is written beside it as .md (default: %(default)s)',
+    )
     args = parser.parse_args(argv)
     if torch.device(args.device).type == 'cpu' and not args.small:
         parser.error('on a CPU there is only the small form: --small --device cpu')
@@ -304,35 +335,47 @@ def networks(args: argparse.Namespace) -> list[Network]:
             continue
         chosen.append(network)
         if network.ours and network.other and args.authors:
-            chosen.append(Network(f"{network.title}, authors' code", other=f'adapters:{network.other}',
-                                  size=network.size))
+            chosen.append(
+                Network(f"{network.title}, authors' code", other=f'adapters:{network.other}', size=network.size)
+            )
     return chosen
 
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     chosen = networks(args)
-    setting = Setting(torch.device(args.device), 2 if args.small else args.batch, args.authors, args.small,
-                      time.monotonic() + 60 * args.minutes)
+    setting = Setting(
+        torch.device(args.device),
+        2 if args.small else args.batch,
+        args.authors,
+        args.small,
+        time.monotonic() + 60 * args.minutes,
+    )
     report = describe(setting.device) | dict(checks=[], rows=[], left_out=[])
     for network in chosen:
         if network.ours:
             for check in checked(network, setting):
                 report['checks'].append(check)
-                print(f"{'ok    ' if check['passed'] else 'FAILED'} {network.title}: {check['check']} {check['text']}",
-                      flush=True)
+                print(
+                    f'{"ok    " if check["passed"] else "FAILED"} {network.title}: {check["check"]} {check["text"]}',
+                    flush=True,
+                )
             write(report, args.json)
-    slowest = 0. if args.small else COMPILE_SECONDS
+    slowest = 0.0 if args.small else COMPILE_SECONDS
     for compile_it in (False, True):
         for mode in MODES:
             for network in chosen:
                 if setting.seconds_left < (slowest if compile_it else 0):
                     report['left_out'].append(
-                        f"{network.title}, {MODE_NAMES[mode]}, {'compiled' if compile_it else 'eager'}")
+                        f'{network.title}, {MODE_NAMES[mode]}, {"compiled" if compile_it else "eager"}'
+                    )
                     continue
                 report['rows'].append(row := measured(network, mode, compile_it, setting))
-                print(f"{network.title}, {mode}, {'compiled' if compile_it else 'eager'}: "
-                      + (row.get('error') or f"{row['images_per_second']:.0f} images/s"), flush=True)
+                print(
+                    f'{network.title}, {mode}, {"compiled" if compile_it else "eager"}: '
+                    + (row.get('error') or f'{row["images_per_second"]:.0f} images/s'),
+                    flush=True,
+                )
                 slowest = max(slowest, row['seconds']) if compile_it else slowest
                 write(report, args.json)
     write(report, args.json)

@@ -1,4 +1,5 @@
 """Checks that a network computes the same on a device as on a CPU, and runs there as it should, for ``gpu.py``."""
+
 from __future__ import annotations
 
 import copy
@@ -51,6 +52,7 @@ def autocast_step(dtype: torch.dtype) -> Callable[..., None]:
         scaler.update()
         if not all(parameter.isfinite().all() for parameter in net.parameters()):
             raise AssertionError('weights after the step are not finite')
+
     return check
 
 
@@ -97,7 +99,7 @@ def flat_gradient(net: nn.Module) -> Tensor:
 
 def gradient_scaler(device: torch.device):
     scaler = getattr(torch.amp, 'GradScaler', None)
-    return scaler(device.type, init_scale=2.**8) if scaler else torch.cuda.amp.GradScaler(init_scale=2.**8)
+    return scaler(device.type, init_scale=2.0**8) if scaler else torch.cuda.amp.GradScaler(init_scale=2.0**8)
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Exceptions of this package, and an exception as one line of text."""
 
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -47,8 +46,9 @@ def explained(what: str) -> Iterator[None]:
     except OSError as error:
         raise UserError(f'{what} ({one_line(error)})') from error
     except Exception as error:
-        raise UserError(f'{what} ({kind_and_text(error)}); correct the config, or see with MMATTN_DEBUG=1 where it was '
-                        'raised') from error
+        raise UserError(
+            f'{what} ({kind_and_text(error)}); correct the config, or see with MMATTN_DEBUG=1 where it was raised'
+        ) from error
 
 
 def one_line(error: BaseException) -> str:
@@ -64,7 +64,7 @@ def first_line(error: BaseException, most: int = 150) -> str:
 def shortened(text: str, most: int) -> str:
     """Text of a file in one line for a terminal: nothing but what can be printed, and the middle left out if long."""
     if len(text) > most:
-        text = f'{text[:most // 2]} … {text[-(most // 2 - 3):]}'
+        text = f'{text[: most // 2]} … {text[-(most // 2 - 3) :]}'
     return ''.join(letter if letter.isprintable() else '\N{REPLACEMENT CHARACTER}' for letter in text)
 
 

@@ -1,4 +1,5 @@
 """Files that appear only when they are complete: text of any kind, JSON, CSV."""
+
 import csv
 import io
 import json

@@ -2,6 +2,7 @@
 
 Used by a config through `custom_imports`, so that tools in other processes know it, too.
 """
+
 import mmattn  # noqa: F401  isort: skip  before mmdet, of whose operators it has stand-ins
 import cv2
 import numpy as np
@@ -42,12 +43,16 @@ class BlobDetector(BaseDetector):
         scale = np.array([*sample.get('scale_factor', (1, 1))] * 2, np.float32)
         areas = stats[kept, cv2.CC_STAT_AREA] / scale[:2].prod()
         labels = [int(pixels[0][owner == index].mean() < pixels[1][owner == index].mean()) for index in kept]
-        found = InstanceData(bboxes=torch.from_numpy(boxes / scale), labels=torch.tensor(labels, dtype=torch.long),
-                             scores=torch.from_numpy((areas / (areas + 50)).astype(np.float32)))
+        found = InstanceData(
+            bboxes=torch.from_numpy(boxes / scale),
+            labels=torch.tensor(labels, dtype=torch.long),
+            scores=torch.from_numpy((areas / (areas + 50)).astype(np.float32)),
+        )
         if self.masks:
             size = sample.ori_shape[1::-1]
-            masks = [cv2.resize((owner == index).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-                     for index in kept]
+            masks = [
+                cv2.resize((owner == index).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) for index in kept
+            ]
             found.masks = torch.from_numpy(np.array(masks, bool).reshape(-1, *sample.ori_shape[:2]))
         return found
 
@@ -70,7 +75,8 @@ def write_model(folder, masks=True, scale=None, name='blobs.py'):
         name: Name of the config.
     """
     resize = f"dict(type='Resize', scale=({scale}, {scale}), keep_ratio=True), " if scale else ''
-    (folder / name).write_text(f"""
+    (folder / name).write_text(
+        f"""
 default_scope = 'mmdet'
 custom_imports = dict(imports=['blob_detector'])
 model = dict(type='BlobDetector', masks={masks},
@@ -78,7 +84,11 @@ model = dict(type='BlobDetector', masks={masks},
 test_dataloader = dict(dataset=dict(metainfo=dict(classes={CLASSES}), pipeline=[
     dict(type='LoadImageFromFile'), {resize}dict(type='LoadAnnotations', with_bbox=True),
     dict(type='PackDetInputs', meta_keys=('img_path', 'ori_shape', 'img_shape', 'scale_factor'))]))
-""", 'utf-8')
-    torch.save(dict(state_dict=dict(weight=torch.ones(1)), meta=dict(dataset_meta=dict(classes=CLASSES))),
-               folder / 'epoch_1.pth')
+""",
+        'utf-8',
+    )
+    torch.save(
+        dict(state_dict=dict(weight=torch.ones(1)), meta=dict(dataset_meta=dict(classes=CLASSES))),
+        folder / 'epoch_1.pth',
+    )
     return folder

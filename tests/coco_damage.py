@@ -2,6 +2,7 @@
 
 Effects are those of mmattn.data.findings, in training and where pycocotools reads the file.
 """
+
 from __future__ import annotations
 
 from coco_data import sound, square
@@ -13,11 +14,23 @@ MISSING = object()
 
 # Values of every type, and the fields that they are put into.
 ANYTHING = dict(
-    missing=MISSING, null=None, text='abc', true=True, nan=NAN, infinite=INF, list=[1], object={'a': 1}, empty='')
+    missing=MISSING, null=None, text='abc', true=True, nan=NAN, infinite=INF, list=[1], object={'a': 1}, empty=''
+)
 FIELDS = [
-    ('images', 'id'), ('images', 'file_name'), ('images', 'width'), ('images', 'height'), ('categories', 'id'),
-    ('categories', 'name'), ('annotations', 'id'), ('annotations', 'image_id'), ('annotations', 'category_id'),
-    ('annotations', 'bbox'), ('annotations', 'area'), ('annotations', 'iscrowd'), ('annotations', 'segmentation')]
+    ('images', 'id'),
+    ('images', 'file_name'),
+    ('images', 'width'),
+    ('images', 'height'),
+    ('categories', 'id'),
+    ('categories', 'name'),
+    ('annotations', 'id'),
+    ('annotations', 'image_id'),
+    ('annotations', 'category_id'),
+    ('annotations', 'bbox'),
+    ('annotations', 'area'),
+    ('annotations', 'iscrowd'),
+    ('annotations', 'segmentation'),
+]
 
 
 SQUARE = square(2, 2, 20)
@@ -37,6 +50,7 @@ def both(first, second):
     def change(content):
         first(content)
         second(content)
+
     return change
 
 
@@ -44,6 +58,7 @@ def change_all(key, field, value):
     def change(content):
         for each in content[key]:
             each[field] = value(each[field])
+
     return change
 
 
@@ -60,7 +75,7 @@ BOXES = [
     (dict(x=1, y=2, w=3, h=4), 'boxes that are not four numbers', STOPS),
     ([10, 10, -5, 5], 'empty boxes', LEFT_OUT),
     ([5, 5, 0, 5], 'empty boxes', LEFT_OUT),
-    ([5, 5, .5, 5], 'boxes thinner than a pixel', LEFT_OUT),
+    ([5, 5, 0.5, 5], 'boxes thinner than a pixel', LEFT_OUT),
     ([50, 50, 5, 5], 'boxes wholly outside the image', LEFT_OUT),
     ([-9, -9, 5, 5], 'boxes wholly outside the image', LEFT_OUT),
     ([1, 1, 1e9, 1e9], 'boxes far outside the image', STOPS),
@@ -70,9 +85,18 @@ BOXES = [
 ]
 
 CROWDS = [
-    ('yes', STOPS, STOPS), ('0', STOPS, STOPS), (2, STOPS, STOPS), (-1, STOPS, STOPS), (NAN, STOPS, STOPS),
-    ([], STOPS, STOPS), (None, DOUBTFUL, STOPS), (MISSING, DOUBTFUL, STOPS), (0., None, None), (True, None, None),
-    (False, None, None)]
+    ('yes', STOPS, STOPS),
+    ('0', STOPS, STOPS),
+    (2, STOPS, STOPS),
+    (-1, STOPS, STOPS),
+    (NAN, STOPS, STOPS),
+    ([], STOPS, STOPS),
+    (None, DOUBTFUL, STOPS),
+    (MISSING, DOUBTFUL, STOPS),
+    (0.0, None, None),
+    (True, None, None),
+    (False, None, None),
+]
 
 MASKS = [
     (MISSING, 'annotations without segmentation', STOPS, STOPS),
@@ -110,7 +134,7 @@ MASKS = [
     (dict(RUNS, counts=None), 'run-length encoded masks without size or counts', LEFT_OUT, STOPS),
     (dict(size='30x40', counts=[1200]), 'run-length encoded masks of a size', STOPS, STOPS),
     (dict(size=[30], counts=[1200]), 'run-length encoded masks of a size', STOPS, STOPS),
-    (dict(size=[30., 40.], counts=[1200]), 'run-length encoded masks of a size', STOPS, STOPS),
+    (dict(size=[30.0, 40.0], counts=[1200]), 'run-length encoded masks of a size', STOPS, STOPS),
     (dict(size=[40, 30], counts=[100, 1000, 100]), 'run-length encoded masks of another size', STOPS, STOPS),
     (dict(size=[10**9, 10**9], counts=[10**18]), 'run-length encoded masks of another size', STOPS, STOPS),
     (dict(RUNS, counts=[100, 100]), 'run-length encoded masks whose counts do not add up', STOPS, STOPS),
@@ -118,7 +142,7 @@ MASKS = [
     (dict(RUNS, counts=[]), 'run-length encoded masks whose counts do not add up', STOPS, STOPS),
     (dict(RUNS, counts=''), 'run-length encoded masks whose counts do not add up', STOPS, STOPS),
     (dict(RUNS, counts=[1300, -100]), 'run-length encoded masks with damaged counts', STOPS, STOPS),
-    (dict(RUNS, counts=[100., 1000., 100.]), 'run-length encoded masks with damaged counts', STOPS, STOPS),
+    (dict(RUNS, counts=[100.0, 1000.0, 100.0]), 'run-length encoded masks with damaged counts', STOPS, STOPS),
     (dict(RUNS, counts='\u0100'), 'run-length encoded masks with damaged counts', STOPS, STOPS),
     (dict(RUNS, counts='o'), 'run-length encoded masks with damaged counts', STOPS, STOPS),
     (dict(RUNS, counts=[1200]), 'masks without a pixel', DOUBTFUL, DOUBTFUL),
@@ -128,7 +152,7 @@ CHANGES = [
     (lambda c: c['images'][1].update(id=1), 'duplicated ids of images', STOPS, STOPS),
     (lambda c: c['categories'][1].update(id=1), 'duplicated ids of categories', STOPS, STOPS),
     (lambda c: c['annotations'][1].update(id=1), 'duplicated ids of annotations', STOPS, STOPS),
-    (lambda c: c['annotations'][1].update(id=1.), 'duplicated ids of annotations', STOPS, STOPS),
+    (lambda c: c['annotations'][1].update(id=1.0), 'duplicated ids of annotations', STOPS, STOPS),
     (lambda c: c['categories'][1].update(name='cat'), 'duplicated names of categories', STOPS, STOPS),
     (lambda c: c['images'][1].update(file_name='a.png'), 'duplicated file_names of images', DOUBTFUL, DOUBTFUL),
     (lambda c: c['annotations'][0].update(id=0), 'annotations with id 0', DOUBTFUL, STOPS),
@@ -141,18 +165,34 @@ CHANGES = [
     (change_all('annotations', 'category_id', str), 'ids of categories that are numbers here and text', STOPS, STOPS),
     (both(change_all('images', 'id', str), change_all('annotations', 'image_id', str)), None, None, None),
     (both(change_all('categories', 'id', str), change_all('annotations', 'category_id', str)), None, None, None),
-    (both(lambda c: c['images'][0].update(id='x'), lambda c: c['annotations'][0].update(image_id='x')),
-     'ids of images that are text beside others', DOUBTFUL, STOPS),
-    (both(lambda c: c['categories'][0].update(id='x'), lambda c: c['annotations'][0].update(category_id='x')),
-     'ids of categories that are text beside others', DOUBTFUL, STOPS),
+    (
+        both(lambda c: c['images'][0].update(id='x'), lambda c: c['annotations'][0].update(image_id='x')),
+        'ids of images that are text beside others',
+        DOUBTFUL,
+        STOPS,
+    ),
+    (
+        both(lambda c: c['categories'][0].update(id='x'), lambda c: c['annotations'][0].update(category_id='x')),
+        'ids of categories that are text beside others',
+        DOUBTFUL,
+        STOPS,
+    ),
     (lambda c: c['annotations'][0].update(image_id=9), 'annotations of unknown images', LEFT_OUT, LEFT_OUT),
     (lambda c: c['annotations'][0].update(category_id=9), 'annotations of unknown categories', LEFT_OUT, LEFT_OUT),
     (lambda c: c['categories'].reverse(), 'classes in another order', STOPS, STOPS),
     (lambda c: c['categories'].append(dict(id=3, name='cow')), 'categories that are no class', LEFT_OUT, LEFT_OUT),
-    (lambda c: c['images'][0].update(width=30, height=40), 'image sizes that differ from the file, turned', STOPS,
-     STOPS),
-    (lambda c: c['images'][0].update(width=80, height=60), 'image sizes that differ from the file, in both', STOPS,
-     STOPS),
+    (
+        lambda c: c['images'][0].update(width=30, height=40),
+        'image sizes that differ from the file, turned',
+        STOPS,
+        STOPS,
+    ),
+    (
+        lambda c: c['images'][0].update(width=80, height=60),
+        'image sizes that differ from the file, in both',
+        STOPS,
+        STOPS,
+    ),
     (lambda c: c['images'][0].update(width=41), 'image sizes that differ from the file', DOUBTFUL, STOPS),
     (lambda c: c['images'][0].update(width=0), 'image sizes that no image can have', STOPS, STOPS),
     (lambda c: c['images'][0].update(width=2**63), 'image sizes that no image can have', STOPS, STOPS),

@@ -3,6 +3,7 @@
 They are forked from a process that has imported these (`preloaded`), so that a command still has a process, an
 environment, streams and an exit status of its own. What a start itself does needs a new interpreter (`fresh`).
 """
+
 from __future__ import annotations
 
 import json
@@ -21,8 +22,15 @@ TIMEOUT = 600
 
 def environment(**variables: str) -> dict[str, str]:
     """The environment of a command: one thread and no GPU, as suits several tests side by side."""
-    return {**os.environ, 'PYTHONPATH': str(ROOT), 'PYTHON': sys.executable, 'OMP_NUM_THREADS': '1',
-            'MKL_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': '', **variables}
+    return {
+        **os.environ,
+        'PYTHONPATH': str(ROOT),
+        'PYTHON': sys.executable,
+        'OMP_NUM_THREADS': '1',
+        'MKL_NUM_THREADS': '1',
+        'CUDA_VISIBLE_DEVICES': '',
+        **variables,
+    }
 
 
 def fresh(*arguments: object, folder: Path = ROOT, **variables: str) -> CompletedProcess:
@@ -35,8 +43,15 @@ def fresh(*arguments: object, folder: Path = ROOT, **variables: str) -> Complete
     """
     script, *others = map(str, arguments)
     interpreter = 'bash' if script.endswith('.sh') else sys.executable
-    return subprocess.run([interpreter, str(ROOT / 'tools' / script), *others], cwd=folder, text=True,
-                          env=environment(**variables), stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT)
+    return subprocess.run(
+        [interpreter, str(ROOT / 'tools' / script), *others],
+        cwd=folder,
+        text=True,
+        env=environment(**variables),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=TIMEOUT,
+    )
 
 
 class Command:
@@ -54,8 +69,18 @@ class Command:
         for path in (self.out, self.err):
             path.write_text('')
         self._server = server
-        server.stdin.write(json.dumps(dict(arguments=arguments, folder=str(folder), out=str(self.out),
-                                           err=str(self.err), environment=environment(**variables))) + '\n')
+        server.stdin.write(
+            json.dumps(
+                dict(
+                    arguments=arguments,
+                    folder=str(folder),
+                    out=str(self.out),
+                    err=str(self.err),
+                    environment=environment(**variables),
+                )
+            )
+            + '\n'
+        )
         server.stdin.flush()
         self.pid = int(server.stdout.readline())
 
@@ -82,14 +107,20 @@ class Commands:
         self._scratch = tempfile.TemporaryDirectory()
         with open(Path(self._scratch.name, 'server'), 'w') as said:
             self._server = subprocess.Popen(
-                [sys.executable, str(ROOT / 'tests/preloaded.py')], env=environment(), text=True,
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said)
+                [sys.executable, str(ROOT / 'tests/preloaded.py')],
+                env=environment(),
+                text=True,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=said,
+            )
 
     def start(self, *arguments: object, folder: Path = ROOT, **variables: str) -> Command:
         """Starts a command; arguments as of `fresh`."""
         script, *others = map(str, arguments)
-        return Command(self._server, [str(ROOT / 'tools' / script), *others], folder, variables,
-                       Path(self._scratch.name))
+        return Command(
+            self._server, [str(ROOT / 'tools' / script), *others], folder, variables, Path(self._scratch.name)
+        )
 
     def __call__(self, *arguments: object, folder: Path = ROOT, **variables: str) -> CompletedProcess:
         """Runs a command; shell scripts with a new shell."""

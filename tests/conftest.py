@@ -1,4 +1,5 @@
 """Puts this folder on the path of imports, for the tables that several tests read; the option ``--device``."""
+
 import gc
 
 import pytest

@@ -1,4 +1,5 @@
 """Writers of small data sets in each format that people have, for tests of reading and training."""
+
 from __future__ import annotations
 
 import csv
@@ -22,6 +23,7 @@ SIZE = (96, 72)
 @dataclass
 class Thing:
     """An object: its class, box (x, y, width, height) in pixels, and polygon [x, y, …]."""
+
     label: str
     box: tuple[float, float, float, float]
     polygon: list[float] | None = None
@@ -31,6 +33,7 @@ class Thing:
 @dataclass
 class Item:
     """An image: its name, content, size in pixels and part of the data set, and the objects in it."""
+
     name: str
     content: bytes
     size: tuple[int, int] = SIZE
@@ -42,8 +45,15 @@ class Item:
         return self.name.rpartition('.')[0]
 
 
-def drawn(count: int = 8, classes: Sequence[str] = ('cat', 'dog'), *, suffix: str = '.png', val: int = 0,
-          polygons: bool = False, objects: int = 2) -> list[Item]:
+def drawn(
+    count: int = 8,
+    classes: Sequence[str] = ('cat', 'dog'),
+    *,
+    suffix: str = '.png',
+    val: int = 0,
+    polygons: bool = False,
+    objects: int = 2,
+) -> list[Item]:
     """Images with one colour for each class: rectangles, or triangles.
 
     Args:
@@ -87,9 +97,16 @@ def items_of(source: Source) -> list[Item]:
     for part, content in source.parts.items():
         for image in content.images:
             path = content.root / image['file_name']
-            things = [Thing(source.classes[each['category_id'] - 1], tuple(each['bbox']),
-                            (each.get('segmentation') or [None])[0], bool(each['iscrowd']))
-                      for each in content.annotations if each['image_id'] == image['id']]
+            things = [
+                Thing(
+                    source.classes[each['category_id'] - 1],
+                    tuple(each['bbox']),
+                    (each.get('segmentation') or [None])[0],
+                    bool(each['iscrowd']),
+                )
+                for each in content.annotations
+                if each['image_id'] == image['id']
+            ]
             items.append(Item(path.name, path.read_bytes(), (image['width'], image['height']), part, things))
     return items
 
@@ -123,16 +140,28 @@ def coco(items: Sequence[Item], classes: Sequence[str], first: int = 1, folder: 
         first: Id of the first category.
         folder: Folder in front of the file names.
     """
-    content = dict(images=[], annotations=[], categories=[
-        dict(id=number, name=name, supercategory='none') for number, name in enumerate(classes, start=first)])
+    content = dict(
+        images=[],
+        annotations=[],
+        categories=[
+            dict(id=number, name=name, supercategory='none') for number, name in enumerate(classes, start=first)
+        ],
+    )
     for item in items:
         number = len(content['images']) + 1
         content['images'].append(dict(id=number, file_name=folder + item.name, width=item.size[0], height=item.size[1]))
         for thing in item.things:
-            content['annotations'].append(dict(
-                id=len(content['annotations']) + 1, image_id=number, bbox=list(thing.box),
-                area=thing.box[2] * thing.box[3], category_id=classes.index(thing.label) + first,
-                iscrowd=int(thing.crowd), segmentation=[thing.polygon] if thing.polygon else []))
+            content['annotations'].append(
+                dict(
+                    id=len(content['annotations']) + 1,
+                    image_id=number,
+                    bbox=list(thing.box),
+                    area=thing.box[2] * thing.box[3],
+                    category_id=classes.index(thing.label) + first,
+                    iscrowd=int(thing.crowd),
+                    segmentation=[thing.polygon] if thing.polygon else [],
+                )
+            )
     return content
 
 
@@ -157,8 +186,11 @@ def yolo_lines(item: Item, classes: Sequence[str]) -> str:
         if thing.crowd:
             continue
         x, y, across, down = thing.box
-        values = ([value / item.size[index % 2] for index, value in enumerate(thing.polygon)] if thing.polygon else
-                  [(x + across / 2) / width, (y + down / 2) / height, across / width, down / height])
+        values = (
+            [value / item.size[index % 2] for index, value in enumerate(thing.polygon)]
+            if thing.polygon
+            else [(x + across / 2) / width, (y + down / 2) / height, across / width, down / height]
+        )
         lines.append(' '.join(map(str, [classes.index(thing.label), *values])))
     return '\n'.join(lines) + '\n'
 
@@ -230,10 +262,27 @@ def labelme(item: Item, **replaced: object) -> dict:
     for thing in item.things:
         x, y, width, height = thing.box
         polygon = list(zip(thing.polygon[0::2], thing.polygon[1::2])) if thing.polygon else None
-        shapes.append(dict(label=thing.label, points=polygon or [[x, y], [x + width, y + height]], group_id=None,
-                           shape_type='polygon' if polygon else 'rectangle', flags=dict(difficult=thing.crowd)))
-    return {**dict(version='5.4.1', flags={}, shapes=shapes, imagePath=item.name, imageData=None,
-                   imageHeight=item.size[1], imageWidth=item.size[0]), **replaced}
+        shapes.append(
+            dict(
+                label=thing.label,
+                points=polygon or [[x, y], [x + width, y + height]],
+                group_id=None,
+                shape_type='polygon' if polygon else 'rectangle',
+                flags=dict(difficult=thing.crowd),
+            )
+        )
+    return {
+        **dict(
+            version='5.4.1',
+            flags={},
+            shapes=shapes,
+            imagePath=item.name,
+            imageData=None,
+            imageHeight=item.size[1],
+            imageWidth=item.size[0],
+        ),
+        **replaced,
+    }
 
 
 def write_labelme(items: Sequence[Item], folder: Path) -> None:
@@ -251,8 +300,11 @@ def csv_rows(items: Sequence[Item], folder: str = '') -> list[list]:
     """path, x1, y1, x2, y2, class, difficult; an image without an object has a row with the path alone."""
     rows = []
     for item in items:
-        rows += [[folder + item.name, x, y, x + width, y + height, thing.label, int(thing.crowd)]
-                 for thing in item.things for x, y, width, height in [thing.box]] or [[folder + item.name, *[''] * 6]]
+        rows += [
+            [folder + item.name, x, y, x + width, y + height, thing.label, int(thing.crowd)]
+            for thing in item.things
+            for x, y, width, height in [thing.box]
+        ] or [[folder + item.name, *[''] * 6]]
     return rows
 
 
@@ -260,8 +312,8 @@ def csv_text(rows: Sequence[Sequence], delimiter: str = ',', comma: bool = False
     """Rows as text, with a decimal comma if asked for."""
     text = io.StringIO()
     csv.writer(text, delimiter=delimiter, lineterminator='\n').writerows(
-        [str(value).replace('.', ',') if comma and isinstance(value, float) else value for value in row]
-        for row in rows)
+        [str(value).replace('.', ',') if comma and isinstance(value, float) else value for value in row] for row in rows
+    )
     return text.getvalue()
 
 

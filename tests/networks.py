@@ -3,6 +3,7 @@
 ``NETWORKS`` is the one table of them. Its counts are those of the authors' code, to the unit; where
 the authors published none, the comment says where the count comes from.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ class Network:
         classes: of the linear layer.
         input_size: height and width of its images.
     """
+
     backbone: dict
     parameters: int
     classes: int = 1000
@@ -63,8 +65,12 @@ def _mspanext(groups: int) -> dict:
 
 
 def _preact_mspanet(base_width: int, reduction: int) -> dict:
-    return _trunk(164, block='preact', spatial=dict(
-        type='mmattn.MSPA', base_width=base_width, reduction=reduction), **SMALL_IMAGES)
+    return _trunk(
+        164,
+        block='preact',
+        spatial=dict(type='mmattn.MSPA', base_width=base_width, reduction=reduction),
+        **SMALL_IMAGES,
+    )
 
 
 NETWORKS = {
@@ -112,8 +118,9 @@ NETWORKS = {
     # Not measured from anyone's code: they round to the 20.710, 34.519 and 1.726 million of the
     # MSPANet paper's table.
     'epsanet50_cifar100': cifar100(_preset('EPSANet', 50, stem='cifar'), 20_709_935),
-    'resnext29_8x64_cifar100': cifar100(_trunk(29, stem='cifar', spatial=dict(
-        type='mmattn.GroupedConv', groups=8, base_width=64)), 34_518_948),
+    'resnext29_8x64_cifar100': cifar100(
+        _trunk(29, stem='cifar', spatial=dict(type='mmattn.GroupedConv', groups=8, base_width=64)), 34_518_948
+    ),
     'preact_resnet164_cifar100': cifar100(_trunk(164, block='preact', **SMALL_IMAGES), 1_726_388),
     # SPEM; ResNet-164 is what is left without its 32,364 parameters
     'resnet164_cifar100': cifar100(_trunk(164, **SMALL_IMAGES), 1_727_284),

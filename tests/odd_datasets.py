@@ -2,6 +2,7 @@
 
 ``ODD`` maps a name to an :class:`Odd`. Most train; of the others one sentence names what is wrong and what to do.
 """
+
 from __future__ import annotations
 
 import base64
@@ -51,6 +52,7 @@ class Odd(NamedTuple):
         objects: Number of objects that are read; None: not stated.
         says: Piece of a finding or note; '' for none.
     """
+
     make: Callable[[Path], Path | None]
     format: str
     expected: str
@@ -66,6 +68,7 @@ def odd(format: str, expected: str = READS, *, images: int | None = None, object
     def add(make: Callable[[Path], Path | None]) -> Callable[[Path], Path | None]:
         ODD[make.__name__] = Odd(make, format, expected, images, objects, says)
         return make
+
     return add
 
 
@@ -233,8 +236,10 @@ def yolo_tabs_comma_decimals_and_crlf(folder):
 def yolo_boxes_in_pixels(folder):
     for item in drawn():
         write(folder / 'images' / item.name, item.content)
-        write(folder / 'labels' / f'{item.stem}.txt', ''.join(
-            f'{CLASSES.index(thing.label)} {" ".join(map(str, thing.box))}\n' for thing in item.things))
+        write(
+            folder / 'labels' / f'{item.stem}.txt',
+            ''.join(f'{CLASSES.index(thing.label)} {" ".join(map(str, thing.box))}\n' for thing in item.things),
+        )
     write(folder / 'data.yaml', yaml_text(CLASSES, dict(train='images')))
 
 
@@ -369,15 +374,20 @@ def voc_exif_orientation(folder):
     for item in drawn():
         exif = Image.Exif()
         exif[0x0112] = 6
-        items.append(replace(item, name=f'{item.stem}.jpg',
-                             content=encoded(Image.open(io.BytesIO(item.content)), '.jpg', exif=exif)))
+        items.append(
+            replace(
+                item, name=f'{item.stem}.jpg', content=encoded(Image.open(io.BytesIO(item.content)), '.jpg', exif=exif)
+            )
+        )
     write_voc(items, folder)
 
 
 @odd('voc', images=8, objects=16, says='resized after they were annotated')
 def voc_images_resized_after_annotation(folder):
-    write_voc([replace(item, content=encoded(Image.open(io.BytesIO(item.content)).resize((192, 144))))
-               for item in drawn()], folder)
+    write_voc(
+        [replace(item, content=encoded(Image.open(io.BytesIO(item.content)).resize((192, 144)))) for item in drawn()],
+        folder,
+    )
 
 
 @odd('voc', images=8, objects=16)
@@ -610,8 +620,10 @@ def with_images(folder: Path, items: list[Item]) -> list[Item]:
 
 @odd('csv', images=8, objects=16)
 def csv_semicolons_and_comma_decimals(folder):
-    rows = [[name, x + 0.25, y + 0.5, x2 + 0.25, y2 + 0.5, label]
-            for name, x, y, x2, y2, label, _ in csv_rows(with_images(folder, drawn()))]
+    rows = [
+        [name, x + 0.25, y + 0.5, x2 + 0.25, y2 + 0.5, label]
+        for name, x, y, x2, y2, label, _ in csv_rows(with_images(folder, drawn()))
+    ]
     write(folder / 'boxes.csv', csv_text([HEADER, *rows], ';', comma=True).replace('\n', '\r\n'))
 
 
@@ -632,17 +644,29 @@ def csv_of_a_spreadsheet_in_utf_16(folder):
 
 @odd('csv', images=8, objects=16)
 def csv_boxes_by_width_and_height(folder):
-    rows = [[label, *(str(value) for value in (x, y, x2 - x, y2 - y)), name, 96, 72]
-            for name, x, y, x2, y2, label, _ in csv_rows(with_images(folder, drawn()))]
-    header = ['label_name', 'bbox_x', 'bbox_y', 'bbox_width', 'bbox_height', 'image_name', 'image_width',
-              'image_height']
+    rows = [
+        [label, *(str(value) for value in (x, y, x2 - x, y2 - y)), name, 96, 72]
+        for name, x, y, x2, y2, label, _ in csv_rows(with_images(folder, drawn()))
+    ]
+    header = [
+        'label_name',
+        'bbox_x',
+        'bbox_y',
+        'bbox_width',
+        'bbox_height',
+        'image_name',
+        'image_width',
+        'image_height',
+    ]
     write(folder / 'labels.csv', csv_text([header, *rows]))
 
 
 @odd('csv', images=8, objects=16, says='boxes are shares of the image')
 def csv_shares_of_the_image(folder):
-    rows = [[name, label, x / 96, x2 / 96, y / 72, y2 / 72, 0]
-            for name, x, y, x2, y2, label, _ in csv_rows(with_images(folder, drawn()))]
+    rows = [
+        [name, label, x / 96, x2 / 96, y / 72, y2 / 72, 0]
+        for name, x, y, x2, y2, label, _ in csv_rows(with_images(folder, drawn()))
+    ]
     header = ['ImageID', 'LabelName', 'XMin', 'XMax', 'YMin', 'YMax', 'IsGroupOf']
     write(folder / 'boxes.csv', csv_text([header, *[[row[0].removesuffix('.png'), *row[1:]] for row in rows]]))
 
@@ -670,8 +694,10 @@ def csv_damaged_rows(folder):
 
 @odd('csv', images=8, objects=16, says="one class, 'object'")
 def csv_without_a_class(folder):
-    rows = [[name, 96, 72, f'[{x}, {y}, {x2 - x}, {y2 - y}]']
-            for name, x, y, x2, y2, *_ in csv_rows(with_images(folder, drawn()))]
+    rows = [
+        [name, 96, 72, f'[{x}, {y}, {x2 - x}, {y2 - y}]']
+        for name, x, y, x2, y2, *_ in csv_rows(with_images(folder, drawn()))
+    ]
     write(folder / 'train.csv', csv_text([['image_id', 'width', 'height', 'bbox'], *rows]))
 
 

@@ -15,6 +15,7 @@ RandomState(i).standard_normal(n), is
 
 in double precision, rounded to single; the images are RandomState(12345).standard_normal.
 """
+
 from __future__ import annotations
 
 import json

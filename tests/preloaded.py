@@ -3,6 +3,7 @@
 It reads a line of JSON for each command, answers with the number of the process that it forked, waits for it, and
 answers with its exit status.
 """
+
 from __future__ import annotations
 
 import atexit
@@ -29,6 +30,7 @@ def answers() -> Iterator:
 def import_libraries() -> None:
     import mmattn.checks.run
     import mmattn.checks.trial  # noqa: F401
+
     for name in ('mmdet', 'mmpretrain'):
         with suppress(ImportError):
             __import__(f'{name}.utils')

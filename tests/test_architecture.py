@@ -2,6 +2,7 @@
 
 Imports are read from the source, those inside functions too; those for type checkers only are left out.
 """
+
 from __future__ import annotations
 
 import ast
@@ -11,13 +12,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-FILES = {'.'.join(path.relative_to(ROOT).with_suffix('').parts).removesuffix('.__init__'): path
-         for folder in ('mmattn', 'tools') for path in sorted((ROOT / folder).rglob('*.py'))}
+FILES = {
+    '.'.join(path.relative_to(ROOT).with_suffix('').parts).removesuffix('.__init__'): path
+    for folder in ('mmattn', 'tools')
+    for path in sorted((ROOT / folder).rglob('*.py'))
+}
 # What each package may import of the others, besides `mmattn` itself.
 EVERYWHERE = {'errors', 'files', 'registry'}
 ALLOWED = {
-    'errors': set(), 'files': set(), 'registry': set(), 'mmcv_ext': set(),
-    'ops': set(), 'weights': set(),
+    'errors': set(),
+    'files': set(),
+    'registry': set(),
+    'mmcv_ext': set(),
+    'ops': set(),
+    'weights': set(),
     'models': {'ops', 'weights'},
     'inference': {'models', 'ops', 'weights'},
     'engine': {'inference', 'models', 'ops', 'weights'},
@@ -29,8 +37,10 @@ ALLOWED = {
 }
 # Below the engine nothing knows of command lines, nor of libraries that not everybody has.
 FORBIDDEN = {
-    **{package: ('mmdet', 'mmpretrain', 'mmseg', 'mmrotate', 'mmcv.ops', 'argparse', 'optparse', 'click', 'sys.argv')
-       for package in ('models', 'ops', 'weights', 'inference')},
+    **{
+        package: ('mmdet', 'mmpretrain', 'mmseg', 'mmrotate', 'mmcv.ops', 'argparse', 'optparse', 'click', 'sys.argv')
+        for package in ('models', 'ops', 'weights', 'inference')
+    },
     **{package: ('torch', 'mmengine', 'mmcv', 'mmdet', 'mmpretrain') for package in ('errors', 'files')},
 }
 
@@ -43,7 +53,7 @@ def imported(tree: ast.AST, package: str) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            above = package.split('.')[:len(package.split('.')) - node.level + 1] if node.level else []
+            above = package.split('.')[: len(package.split('.')) - node.level + 1] if node.level else []
             base = '.'.join([*above, *([node.module] if node.module else [])])
             yield from (f'{base}.{alias.name}' for alias in node.names)
         yield from imported(node, package)
@@ -58,19 +68,27 @@ def module_of(name: str, modules: Iterable[str]) -> str | None:
 
 def read(files: Mapping[str, Path]) -> dict[str, list[str]]:
     """Dotted names that each module imports."""
-    return {module: list(imported(ast.parse(path.read_text('utf-8')),
-                                  module if path.name == '__init__.py' else module.rpartition('.')[0]))
-            for module, path in files.items()}
+    return {
+        module: list(
+            imported(
+                ast.parse(path.read_text('utf-8')), module if path.name == '__init__.py' else module.rpartition('.')[0]
+            )
+        )
+        for module, path in files.items()
+    }
 
 
 def graph_of(names: Mapping[str, list[str]]) -> dict[str, set[str]]:
     """Modules of the same tree that each module imports."""
-    return {module: {found for name in imports if (found := module_of(name, names)) not in (None, module)}
-            for module, imports in names.items()}
+    return {
+        module: {found for name in imports if (found := module_of(name, names)) not in (None, module)}
+        for module, imports in names.items()
+    }
 
 
 def folders_of(graph: Mapping[str, set[str]], files: Mapping[str, Path]) -> dict[str, set[str]]:
     """The folders, as packages, whose modules import each other; a folder and those inside it are apart."""
+
     def home(module: str) -> str:
         return module if files[module].name == '__init__.py' else module.rpartition('.')[0]
 
@@ -78,8 +96,10 @@ def folders_of(graph: Mapping[str, set[str]], files: Mapping[str, Path]) -> dict
     for module, others in graph.items():
         own = home(module)
         folders.setdefault(own, set()).update(
-            place for place in map(home, others) if not f'{place}.'.startswith(f'{own}.')
-            and not f'{own}.'.startswith(f'{place}.'))
+            place
+            for place in map(home, others)
+            if not f'{place}.'.startswith(f'{own}.') and not f'{own}.'.startswith(f'{place}.')
+        )
     return folders
 
 
@@ -89,7 +109,7 @@ def circle(graph: Mapping[str, set[str]]) -> list[str] | None:
 
     def search(node: str, path: list[str]) -> list[str] | None:
         if node in path:
-            return [*path[path.index(node):], node]
+            return [*path[path.index(node) :], node]
         if node in done:
             return None
         for other in sorted(graph.get(node, ())):
@@ -121,8 +141,13 @@ def part(module: str) -> str:
 
 
 def forbidden(names: Mapping[str, list[str]]) -> list[str]:
-    return sorted(f'{module} imports {name}' for module, imports in names.items() for name in imports
-                  for library in FORBIDDEN.get(part(module), ()) if f'{name}.'.startswith(f'{library}.'))
+    return sorted(
+        f'{module} imports {name}'
+        for module, imports in names.items()
+        for name in imports
+        for library in FORBIDDEN.get(part(module), ())
+        if f'{name}.'.startswith(f'{library}.')
+    )
 
 
 NAMES = read(FILES)
@@ -137,8 +162,11 @@ def test_imports_go_downwards():
 
 
 def test_nothing_in_the_package_imports_a_tool():
-    assert [module for module, names in NAMES.items() if part(module) != 'tools'
-            and any(name.split('.')[0] == 'tools' for name in names)] == []
+    assert [
+        module
+        for module, names in NAMES.items()
+        if part(module) != 'tools' and any(name.split('.')[0] == 'tools' for name in names)
+    ] == []
 
 
 def test_no_two_modules_import_each_other():
@@ -156,27 +184,34 @@ def test_no_library_where_it_does_not_belong():
 @pytest.fixture
 def tree(tmp_path):
     """Writes modules: name -> source; returns their files."""
+
     def write(**sources):
         files = {}
         for name, source in sources.items():
             package = name.endswith('__init')
             module = name.removesuffix('__init').replace('__', '.')
-            path = tmp_path.joinpath(*module.split('.'), '__init__.py') if package else \
-                tmp_path.joinpath(*module.split('.')).with_suffix('.py')
+            path = (
+                tmp_path.joinpath(*module.split('.'), '__init__.py')
+                if package
+                else tmp_path.joinpath(*module.split('.')).with_suffix('.py')
+            )
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(source)
             files[module] = path
         return files
+
     return write
 
 
 def test_what_is_found_in_sources(tree):
     files = tree(
         mmattn__init='import importlib\nfrom typing import TYPE_CHECKING\n'
-                     'if TYPE_CHECKING:\n    from mmattn.models.a import A\n',
-        mmattn__models__init='from . import a', mmattn__models__a='from ..weights import load',
+        'if TYPE_CHECKING:\n    from mmattn.models.a import A\n',
+        mmattn__models__init='from . import a',
+        mmattn__models__a='from ..weights import load',
         mmattn__weights__init='def load():\n    from mmattn.models.a import A\n    from mmcv.cnn import ConvModule\n',
-        mmattn__ops__init='from mmcv import ops\nimport argparse')
+        mmattn__ops__init='from mmcv import ops\nimport argparse',
+    )
     names = read(files)
     graph = graph_of(names)
     assert graph['mmattn'] == set() and graph['mmattn.models'] == {'mmattn.models.a'}

@@ -1,4 +1,5 @@
 """Every config loads, builds its network and runs; metafiles, configs and the papers' tables agree."""
+
 from __future__ import annotations
 
 import json
@@ -102,10 +103,19 @@ def fewer_regions(model: dict) -> None:
 def detection_sample(classes: int, masks: bool):
     from mmdet.structures import DetDataSample
     from mmdet.structures.mask import BitmapMasks
-    sample = DetDataSample(metainfo=dict(
-        img_shape=(64, 64), ori_shape=(64, 64), pad_shape=(64, 64), batch_input_shape=(64, 64), scale_factor=(1., 1.)))
+
+    sample = DetDataSample(
+        metainfo=dict(
+            img_shape=(64, 64),
+            ori_shape=(64, 64),
+            pad_shape=(64, 64),
+            batch_input_shape=(64, 64),
+            scale_factor=(1.0, 1.0),
+        )
+    )
     sample.gt_instances = InstanceData(
-        bboxes=torch.tensor([[4., 6., 40., 50.], [20., 20., 60., 60.]]), labels=torch.tensor([0, classes - 1]))
+        bboxes=torch.tensor([[4.0, 6.0, 40.0, 50.0], [20.0, 20.0, 60.0, 60.0]]), labels=torch.tensor([0, classes - 1])
+    )
     if masks:
         maps = torch.zeros(2, 64, 64, dtype=torch.uint8)
         maps[0, 6:50, 4:40], maps[1, 20:60, 20:60] = 1, 1
@@ -124,6 +134,7 @@ def tensors(nested):
 
 def run_classifier(cfg: Config) -> None:
     from mmpretrain.structures import DataSample
+
     model = build(cfg)
     classes = cfg.model.head.num_classes
     assert cfg.data_preprocessor.num_classes == classes
@@ -164,8 +175,10 @@ def test_alias_config_is_one_line_and_equals_its_target(path):
 
 def test_alias_configs_cover_each_task_and_paper():
     assert [path.name for path in ALIASES] == sorted(
-        f'{task}_{network}.py' for task in ('mask_rcnn', 'faster_rcnn', 'imagenet')
-        for network in ('sda', 'epsa', 'mspa', 'spem', 'ema'))
+        f'{task}_{network}.py'
+        for task in ('mask_rcnn', 'faster_rcnn', 'imagenet')
+        for network in ('sda', 'epsa', 'mspa', 'spem', 'ema')
+    )
 
 
 def test_each_checkpoint_is_of_one_network_and_has_a_config_that_trains_it():
@@ -182,8 +195,9 @@ def test_each_checkpoint_is_of_one_network_and_has_a_config_that_trains_it():
             assert Path(checkpoint).stem.replace('_', '-') in pretrained, f'no config trains {checkpoint}'
 
 
-@pytest.mark.parametrize('name, blocks', [
-    ('spem/spem-resnet164_1xb128_cifar10.py', 54), ('spem/mask-rcnn_spem-resnet50_fpn_1x_coco.py', 13)])
+@pytest.mark.parametrize(
+    'name, blocks', [('spem/spem-resnet164_1xb128_cifar10.py', 54), ('spem/mask-rcnn_spem-resnet50_fpn_1x_coco.py', 13)]
+)
 def test_spem_penalty_is_added_to_the_pooling_parameters_only(name, blocks):
     """0.2, the gradient of 0.1 p ** 2, is added to the weight decay of the pooling parameters, and of nothing else."""
     cfg = load(CONFIGS / name)
@@ -202,23 +216,42 @@ def test_visdrone_counts_500_detections(tmp_path):
     from mmdet.registry import METRICS
 
     from mmattn.data.visdrone import CLASSES
+
     cfg = load(CONFIGS / 'ema' / 'faster-rcnn_ema-resnet50_fpn_1x_visdrone.py')
     assert cfg.train_dataloader.dataset.metainfo.classes == CLASSES
     assert cfg.model.roi_head.bbox_head.num_classes == len(CLASSES)
     assert cfg.model.test_cfg.rcnn.max_per_img == 500
 
-    boxes = torch.tensor([[20. * i, 20. * j, 20. * i + 15, 20. * j + 15] for i in range(20) for j in range(15)])
-    annotations = [dict(id=i + 1, image_id=1, category_id=4, iscrowd=0, area=225., bbox=[*box[:2].tolist(), 15., 15.])
-                   for i, box in enumerate(boxes)]
+    boxes = torch.tensor([[20.0 * i, 20.0 * j, 20.0 * i + 15, 20.0 * j + 15] for i in range(20) for j in range(15)])
+    annotations = [
+        dict(id=i + 1, image_id=1, category_id=4, iscrowd=0, area=225.0, bbox=[*box[:2].tolist(), 15.0, 15.0])
+        for i, box in enumerate(boxes)
+    ]
     path = tmp_path / 'instances.json'
-    path.write_text(json.dumps(dict(
-        images=[dict(id=1, file_name='1.jpg', height=400, width=400)], annotations=annotations,
-        categories=[dict(id=i, name=name) for i, name in enumerate(CLASSES, 1)])))
+    path.write_text(
+        json.dumps(
+            dict(
+                images=[dict(id=1, file_name='1.jpg', height=400, width=400)],
+                annotations=annotations,
+                categories=[dict(id=i, name=name) for i, name in enumerate(CLASSES, 1)],
+            )
+        )
+    )
     with quiet():
         metric = METRICS.build(cfg.val_evaluator | dict(ann_file=str(path)))
         metric.dataset_meta = dict(classes=CLASSES)
-        metric.process({}, [dict(img_id=1, ori_shape=(400, 400), pred_instances=dict(
-            bboxes=boxes, scores=torch.linspace(0.9, 0.1, 300), labels=torch.full((300, ), 3)))])
+        metric.process(
+            {},
+            [
+                dict(
+                    img_id=1,
+                    ori_shape=(400, 400),
+                    pred_instances=dict(
+                        bboxes=boxes, scores=torch.linspace(0.9, 0.1, 300), labels=torch.full((300,), 3)
+                    ),
+                )
+            ],
+        )
         assert metric.evaluate(size=1)['coco/bbox_mAP'] == pytest.approx(1, abs=0.01)
 
 

@@ -1,4 +1,5 @@
 """Files that are whole or not there, JSON and CSV of any content, names."""
+
 import csv
 import io
 import json
@@ -41,9 +42,18 @@ def test_half_of_a_surrogate_pair_does_not_lose_the_file(tmp_path):
     assert (tmp_path / 'a.txt').read_text('utf-8') == 'a\\ud800b'
 
 
-@pytest.mark.parametrize('value, expected', [
-    (float('nan'), None), (-np.inf, None), (np.float64(0.1), 0.1), (torch.tensor([float('inf')]), [None]),
-    ({1: (np.int8(2), b'x')}, {'1': [2, 'x']}), (torch.nn.Parameter(torch.ones(1, 1)), [[1.0]]), (object, str(object))])
+@pytest.mark.parametrize(
+    'value, expected',
+    [
+        (float('nan'), None),
+        (-np.inf, None),
+        (np.float64(0.1), 0.1),
+        (torch.tensor([float('inf')]), [None]),
+        ({1: (np.int8(2), b'x')}, {'1': [2, 'x']}),
+        (torch.nn.Parameter(torch.ones(1, 1)), [[1.0]]),
+        (object, str(object)),
+    ],
+)
 def test_anything_has_a_form_in_json(value, expected):
     assert json.loads(json.dumps(plain(value), allow_nan=False)) == expected
 
@@ -51,8 +61,20 @@ def test_anything_has_a_form_in_json(value, expected):
 def test_no_cell_is_a_formula():
     row = ['=1+1', '+cmd|x', '-2+3', '@SUM(A1)', '\t=1', '-2.5', '+3e-4', -2.5, None, 'a=b', 'two\nlines, "q"', '']
     [read] = csv.reader(io.StringIO(csv_text([row]), newline=''))
-    assert read == ["'=1+1", "'+cmd|x", "'-2+3", "'@SUM(A1)", "'\t=1", '-2.5', '+3e-4', '-2.5', '', 'a=b',
-                    'two\nlines, "q"', '']
+    assert read == [
+        "'=1+1",
+        "'+cmd|x",
+        "'-2+3",
+        "'@SUM(A1)",
+        "'\t=1",
+        '-2.5',
+        '+3e-4',
+        '-2.5',
+        '',
+        'a=b',
+        'two\nlines, "q"',
+        '',
+    ]
 
 
 def test_names_differ_whatever_the_file_system():

@@ -1,4 +1,5 @@
 """What can be imported from `mmattn` itself."""
+
 import ast
 import subprocess
 import sys
@@ -34,10 +35,17 @@ def test_whatever_is_registered_is_public_under_its_name(registry):
 
 
 def test_editors_see_the_names_that_are_loaded():
-    declared = [node for node in ast.walk(ast.parse(HOME.read_text('utf-8')))
-                if isinstance(node, ast.If) and ast.unparse(node.test) == 'TYPE_CHECKING']
-    seen = [alias.asname or alias.name for node in ast.walk(declared[0]) if isinstance(node, ast.ImportFrom)
-            for alias in node.names]
+    declared = [
+        node
+        for node in ast.walk(ast.parse(HOME.read_text('utf-8')))
+        if isinstance(node, ast.If) and ast.unparse(node.test) == 'TYPE_CHECKING'
+    ]
+    seen = [
+        alias.asname or alias.name
+        for node in ast.walk(declared[0])
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    ]
     assert sorted(seen) == sorted(mmattn.__all__) == sorted(set(seen))
     assert set(mmattn.__all__) <= set(dir(mmattn))
     assert HOME.with_name('py.typed').is_file()
@@ -51,24 +59,30 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 def test_import_of_the_package_loads_neither_torch_nor_mm_libraries():
-    heavy = script('import sys, mmattn, mmattn.errors, mmattn.files, mmattn.engine.process\n'
-                   'print(*{"torch", "mmengine", "mmcv", "mmdet", "mmpretrain", "mmattn.models"} & {*sys.modules})')
+    heavy = script(
+        'import sys, mmattn, mmattn.errors, mmattn.files, mmattn.engine.process\n'
+        'print(*{"torch", "mmengine", "mmcv", "mmdet", "mmpretrain", "mmattn.models"} & {*sys.modules})'
+    )
     assert heavy.split() == []
 
 
 def test_import_of_a_network_loads_neither_compiler_nor_detection_library():
     # mmengine loads some of them itself, with some releases of torch
-    heavy = script('import sys, mmengine.runner\nbefore = {*sys.modules}\nfrom mmattn import SDAResNet\n'
-                   'print(*{"torch._dynamo", "torch._inductor", "mmdet", "mmpretrain", "mmcv.ops"}'
-                   ' & ({*sys.modules} - before))')
+    heavy = script(
+        'import sys, mmengine.runner\nbefore = {*sys.modules}\nfrom mmattn import SDAResNet\n'
+        'print(*{"torch._dynamo", "torch._inductor", "mmdet", "mmpretrain", "mmcv.ops"}'
+        ' & ({*sys.modules} - before))'
+    )
     assert heavy.split() == []
 
 
 def test_classes_serve_as_types_in_a_pure_python_config(tmp_path):
     path = tmp_path / 'config.py'
-    path.write_text('from mmattn import EMA, GC, SDAResNet\n'
-                    'model = dict(type=SDAResNet, depth=50, base_channels=8, attn=dict(type=EMA, factor=4),\n'
-                    '             plugins=[dict(cfg=dict(type=GC, reduction=8), position="after_conv3")])\n')
+    path.write_text(
+        'from mmattn import EMA, GC, SDAResNet\n'
+        'model = dict(type=SDAResNet, depth=50, base_channels=8, attn=dict(type=EMA, factor=4),\n'
+        '             plugins=[dict(cfg=dict(type=GC, reduction=8), position="after_conv3")])\n'
+    )
     cfg = Config.fromfile(path)
     network = MM_MODELS.build(cfg.model)
     assert isinstance(network, mmattn.SDAResNet) and isinstance(network.layer1[0].attn, mmattn.EMA)

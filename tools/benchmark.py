@@ -1,4 +1,5 @@
 """Measures throughput, latency and peak memory of networks and modules, alone or against other code."""
+
 import argparse
 import os
 import shlex
@@ -17,8 +18,11 @@ try:
     from mmattn.errors import UserError, explained
     from mmattn.files import write_json
 except ModuleNotFoundError as missing:
-    print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
-          '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
+    print(
+        f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
+        '(or, in an environment of your own: pip install -e .)',
+        file=sys.stderr,
+    )
     sys.exit(2)
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,52 +50,103 @@ keyboard."""
 
 def parse_args(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('net', nargs='*', metavar='NET|CONFIG',
-                        help="a network or module, as NAME, 'NAME(key=value, …)' or type=NAME,key=value, or a config")
+        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        'net',
+        nargs='*',
+        metavar='NET|CONFIG',
+        help="a network or module, as NAME, 'NAME(key=value, …)' or type=NAME,key=value, or a config",
+    )
     what = parser.add_mutually_exclusive_group()
-    what.add_argument('--against', metavar='MODULE:CALLABLE',
-                      help='what returns the other model; arguments may follow in parentheses')
-    what.add_argument('--overhead', action='store_true',
-                      help='against the same trunk with one slot empty: what is in the slot costs that much')
-    what.add_argument('--ablation', nargs='*', metavar='PART',
-                      help='against itself without one thing that makes it faster, for each of them or of the named: '
-                      'the arguments of mmattn.prepare, keep_memory, the faster ways of mmattn.ops')
+    what.add_argument(
+        '--against', metavar='MODULE:CALLABLE', help='what returns the other model; arguments may follow in parentheses'
+    )
+    what.add_argument(
+        '--overhead',
+        action='store_true',
+        help='against the same trunk with one slot empty: what is in the slot costs that much',
+    )
+    what.add_argument(
+        '--ablation',
+        nargs='*',
+        metavar='PART',
+        help='against itself without one thing that makes it faster, for each of them or of the named: '
+        'the arguments of mmattn.prepare, keep_memory, the faster ways of mmattn.ops',
+    )
     what.add_argument('--scaling', action='store_true', help='how time and memory grow with depth, size and batch')
-    what.add_argument('--results', metavar='DIR', type=Path,
-                      help='measure nothing: make RESULTS.md and pictures of the JSON files in DIR')
-    what.add_argument('--suite', metavar='FILE', type=Path,
-                      help='run the commands of a suite file, with the options given here behind each; prints its '
-                      'targets beside what was measured; --json names a folder')
+    what.add_argument(
+        '--results',
+        metavar='DIR',
+        type=Path,
+        help='measure nothing: make RESULTS.md and pictures of the JSON files in DIR',
+    )
+    what.add_argument(
+        '--suite',
+        metavar='FILE',
+        type=Path,
+        help='run the commands of a suite file, with the options given here behind each; prints its '
+        'targets beside what was measured; --json names a folder',
+    )
     parser.add_argument('--only', metavar='NAME', nargs='+', help='those entries of --suite alone')
     parser.add_argument('--against-path', metavar='DIR', help='folder to import the other model from')
     parser.add_argument('--against-name', metavar='TEXT', help='what the results call the other model')
-    parser.add_argument('--mode', choices=benchmark.MODES, nargs='+', default=['infer', 'train'],
-                        help='default: infer train')
+    parser.add_argument(
+        '--mode', choices=benchmark.MODES, nargs='+', default=['infer', 'train'], help='default: infer train'
+    )
     parser.add_argument('--device', default='cpu', help='cpu, cuda, cuda:1 (default: cpu)')
     parser.add_argument('--batch', type=positive, default=8, help='images a pass (default: 8)')
-    parser.add_argument('--size', type=positive, nargs='+', metavar='N',
-                        help="height and width, or both in one, of the images (default: 224, 32 for networks for small "
-                        "images, the config's) or of a module's feature map (default: 28)")
-    parser.add_argument('--classes', type=count, default=1000,
-                        help='of the linear layer behind a backbone; 0: none (default: 1000)')
-    parser.add_argument('--amp', nargs='?', const='bfloat16', choices=list(benchmark.AMP_TYPES),
-                        help='autocast (default: off; without a type: bfloat16)')
-    parser.add_argument('--channels-last', action='store_true',
-                        help='store weights and images channels last; --prepare chooses itself, in inference')
+    parser.add_argument(
+        '--size',
+        type=positive,
+        nargs='+',
+        metavar='N',
+        help='height and width, or both in one, of the images (default: 224, 32 for networks for small '
+        "images, the config's) or of a module's feature map (default: 28)",
+    )
+    parser.add_argument(
+        '--classes', type=count, default=1000, help='of the linear layer behind a backbone; 0: none (default: 1000)'
+    )
+    parser.add_argument(
+        '--amp',
+        nargs='?',
+        const='bfloat16',
+        choices=list(benchmark.AMP_TYPES),
+        help='autocast (default: off; without a type: bfloat16)',
+    )
+    parser.add_argument(
+        '--channels-last',
+        action='store_true',
+        help='store weights and images channels last; --prepare chooses itself, in inference',
+    )
     parser.add_argument('--prepare', action='store_true', help='inference on a copy made by mmattn.prepare')
-    parser.add_argument('--fold-norms', action='store_true',
-                        help='fold norms in eval mode in the forward pass of finetune (efficient_conv_bn_eval)')
-    parser.add_argument('--keep-memory', action='store_true',
-                        help='keep freed memory in the process, as the other command-line tools do')
+    parser.add_argument(
+        '--fold-norms',
+        action='store_true',
+        help='fold norms in eval mode in the forward pass of finetune (efficient_conv_bn_eval)',
+    )
+    parser.add_argument(
+        '--keep-memory',
+        action='store_true',
+        help='keep freed memory in the process, as the other command-line tools do',
+    )
     parser.add_argument('--compile', action='store_true', help='torch.compile')
     parser.add_argument('--repeats', type=positive, default=10, help='rounds that count (default: 10)')
     parser.add_argument('--warmup', type=positive, default=2, help='passes before them (default: 2)')
-    parser.add_argument('--threads', type=positive, default=benchmark.physical_cores(),
-                        help='of PyTorch (default: the physical cores, here %(default)s)')
-    parser.add_argument('--memory', choices=(*benchmark.MODES, 'none'), nargs='+', metavar='MODE',
-                        help='modes in which memory is measured, which takes a process a figure; none: in none '
-                        '(default: in all that run)')
+    parser.add_argument(
+        '--threads',
+        type=positive,
+        default=benchmark.physical_cores(),
+        help='of PyTorch (default: the physical cores, here %(default)s)',
+    )
+    parser.add_argument(
+        '--memory',
+        choices=(*benchmark.MODES, 'none'),
+        nargs='+',
+        metavar='MODE',
+        help='modes in which memory is measured, which takes a process a figure; none: in none '
+        '(default: in all that run)',
+    )
     parser.add_argument('--resident', action='store_true', help='on a CPU, what a process keeps resident, too')
     parser.add_argument('--json', metavar='FILE', type=Path, help='write the report there')
     parser.add_argument('--plot', metavar='FILE', type=Path, help='draw bars there (.png)')
@@ -148,8 +203,9 @@ def run_suite(args: argparse.Namespace, argv: list[str]) -> int:
     if args.only:
         unknown = set(args.only) - {entry.name for entry in entries}
         if unknown:
-            raise UserError(f"{args.suite} has no {', '.join(sorted(unknown))}; it has "
-                            f"{', '.join(entry.name for entry in entries)}")
+            raise UserError(
+                f'{args.suite} has no {", ".join(sorted(unknown))}; it has {", ".join(entry.name for entry in entries)}'
+            )
         entries = [entry for entry in entries if entry.name in args.only]
     own = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     own.add_argument('--suite')
@@ -174,7 +230,7 @@ def run_suite(args: argparse.Namespace, argv: list[str]) -> int:
     print('', *benchmark.suite_tables(entries, reports), sep='\n\n')
     missed = benchmark.missed_targets(entries, reports)
     if missed:
-        print(f"\nmissed: {'; '.join(missed)}")
+        print(f'\nmissed: {"; ".join(missed)}')
     return 2 if failed else 1 if missed else 0
 
 
@@ -185,15 +241,28 @@ def run(args: argparse.Namespace) -> dict:
         check_output(path)
     torch.set_num_threads(args.threads)
     settings = benchmark.Settings(
-        modes=tuple(args.mode), batch=args.batch, size=args.size and (args.size[0], args.size[-1]),
-        repeats=args.repeats, warmup=args.warmup, threads=args.threads, memory=tuple(args.memory or args.mode),
-        resident=args.resident, progress=status,
-        treatment=benchmark.Treatment(args.device, args.amp, args.channels_last, args.prepare, args.fold_norms,
-                                      args.keep_memory, args.compile))
+        modes=tuple(args.mode),
+        batch=args.batch,
+        size=args.size and (args.size[0], args.size[-1]),
+        repeats=args.repeats,
+        warmup=args.warmup,
+        threads=args.threads,
+        memory=tuple(args.memory or args.mode),
+        resident=args.resident,
+        progress=status,
+        treatment=benchmark.Treatment(
+            args.device, args.amp, args.channels_last, args.prepare, args.fold_norms, args.keep_memory, args.compile
+        ),
+    )
     report = dict(
-        schema=benchmark.SCHEMA, command=command(args),
-        machine=benchmark.describe_machine(args.device), versions=benchmark.describe_versions(),
-        threads=args.threads, device=args.device, results=[])
+        schema=benchmark.SCHEMA,
+        command=command(args),
+        machine=benchmark.describe_machine(args.device),
+        versions=benchmark.describe_versions(),
+        threads=args.threads,
+        device=args.device,
+        results=[],
+    )
     subjects = [benchmark.Ours(text, args.classes) for text in args.net]
     for subject in subjects:
         subject.build()  # what cannot be built is known before anything long begins
@@ -235,7 +304,7 @@ def command(args: argparse.Namespace) -> str:
     for name, value in vars(args).items():
         given = value is not None and value is not False  # 0 is
         if given and name not in ('net', 'json', 'plot', 'against_path'):
-            parts.append(f"--{name.replace('_', '-')}")
+            parts.append(f'--{name.replace("_", "-")}')
             if value is not True:
                 parts += map(str, value if isinstance(value, list) else [value])
     return shlex.join(parts)

@@ -1,4 +1,5 @@
 """Compares trainings of mmdet and mmpretrain configs from their work folders, on one page."""
+
 import argparse
 import sys
 from pathlib import Path
@@ -13,8 +14,11 @@ try:
     from mmattn.engine.arguments import check_device, count, seconds
     from mmattn.errors import UserError, explained
 except ModuleNotFoundError as missing:
-    print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
-          '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
+    print(
+        f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
+        '(or, in an environment of your own: pip install -e .)',
+        file=sys.stderr,
+    )
     sys.exit(2)
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,22 +42,46 @@ Examples:
 
 def parse_args():
     parser = argparse.ArgumentParser(
-        description=DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('runs', nargs='+', metavar='RUN_DIR',
-                        help='the --work-dir of a training, or NAME=RUN_DIR to call it so')
-    parser.add_argument('--out', action='append', type=Path, required=True, metavar='FILE',
-                        help='write a .html page, .md or .csv; may be given several times')
+        description=DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        'runs', nargs='+', metavar='RUN_DIR', help='the --work-dir of a training, or NAME=RUN_DIR to call it so'
+    )
+    parser.add_argument(
+        '--out',
+        action='append',
+        type=Path,
+        required=True,
+        metavar='FILE',
+        help='write a .html page, .md or .csv; may be given several times',
+    )
     parser.add_argument('--baseline', metavar='RUN', help='name or folder of the run that the others are compared with')
-    parser.add_argument('--predict', action='store_true',
-                        help='predict on the validation images with the last checkpoints, and keep that in the work '
-                        'folders (predictions.*.json); what is kept there is used without this option, too')
-    parser.add_argument('--resamples', type=count, default=1000, metavar='N',
-                        help='of the images, for the intervals (default: 1000; 0: no intervals)')
-    parser.add_argument('--latency', type=seconds, default=0, metavar='SECONDS',
-                        help='measure the time for one image for so long with each network, on this machine, which '
-                        'should have nothing else to do (default: do not)')
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu',
-                        help='where to predict and to measure (default: a GPU if there is one)')
+    parser.add_argument(
+        '--predict',
+        action='store_true',
+        help='predict on the validation images with the last checkpoints, and keep that in the work '
+        'folders (predictions.*.json); what is kept there is used without this option, too',
+    )
+    parser.add_argument(
+        '--resamples',
+        type=count,
+        default=1000,
+        metavar='N',
+        help='of the images, for the intervals (default: 1000; 0: no intervals)',
+    )
+    parser.add_argument(
+        '--latency',
+        type=seconds,
+        default=0,
+        metavar='SECONDS',
+        help='measure the time for one image for so long with each network, on this machine, which '
+        'should have nothing else to do (default: do not)',
+    )
+    parser.add_argument(
+        '--device',
+        default='cuda' if torch.cuda.is_available() else 'cpu',
+        help='where to predict and to measure (default: a GPU if there is one)',
+    )
     return parser.parse_args()
 
 

@@ -1,4 +1,5 @@
 """Counts the parameters and MACs (papers call them FLOPs) of the network that a config describes."""
+
 import argparse
 import json
 import os
@@ -20,8 +21,11 @@ try:
     from mmattn.engine.progress import progress
     from mmattn.errors import UserError, explained
 except ModuleNotFoundError as missing:
-    print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
-          '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
+    print(
+        f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
+        '(or, in an environment of your own: pip install -e .)',
+        file=sys.stderr,
+    )
     sys.exit(2)
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,21 +39,32 @@ Exit status: 0; 1 if --check finds a table that differs; 2 if something cannot b
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG)
     parser.add_argument('config', nargs='?', type=Path, metavar='CONFIG', help='a classifier or detector')
-    parser.add_argument('--shape', nargs=2, type=positive, metavar=('H', 'W'),
-                        help='size of the image; by default 800 1280 for detectors, for classifiers that of '
-                        "the config's test pipeline")
+    parser.add_argument(
+        '--shape',
+        nargs=2,
+        type=positive,
+        metavar=('H', 'W'),
+        help="size of the image; by default 800 1280 for detectors, for classifiers that of the config's test pipeline",
+    )
     parser.add_argument('--stages', action='store_true', help="the backbone's stages too")
-    parser.add_argument('--modules', action='store_true',
-                        help='instead: the modules of the backbone behind which mmattn.AttentionOn can put attention')
+    parser.add_argument(
+        '--modules',
+        action='store_true',
+        help='instead: the modules of the backbone behind which mmattn.AttentionOn can put attention',
+    )
     parser.add_argument('--json', action='store_true', help='print JSON, stages included')
-    parser.add_argument('--tables', action='store_true',
-                        help='in place of CONFIG: what the papers print beside what is counted, for all '
-                        'configs/*/metafile.yml')
+    parser.add_argument(
+        '--tables',
+        action='store_true',
+        help='in place of CONFIG: what the papers print beside what is counted, for all configs/*/metafile.yml',
+    )
     then = parser.add_mutually_exclusive_group()
     then.add_argument('--write', action='store_true', help="with --tables: put them into the folders' README.md")
-    then.add_argument('--check', action='store_true',
-                      help='with --tables: are they there as they should be, with a note wherever a '
-                      'figure differs?')
+    then.add_argument(
+        '--check',
+        action='store_true',
+        help='with --tables: are they there as they should be, with a note wherever a figure differs?',
+    )
     args = parser.parse_args(argv)
     if args.tables == (args.config is not None):
         parser.error('give a CONFIG, or --tables')
@@ -82,8 +97,10 @@ def main(argv: list[str] | None = None) -> int:
 
 def as_text(size: Complexity, stages: bool) -> str:
     width = max(len(part.name) for part in (*size.parts, *size.stages)) + 2
-    lines = [f'{size.config}: {size.network} at {size.shape[0]} x {size.shape[1]}',
-             f'{"":{width}}{"parameters":>14}{"trainable":>14}{"MACs":>20}']
+    lines = [
+        f'{size.config}: {size.network} at {size.shape[0]} x {size.shape[1]}',
+        f'{"":{width}}{"parameters":>14}{"trainable":>14}{"MACs":>20}',
+    ]
 
     def add(name: str, parameters: int, trainable: int | str, multiply_adds: int) -> None:
         trainable = trainable if isinstance(trainable, str) else f'{trainable:,}'
@@ -110,7 +127,7 @@ def list_modules(modules: list[Attachable], as_json: bool) -> str:
     if as_json:
         return json.dumps([vars(module) for module in modules], indent=2)
     width = max((len(module.name) for module in modules), default=0) + 2
-    lines = [f"{'at=':{width}}{'(C, H, W) of one image':26}type"]
+    lines = [f'{"at=":{width}}{"(C, H, W) of one image":26}type']
     for module in modules:
         shapes = ', '.join(str(shape[1:]) for shape in module.shapes)
         lines.append(f'{module.name:{width}}{shapes:26}{module.type}')
@@ -120,7 +137,7 @@ def list_modules(modules: list[Attachable], as_json: bool) -> str:
 def run_tables(args: argparse.Namespace) -> int:
     rows = read_metafiles(ROOT)
     if not rows:
-        raise UserError(f"no metafile.yml in the folders of {ROOT / 'configs'}")
+        raise UserError(f'no metafile.yml in the folders of {ROOT / "configs"}')
     tables = make_tables(rows, lambda configs: progress(configs, 'counting'))
     if args.write:
         for table in tables:
@@ -136,10 +153,14 @@ def run_tables(args: argparse.Namespace) -> int:
 def find_problems(tables: list[ReadmeTable], outdated: bool) -> list[str]:
     problems = [
         f'{table.readme.relative_to(ROOT)} is not what the code gives: run python tools/complexity.py --tables --write'
-        for table in tables if outdated and not table.is_current()]
+        for table in tables
+        if outdated and not table.is_current()
+    ]
     return problems + [
-        f"{table.folder.relative_to(ROOT) / 'metafile.yml'}: {name} differs from what is published without a Note"
-        for table in tables for name in table.unexplained]
+        f'{table.folder.relative_to(ROOT) / "metafile.yml"}: {name} differs from what is published without a Note'
+        for table in tables
+        for name in table.unexplained
+    ]
 
 
 if __name__ == '__main__':

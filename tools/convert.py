@@ -1,4 +1,5 @@
 """Converts the weights of a network's authors to an mm checkpoint, or back."""
+
 import argparse
 import sys
 from pathlib import Path
@@ -7,8 +8,11 @@ try:
     from mmattn.engine import launch
     from mmattn.engine.convert import convert_file
 except ModuleNotFoundError as missing:
-    print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
-          '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
+    print(
+        f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
+        '(or, in an environment of your own: pip install -e .)',
+        file=sys.stderr,
+    )
     sys.exit(2)
 
 EXAMPLES = """examples:
@@ -29,26 +33,49 @@ classifier. Nothing in SRC is executed. Exit status: 0 done; 2 SRC does not fit,
 
 def parse_args():
     parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', type=Path, metavar='CONFIG',
-                        help='config of a classifier, or of a detector, for which only the backbone is converted')
-    parser.add_argument('src', type=Path, metavar='SRC',
-                        help='file of torch.save (state_dict, checkpoint, or a whole module) or .safetensors')
+        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        'config',
+        type=Path,
+        metavar='CONFIG',
+        help='config of a classifier, or of a detector, for which only the backbone is converted',
+    )
+    parser.add_argument(
+        'src',
+        type=Path,
+        metavar='SRC',
+        help='file of torch.save (state_dict, checkpoint, or a whole module) or .safetensors',
+    )
     parser.add_argument('dst', type=Path, metavar='DST', help='file to write')
-    parser.add_argument('--reverse', action='store_true',
-                        help="from an mm checkpoint of CONFIG's model to a bare state_dict as its authors have it")
+    parser.add_argument(
+        '--reverse',
+        action='store_true',
+        help="from an mm checkpoint of CONFIG's model to a bare state_dict as its authors have it",
+    )
     parser.add_argument('--layout', help="the authors' key layout, as in 'sda+cbam'; recognised if not given")
-    parser.add_argument('--backbone-only', action='store_true',
-                        help='leave the classifier out, as where the number of classes differs')
-    parser.add_argument('--prefix', help="prefix of the keys to convert, which is cut off ('encoder_q.'); others are "
-                        'left out')
+    parser.add_argument(
+        '--backbone-only', action='store_true', help='leave the classifier out, as where the number of classes differs'
+    )
+    parser.add_argument(
+        '--prefix', help="prefix of the keys to convert, which is cut off ('encoder_q.'); others are left out"
+    )
     return parser.parse_args()
 
 
 def main():
     args = parse_args()
-    print(convert_file(args.config, args.src, args.dst, reverse=args.reverse, layout=args.layout,
-                       backbone_only=args.backbone_only, prefix=args.prefix))
+    print(
+        convert_file(
+            args.config,
+            args.src,
+            args.dst,
+            reverse=args.reverse,
+            layout=args.layout,
+            backbone_only=args.backbone_only,
+            prefix=args.prefix,
+        )
+    )
 
 
 if __name__ == '__main__':

@@ -1,4 +1,5 @@
 """Trains a detector or classifier on a folder of annotated images, and reports what it gets wrong."""
+
 import argparse
 import sys
 from pathlib import Path
@@ -13,8 +14,11 @@ try:
     from mmattn.fit.run import default_name, fit
     from mmattn.fit.settings import Options
 except ModuleNotFoundError as missing:
-    print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
-          '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
+    print(
+        f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
+        '(or, in an environment of your own: pip install -e .)',
+        file=sys.stderr,
+    )
     sys.exit(2)
 
 DESCRIPTION = """\
@@ -47,36 +51,74 @@ Examples:
 
 def parse_args():
     parser = argparse.ArgumentParser(
-        description=DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('data', metavar='DATA', type=Path, help='the data set, which is only read')
     parser.add_argument('--name', help="name of the work folder in work_dirs/ (default: the data set's)")
     parser.add_argument('--format', choices=tuple(FORMATS), help='format of the data set (default: recognised)')
     parser.add_argument('--task', choices=tuple(TASKS), help='what to train (default: what the annotations permit)')
-    parser.add_argument('--backbone', default=backbones.DEFAULT, metavar='NAME',
-                        help=f'{", ".join(backbones.names())} (default: {backbones.DEFAULT})')
-    parser.add_argument('--weights', default='auto', metavar='FILE',
-                        help="weights to begin with: a file; 'none' for random ones; default: torchvision's, with "
-                        'attention that starts as the identity, where they fit and can be had')
-    parser.add_argument('--size', choices=('thin', 'full'),
-                        help='width of the network (default: thin, a quarter, on a CPU, full with a GPU)')
-    parser.add_argument('--minutes', type=positive_float, metavar='M',
-                        help='time for all, report included (default: 15 on a CPU, 60 with a GPU)')
+    parser.add_argument(
+        '--backbone',
+        default=backbones.DEFAULT,
+        metavar='NAME',
+        help=f'{", ".join(backbones.names())} (default: {backbones.DEFAULT})',
+    )
+    parser.add_argument(
+        '--weights',
+        default='auto',
+        metavar='FILE',
+        help="weights to begin with: a file; 'none' for random ones; default: torchvision's, with "
+        'attention that starts as the identity, where they fit and can be had',
+    )
+    parser.add_argument(
+        '--size',
+        choices=('thin', 'full'),
+        help='width of the network (default: thin, a quarter, on a CPU, full with a GPU)',
+    )
+    parser.add_argument(
+        '--minutes',
+        type=positive_float,
+        metavar='M',
+        help='time for all, report included (default: 15 on a CPU, 60 with a GPU)',
+    )
     parser.add_argument('--epochs', type=positive, metavar='N', help='length of the training, whatever it takes')
-    parser.add_argument('--image-size', type=positive, metavar='PIXELS',
-                        help='longer side of the training images (default: by the size of the objects)')
-    parser.add_argument('--batch', type=positive, metavar='N',
-                        help='images of a batch, for each GPU (default: by the memory)')
-    parser.add_argument('--lr', type=positive_float, metavar='RATE',
-                        help='learning rate (default: by the linear rule)')
-    parser.add_argument('--flips', choices=('horizontal', 'all', 'none'), default='horizontal',
-                        help='how training images are turned over at random (default: horizontal)')
-    parser.add_argument('--val-share', type=score, default=0.2, metavar='SHARE',
-                        help='share of the images for validation, where the data set has no such part (default: 0.2)')
-    parser.add_argument('--split', type=Path, metavar='FILE',
-                        help='split of another training, its split.json (default: made, or read where it is there)')
+    parser.add_argument(
+        '--image-size',
+        type=positive,
+        metavar='PIXELS',
+        help='longer side of the training images (default: by the size of the objects)',
+    )
+    parser.add_argument(
+        '--batch', type=positive, metavar='N', help='images of a batch, for each GPU (default: by the memory)'
+    )
+    parser.add_argument('--lr', type=positive_float, metavar='RATE', help='learning rate (default: by the linear rule)')
+    parser.add_argument(
+        '--flips',
+        choices=('horizontal', 'all', 'none'),
+        default='horizontal',
+        help='how training images are turned over at random (default: horizontal)',
+    )
+    parser.add_argument(
+        '--val-share',
+        type=score,
+        default=0.2,
+        metavar='SHARE',
+        help='share of the images for validation, where the data set has no such part (default: 0.2)',
+    )
+    parser.add_argument(
+        '--split',
+        type=Path,
+        metavar='FILE',
+        help='split of another training, its split.json (default: made, or read where it is there)',
+    )
     parser.add_argument('--seed', type=count, default=0, help='seed of split and training (default: 0)')
-    parser.add_argument('--gpus', type=positive, default=1, metavar='N',
-                        help='number of GPUs or, without any, of CPU processes (default: 1)')
+    parser.add_argument(
+        '--gpus',
+        type=positive,
+        default=1,
+        metavar='N',
+        help='number of GPUs or, without any, of CPU processes (default: 1)',
+    )
     parser.add_argument('--only-config', action='store_true', help='write the config and stop')
     parser.add_argument('--force', action='store_true', help='start afresh: empties the work folder')
     return parser.parse_args()
@@ -92,10 +134,24 @@ def main():
     if Path(name).name != name or name == '..':
         raise UserError(f"--name '{name}' is no name of a folder in work_dirs/; leave slashes out")
     options = Options(
-        data=args.data, work_dir=Path('work_dirs', name), format=args.format, task=args.task, backbone=args.backbone,
-        weights=args.weights, size=args.size, minutes=args.minutes, epochs=args.epochs, image_size=args.image_size,
-        batch=args.batch, rate=args.lr, flips=args.flips, val_share=args.val_share, split=args.split, seed=args.seed,
-        gpus=args.gpus)
+        data=args.data,
+        work_dir=Path('work_dirs', name),
+        format=args.format,
+        task=args.task,
+        backbone=args.backbone,
+        weights=args.weights,
+        size=args.size,
+        minutes=args.minutes,
+        epochs=args.epochs,
+        image_size=args.image_size,
+        batch=args.batch,
+        rate=args.lr,
+        flips=args.flips,
+        val_share=args.val_share,
+        split=args.split,
+        seed=args.seed,
+        gpus=args.gpus,
+    )
     fit(options, force=args.force, only_config=args.only_config)
 
 

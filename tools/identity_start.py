@@ -5,6 +5,7 @@ it, and the whole is trained on: as is, with identity start, and with identity s
 gates. The plain network, trained on likewise, is drawn beside them. Each fine-tuning is repeated with several random
 seeds. Some minutes on one CPU core.
 """
+
 import argparse
 import sys
 import time
@@ -22,23 +23,36 @@ try:
     from mmattn.models.gate import named_gates
     from mmattn.registry import MODELS
 except ModuleNotFoundError as missing:
-    print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
-          '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
+    print(
+        f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
+        '(or, in an environment of your own: pip install -e .)',
+        file=sys.stderr,
+    )
     sys.exit(2)
 
 DATA = Path(__file__).resolve().parent.parent / 'demo' / 'sign_digits_mini'
-TRUNK = dict(type='mmattn.AttnResNet', depth=None, stage_blocks=(2, 2, 2), base_channels=16, stem_pool=False,
-             out_indices=(2, ))
+TRUNK = dict(
+    type='mmattn.AttnResNet', depth=None, stage_blocks=(2, 2, 2), base_channels=16, stem_pool=False, out_indices=(2,)
+)
 SIZE = 32  # pixels, height and width of the images
 # slot and type of what is put into the trunk
-ADDED = {'SE': ('attn', 'mmattn.SE'), 'CBAM': ('attn', 'mmattn.CBAM'), 'EMA': ('attn', 'mmattn.EMA'),
-         'SPEM': ('attn', 'mmattn.SPEM'), 'SDA': ('depth_attn', 'mmattn.SDA')}
+ADDED = {
+    'SE': ('attn', 'mmattn.SE'),
+    'CBAM': ('attn', 'mmattn.CBAM'),
+    'EMA': ('attn', 'mmattn.EMA'),
+    'SPEM': ('attn', 'mmattn.SPEM'),
+    'SDA': ('depth_attn', 'mmattn.SDA'),
+}
 BATCH = 25
 # how attention starts -> identity_init, and the gates' learning rate over that of all else
 STARTS = {'as is': (False, 1), 'identity start': (True, 1), 'identity start, gates x 30': (True, 30)}
 # colour, width and dashes with which lines that fall together can all be seen
-LINES = {'plain': ('silver', 6, '-'), 'as is': ('tab:red', 2, '-'), 'identity start': ('tab:blue', 3, '-'),
-         'identity start, gates x 30': ('black', 1.2, '--')}
+LINES = {
+    'plain': ('silver', 6, '-'),
+    'as is': ('tab:red', 2, '-'),
+    'identity start': ('tab:blue', 3, '-'),
+    'identity start, gates x 30': ('black', 1.2, '--'),
+}
 
 
 class Classifier(nn.Module):
@@ -57,8 +71,11 @@ def read_images(split: str) -> tuple[Tensor, Tensor]:
     """Images (N, 3, SIZE, SIZE) of about unit variance, and their digits (N,)."""
     from torchvision.datasets import ImageFolder
     from torchvision.transforms import functional
-    pairs = [(functional.to_tensor(functional.resize(image, [SIZE, SIZE])), digit)
-             for image, digit in ImageFolder(str(DATA / split))]
+
+    pairs = [
+        (functional.to_tensor(functional.resize(image, [SIZE, SIZE])), digit)
+        for image, digit in ImageFolder(str(DATA / split))
+    ]
     images, digits = zip(*pairs)
     return (torch.stack(images) - 0.45) / 0.225, torch.tensor(digits)
 
@@ -67,7 +84,7 @@ def augmented(images: Tensor) -> Tensor:
     """Each image shifted by up to 3 pixels, half of them mirrored, brightness changed."""
     padded = F.pad(images, (3, 3, 3, 3), mode='replicate')
     shifts = torch.randint(0, 7, (len(images), 2)).tolist()
-    images = torch.stack([image[:, y:y + SIZE, x:x + SIZE] for image, (y, x) in zip(padded, shifts)])
+    images = torch.stack([image[:, y : y + SIZE, x : x + SIZE] for image, (y, x) in zip(padded, shifts)])
     mirrored = torch.rand(len(images)) < 0.5
     images[mirrored] = images[mirrored].flip(3)
     return images * (1 + 0.3 * (2 * torch.rand(len(images), 1, 1, 1) - 1))
@@ -86,7 +103,7 @@ def train(model: nn.Module, data: dict, epochs: int, lr: float, seed: int, gate_
     curve = [accuracy(model, *data['val'])]
     for _ in range(epochs):
         model.train()
-        for chosen in torch.randperm(len(images))[:steps // epochs * BATCH].split(BATCH):
+        for chosen in torch.randperm(len(images))[: steps // epochs * BATCH].split(BATCH):
             optimizer.zero_grad()
             F.cross_entropy(model(augmented(images[chosen])), digits[chosen], label_smoothing=0.1).backward()
             optimizer.step()
@@ -113,14 +130,15 @@ def run(options: argparse.Namespace) -> dict:
     curves, gates = {}, {}
     variants = [('plain', {}, 1)] + [
         (f'{name}, {start}', {slot: dict(type=cls, identity_init=identity)}, gate_mult)
-        for name, (slot, cls) in ADDED.items() for start, (identity, gate_mult) in STARTS.items()]
+        for name, (slot, cls) in ADDED.items()
+        for start, (identity, gate_mult) in STARTS.items()
+    ]
     for name, slots, gate_mult in variants:
         for seed in range(1, options.seeds + 1):
             torch.manual_seed(seed)
             model = Classifier(**slots)
             model.load_state_dict(plain.state_dict(), strict=False)
-            curves.setdefault(name, []).append(
-                train(model, data, options.finetune, options.lr, seed, gate_mult))
+            curves.setdefault(name, []).append(train(model, data, options.finetune, options.lr, seed, gate_mult))
             gates.setdefault(name, []).extend(gate.item() for _, gate in named_gates(model))
         say(f'{name}: {mean(curves[name], 0):.1f} % at the start, {mean(curves[name], -1):.1f} % at the end', begun)
     return dict(pretraining=pretraining, curves=curves, gates={k: v for k, v in gates.items() if v})
@@ -136,8 +154,10 @@ def mean(curves: list[list[float]], epoch: int) -> float:
 
 def draw(result: dict, path: Path) -> None:
     import matplotlib
+
     matplotlib.use('Agg')
     from matplotlib import pyplot as plt
+
     figure, axes = plt.subplots(1, len(ADDED), figsize=(2.6 * len(ADDED), 3.2), sharey=True)
     for axis, name in zip(axes, ADDED):
         for label, (colour, width, dashes) in LINES.items():
@@ -160,15 +180,20 @@ def main() -> None:
     parser.add_argument('--finetune', type=positive, default=4, help='epochs after attention was put in')
     parser.add_argument('--lr', type=positive_float, default=3e-4, help='highest learning rate of the fine-tuning')
     parser.add_argument('--seeds', type=positive, default=3, help='repetitions of each fine-tuning')
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/identity_start'), metavar='DIR',
-                        help='for identity_start.png and identity_start.json')
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('work_dirs/identity_start'),
+        metavar='DIR',
+        help='for identity_start.png and identity_start.json',
+    )
     options = parser.parse_args()
     torch.set_num_threads(1)
     MMLogger.get_current_instance().setLevel('WARNING')  # init_weights logs several lines a parameter
     result = run(options)
     write_json(dict(vars(options), out=str(options.out), **result), options.out / 'identity_start.json')
     draw(result, options.out / 'identity_start.png')
-    print(f"wrote {options.out / 'identity_start.png'} and .json")
+    print(f'wrote {options.out / "identity_start.png"} and .json')
 
 
 if __name__ == '__main__':

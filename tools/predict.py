@@ -1,4 +1,5 @@
 """Predicts on images, folders, videos and cameras with a trained detector or classifier."""
+
 import argparse
 import sys
 from pathlib import Path
@@ -15,8 +16,11 @@ try:
     from mmattn.engine.arguments import check_device, positive, score
     from mmattn.errors import RunError, UserError
 except ModuleNotFoundError as missing:
-    print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
-          '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
+    print(
+        f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
+        '(or, in an environment of your own: pip install -e .)',
+        file=sys.stderr,
+    )
     sys.exit(2)
 
 DESCRIPTION = """\
@@ -47,31 +51,65 @@ Examples:
 
 def parse_args():
     parser = argparse.ArgumentParser(
-        description=DESCRIPTION, epilog=f'{EXAMPLES}\n{launch.ENVIRONMENT}',
-        formatter_class=argparse.RawDescriptionHelpFormatter, usage='%(prog)s MODEL INPUT [INPUT …] [options]')
-    parser.add_argument('model', metavar='MODEL', help='work folder of a training, or a config, with the path of a '
-                        'checkpoint behind it')
-    parser.add_argument('inputs', nargs='*', metavar='INPUT', help="images, folders (with all below them), patterns "
-                        "such as 'a/**/*.jpg', videos, /dev/video0 or the number of a camera, addresses of streams")
+        description=DESCRIPTION,
+        epilog=f'{EXAMPLES}\n{launch.ENVIRONMENT}',
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage='%(prog)s MODEL INPUT [INPUT …] [options]',
+    )
+    parser.add_argument(
+        'model', metavar='MODEL', help='work folder of a training, or a config, with the path of a checkpoint behind it'
+    )
+    parser.add_argument(
+        'inputs',
+        nargs='*',
+        metavar='INPUT',
+        help='images, folders (with all below them), patterns '
+        "such as 'a/**/*.jpg', videos, /dev/video0 or the number of a camera, addresses of streams",
+    )
     parser.add_argument('--checkpoint', metavar='FILE', help='weights (default: the best of the work folder)')
-    parser.add_argument('--out', type=Path, default=Path('predictions'), metavar='DIR',
-                        help='where to write (default: predictions)')
-    parser.add_argument('--threshold', type=score, default=0.3, metavar='SCORE',
-                        help='least score of an object (default: 0.3)')
+    parser.add_argument(
+        '--out', type=Path, default=Path('predictions'), metavar='DIR', help='where to write (default: predictions)'
+    )
+    parser.add_argument(
+        '--threshold', type=score, default=0.3, metavar='SCORE', help='least score of an object (default: 0.3)'
+    )
     parser.add_argument('--classes', nargs='+', metavar='NAME', help='only these classes')
-    parser.add_argument('--batch', type=positive, metavar='N',
-                        help='images or tiles predicted at a time (default: 1 on a CPU, 8 on a GPU)')
-    parser.add_argument('--tiles', type=positive, metavar='PIXELS',
-                        help='predict tiles of this size besides the whole image, and merge')
-    parser.add_argument('--overlap', type=score, default=0.2, metavar='SHARE',
-                        help='overlap of neighbouring tiles (default: 0.2); the largest small object should fit in')
-    parser.add_argument('--every', type=positive, default=1, metavar='N',
-                        help='of a video or camera only each N-th frame (default: all)')
+    parser.add_argument(
+        '--batch',
+        type=positive,
+        metavar='N',
+        help='images or tiles predicted at a time (default: 1 on a CPU, 8 on a GPU)',
+    )
+    parser.add_argument(
+        '--tiles', type=positive, metavar='PIXELS', help='predict tiles of this size besides the whole image, and merge'
+    )
+    parser.add_argument(
+        '--overlap',
+        type=score,
+        default=0.2,
+        metavar='SHARE',
+        help='overlap of neighbouring tiles (default: 0.2); the largest small object should fit in',
+    )
+    parser.add_argument(
+        '--every',
+        type=positive,
+        default=1,
+        metavar='N',
+        help='of a video or camera only each N-th frame (default: all)',
+    )
     parser.add_argument('--no-pictures', action='store_true', help='write numbers alone, no pictures and videos')
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu',
-                        help='where to compute (default: a GPU if there is one)')
-    parser.add_argument('--cfg-options', nargs='+', action=launch.OverrideAction, metavar='KEY=VALUE',
-                        help='override settings of the config')
+    parser.add_argument(
+        '--device',
+        default='cuda' if torch.cuda.is_available() else 'cpu',
+        help='where to compute (default: a GPU if there is one)',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=launch.OverrideAction,
+        metavar='KEY=VALUE',
+        help='override settings of the config',
+    )
     return parser.parse_args()
 
 
@@ -85,12 +123,23 @@ def main():
     inputs = find_inputs(named, without=[args.out / PICTURES, args.out / VIDEOS])
     preflight.check_packages(cfg)
     predictor = Predictor(
-        cfg, checkpoint, args.device, threshold=args.threshold, classes=args.classes,
+        cfg,
+        checkpoint,
+        args.device,
+        threshold=args.threshold,
+        classes=args.classes,
         tiles=Tiles(args.tiles, args.overlap) if args.tiles else None,
-        batch=args.batch or (8 if args.device.startswith('cuda') else 1))
+        batch=args.batch or (8 if args.device.startswith('cuda') else 1),
+    )
     print(f'predicting with {checkpoint}')
-    info = dict(description='predictions of tools/predict.py', config=cfg.filename, checkpoint=str(checkpoint),
-                threshold=args.threshold, tiles=args.tiles, overlap=args.overlap if args.tiles else None)
+    info = dict(
+        description='predictions of tools/predict.py',
+        config=cfg.filename,
+        checkpoint=str(checkpoint),
+        threshold=args.threshold,
+        tiles=args.tiles,
+        overlap=args.overlap if args.tiles else None,
+    )
     output = PredictionFolder(args.out, predictor, not args.no_pictures, info)
     try:
         results = output.predict(inputs, args.every)
@@ -102,8 +151,9 @@ def main():
         print(f'{what}{results.images} images; written to {args.out}: {", ".join(output.written)}')
     if output.failures:
         count = len(inputs.images) + len(inputs.videos)
-        raise RunError(f'{len(output.failures)} of {count} inputs could not be read, or not to the end: '
-                       f'{few(output.failures)}')
+        raise RunError(
+            f'{len(output.failures)} of {count} inputs could not be read, or not to the end: {few(output.failures)}'
+        )
 
 
 if __name__ == '__main__':

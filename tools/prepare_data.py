@@ -1,4 +1,5 @@
 """Converts and checks data before training."""
+
 import argparse
 import sys
 from pathlib import Path
@@ -9,8 +10,11 @@ try:
     from mmattn.engine import launch
     from mmattn.engine.arguments import positive
 except ModuleNotFoundError as missing:
-    print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
-          '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
+    print(
+        f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
+        '(or, in an environment of your own: pip install -e .)',
+        file=sys.stderr,
+    )
     sys.exit(2)
 
 # Problems of each kind that are listed without --all.
@@ -78,33 +82,53 @@ def parse_args(argv=None):
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog=f'{VISDRONE_EXAMPLES}\n{CHECK_EXAMPLES.removeprefix("examples:")[1:]}',
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
     converter = commands.add_parser(
-        'visdrone', help='convert VisDrone-DET annotations to COCO JSON', description=VISDRONE,
-        epilog=VISDRONE_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
-    converter.add_argument('source', metavar='SRC', type=Path,
-                           help='a split folder (images/ and annotations/), or a folder of them')
-    converter.add_argument('destination', metavar='DST', type=Path,
-                           help='folder for the JSON files')
+        'visdrone',
+        help='convert VisDrone-DET annotations to COCO JSON',
+        description=VISDRONE,
+        epilog=VISDRONE_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    converter.add_argument(
+        'source', metavar='SRC', type=Path, help='a split folder (images/ and annotations/), or a folder of them'
+    )
+    converter.add_argument('destination', metavar='DST', type=Path, help='folder for the JSON files')
     checker = commands.add_parser(
-        'check', help='look through a dataset before a long run', description=CHECK,
-        epilog=CHECK_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
-    checker.add_argument('dataset', metavar='DATASET', type=Path,
-                         help='a config, a COCO-style .json file, or the folder of a data set')
-    checker.add_argument('--format', choices=source.FORMATS,
-                         help='format of the data set (default: it is recognised)')
-    checker.add_argument('--images', metavar='DIR', type=Path,
-                         help="images of a .json file (default: the file's folder)")
-    checker.add_argument('--split', nargs='+', choices=check.SPLITS, default=check.SPLITS,
-                         help='which datasets of a config (default: all)')
-    checker.add_argument('--cfg-options', nargs='+', action=launch.OverrideAction, metavar='KEY=VALUE',
-                         help='override settings of the config')
+        'check',
+        help='look through a dataset before a long run',
+        description=CHECK,
+        epilog=CHECK_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    checker.add_argument(
+        'dataset', metavar='DATASET', type=Path, help='a config, a COCO-style .json file, or the folder of a data set'
+    )
+    checker.add_argument('--format', choices=source.FORMATS, help='format of the data set (default: it is recognised)')
+    checker.add_argument(
+        '--images', metavar='DIR', type=Path, help="images of a .json file (default: the file's folder)"
+    )
+    checker.add_argument(
+        '--split',
+        nargs='+',
+        choices=check.SPLITS,
+        default=check.SPLITS,
+        help='which datasets of a config (default: all)',
+    )
+    checker.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=launch.OverrideAction,
+        metavar='KEY=VALUE',
+        help='override settings of the config',
+    )
     for command in (converter, checker):
-        command.add_argument('--all', action='store_true',
-                             help=f'list all problems, not the first {LISTED} of a kind')
-        command.add_argument('--workers', type=positive, metavar='N',
-                             help='threads that read images (default: one for each CPU)')
+        command.add_argument('--all', action='store_true', help=f'list all problems, not the first {LISTED} of a kind')
+        command.add_argument(
+            '--workers', type=positive, metavar='N', help='threads that read images (default: one for each CPU)'
+        )
     return parser.parse_args(argv)
 
 
@@ -122,8 +146,14 @@ def convert_visdrone(args) -> int:
 
 def check_dataset(args) -> int:
     problems = 0
-    for report in check.check_dataset(args.dataset, images=args.images, splits=tuple(args.split),
-                                      overrides=args.cfg_options, workers=args.workers, format=args.format):
+    for report in check.check_dataset(
+        args.dataset,
+        images=args.images,
+        splits=tuple(args.split),
+        overrides=args.cfg_options,
+        workers=args.workers,
+        format=args.format,
+    ):
         print(*report.lines(None if args.all else LISTED), sep='\n', flush=True)
         problems += report.problems.total()
     if problems:

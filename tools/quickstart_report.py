@@ -1,4 +1,5 @@
 """Reports a finished training of an mmdet config: AP, time, memory, curves, pictures."""
+
 import argparse
 import sys
 from pathlib import Path
@@ -20,8 +21,11 @@ try:
     from mmattn.errors import UserError
     from mmattn.files import write_json
 except ModuleNotFoundError as missing:
-    print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
-          '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
+    print(
+        f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
+        '(or, in an environment of your own: pip install -e .)',
+        file=sys.stderr,
+    )
     sys.exit(2)
 
 DESCRIPTION = """\
@@ -51,33 +55,50 @@ SHEET_BYTES = 400_000
 
 def parse_args():
     parser = argparse.ArgumentParser(
-        description=DESCRIPTION, epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('work_dir', type=Path, help='the --work-dir of the training')
     parser.add_argument(
-        '--checkpoint', type=Path, metavar='FILE',
-        help='weights for the pictures (default: the last checkpoint, as the AP is)')
+        '--checkpoint',
+        type=Path,
+        metavar='FILE',
+        help='weights for the pictures (default: the last checkpoint, as the AP is)',
+    )
     parser.add_argument(
-        '--score-thr', type=score, default=0.5, metavar='SCORE',
-        help='least score of the predictions that are drawn (default: 0.5)')
+        '--score-thr',
+        type=score,
+        default=0.5,
+        metavar='SCORE',
+        help='least score of the predictions that are drawn (default: 0.5)',
+    )
     parser.add_argument(
-        '--max-images', type=count, default=16, metavar='N',
-        help='number of pictures, spread over the validation images (default: 16)')
+        '--max-images',
+        type=count,
+        default=16,
+        metavar='N',
+        help='number of pictures, spread over the validation images (default: 16)',
+    )
     parser.add_argument(
-        '--device', default='cuda' if torch.cuda.is_available() else 'cpu',
-        help='where to predict (default: a GPU if there is one)')
+        '--device',
+        default='cuda' if torch.cuda.is_available() else 'cpu',
+        help='where to predict (default: a GPU if there is one)',
+    )
     return parser.parse_args()
 
 
 def describe_resources(history):
     if history.wall_time is None:
-        return ('time and memory were not recorded; put dict(type=\'mmattn.ResourceHook\') into '
-                'the custom_hooks of the config')
+        return (
+            "time and memory were not recorded; put dict(type='mmattn.ResourceHook') into "
+            'the custom_hooks of the config'
+        )
     device = 'process on CPU' if history.device == 'cpu' else history.device
     bound = 'at least ' if history.at_least else ''
-    return (f'training + evaluation: {bound}{duration(history.wall_time)}, '
-            f'peak memory: {bound}{history.peak_memory / 2 ** 30:.2f} GiB ({device})'
-            + ('; a part that was killed recorded neither' if bound else ''))
+    return (
+        f'training + evaluation: {bound}{duration(history.wall_time)}, '
+        f'peak memory: {bound}{history.peak_memory / 2**30:.2f} GiB ({device})'
+        + ('; a part that was killed recorded neither' if bound else '')
+    )
 
 
 def spread(count, total):
@@ -94,11 +115,9 @@ def draw_pictures(cfg, checkpoint, args):
     indices = spread(args.max_images, len(dataset))
     on_sheet = set(spread(SHEET_IMAGES, len(indices)))
     examples = []
-    print(f'drawing predictions of {checkpoint.name} on {len(indices)} of '
-          f'{len(dataset)} validation images')
+    print(f'drawing predictions of {checkpoint.name} on {len(indices)} of {len(dataset)} validation images')
     for number, example in enumerate(annotated_examples(predictor, dataset, indices)):
-        save_picture(draw_example(example, args.score_thr),
-                 args.work_dir / 'predictions' / f'{example.name}.png')
+        save_picture(draw_example(example, args.score_thr), args.work_dir / 'predictions' / f'{example.name}.png')
         if number in on_sheet:
             examples.append(example)
     for panel in (320, 256, 192, 128):  # until it is small enough for a README
@@ -120,28 +139,39 @@ def main():
         raise UserError(
             f"the last validation in '{args.work_dir}' gave no box or mask AP: nothing was "
             'detected, or the config has another evaluator than CocoMetric; train longer, or '
-            'correct val_evaluator')
+            'correct val_evaluator'
+        )
     stopped_at = planned_end(cfg, history)
     if args.max_images:
         preflight.check_packages(cfg)
-        preflight.check_data(cfg, ('val', ))
+        preflight.check_data(cfg, ('val',))
         draw_pictures(cfg, checkpoint, args)
     draw_curves(history, args.work_dir / 'curves.png')
     write_json(
         dict(
-            config=config_path.name, finished=stopped_at is None, epoch=last.epoch, **table,
-            pictures_checkpoint=checkpoint.name if args.max_images else None, wall_time_s=history.wall_time,
-            peak_memory_bytes=history.peak_memory, device=history.device, resources_at_least=history.at_least,
+            config=config_path.name,
+            finished=stopped_at is None,
+            epoch=last.epoch,
+            **table,
+            pictures_checkpoint=checkpoint.name if args.max_images else None,
+            wall_time_s=history.wall_time,
+            peak_memory_bytes=history.peak_memory,
+            device=history.device,
+            resources_at_least=history.at_least,
             validations=[
-                dict(epoch=validation.epoch, iteration=validation.iteration,
-                     **average_precisions(validation.metrics))
-                for validation in history.validations]),
-        args.work_dir / 'metrics.json')
+                dict(epoch=validation.epoch, iteration=validation.iteration, **average_precisions(validation.metrics))
+                for validation in history.validations
+            ],
+        ),
+        args.work_dir / 'metrics.json',
+    )
 
     print(f'\n{format_table(table)}\n{describe_resources(history)}')
     if stopped_at:
-        print(f'note: the training stopped at {stopped_at}; go on with: python tools/train.py '
-              f'CONFIG --work-dir {args.work_dir} --resume')
+        print(
+            f'note: the training stopped at {stopped_at}; go on with: python tools/train.py '
+            f'CONFIG --work-dir {args.work_dir} --resume'
+        )
     wrote = ['metrics.json', 'curves.png']
     if args.max_images:
         wrote += ['predictions.png', 'predictions/']

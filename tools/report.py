@@ -1,4 +1,5 @@
 """Reports how well a detector or classifier of mmdet or mmpretrain predicts, and what it gets wrong."""
+
 import argparse
 import sys
 from pathlib import Path
@@ -12,8 +13,11 @@ try:
     from mmattn.engine.arguments import check_device, count
     from mmattn.errors import explained
 except ModuleNotFoundError as missing:
-    print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
-          '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
+    print(
+        f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
+        '(or, in an environment of your own: pip install -e .)',
+        file=sys.stderr,
+    )
     sys.exit(2)
 
 DESCRIPTION = """\
@@ -42,21 +46,51 @@ Examples:
 
 def parse_args():
     parser = argparse.ArgumentParser(
-        description=DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('model', metavar='MODEL',
-                        help='work folder of a training, a checkpoint in one, or a config before its checkpoint')
-    parser.add_argument('checkpoint', type=Path, nargs='?', metavar='CHECKPOINT',
-                        help='weights of the model (default: the best checkpoint of the work folder, else its last)')
-    parser.add_argument('--out', type=Path, metavar='FOLDER',
-                        help='where the report goes (default: a folder report beside the checkpoint)')
-    parser.add_argument('--split', choices=('val', 'test'), default='val',
-                        help='images to report on: those of val_dataloader or test_dataloader (default: val)')
-    parser.add_argument('--images', type=count, default=24, metavar='N',
-                        help='number of the worst images and of suspected label errors to show (default: 24)')
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu',
-                        help='where to predict (default: a GPU if there is one)')
-    parser.add_argument('--cfg-options', nargs='+', action=launch.OverrideAction, metavar='KEY=VALUE',
-                        help='override settings of the config: val_dataloader.batch_size=4')
+        description=DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        'model',
+        metavar='MODEL',
+        help='work folder of a training, a checkpoint in one, or a config before its checkpoint',
+    )
+    parser.add_argument(
+        'checkpoint',
+        type=Path,
+        nargs='?',
+        metavar='CHECKPOINT',
+        help='weights of the model (default: the best checkpoint of the work folder, else its last)',
+    )
+    parser.add_argument(
+        '--out',
+        type=Path,
+        metavar='FOLDER',
+        help='where the report goes (default: a folder report beside the checkpoint)',
+    )
+    parser.add_argument(
+        '--split',
+        choices=('val', 'test'),
+        default='val',
+        help='images to report on: those of val_dataloader or test_dataloader (default: val)',
+    )
+    parser.add_argument(
+        '--images',
+        type=count,
+        default=24,
+        metavar='N',
+        help='number of the worst images and of suspected label errors to show (default: 24)',
+    )
+    parser.add_argument(
+        '--device',
+        default='cuda' if torch.cuda.is_available() else 'cpu',
+        help='where to predict (default: a GPU if there is one)',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=launch.OverrideAction,
+        metavar='KEY=VALUE',
+        help='override settings of the config: val_dataloader.batch_size=4',
+    )
     return parser.parse_args()
 
 
@@ -65,8 +99,9 @@ def main():
     check_device(args.device)
     cfg, checkpoint, _ = find_model(args.model, args.checkpoint, overrides=args.cfg_options)
     with explained('the report cannot be made'):
-        result = write_report(cfg, checkpoint, args.out or Path(checkpoint).parent / 'report', args.device, args.images,
-                              args.split)
+        result = write_report(
+            cfg, checkpoint, args.out or Path(checkpoint).parent / 'report', args.device, args.images, args.split
+        )
     print(*result.lines, sep='\n')
     print(f'written: {result.page}, {result.metrics.name}, {", ".join(path.name for path in result.tables)}')
 

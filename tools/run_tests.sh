@@ -19,6 +19,10 @@ echo '==> ruff'
     echo 'error: ruff found faults; fix them as it says above' >&2
     exit 1
 }
+"$bin/python" -m ruff format --check --quiet . || {
+    echo 'error: the files named above are not formatted; run: ruff format .' >&2
+    exit 1
+}
 echo '==> pytest'
 # Two processes with a thread each, rather than two that fight for the cores.
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}

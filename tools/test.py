@@ -1,4 +1,5 @@
 """Evaluates a checkpoint of an mmdet or mmpretrain config."""
+
 import sys
 
 try:
@@ -11,8 +12,11 @@ try:
     from mmattn.engine.hooks import PrepareHook
     from mmattn.engine.loading import one_reader
 except ModuleNotFoundError as missing:
-    print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
-          '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
+    print(
+        f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
+        '(or, in an environment of your own: pip install -e .)',
+        file=sys.stderr,
+    )
     sys.exit(2)
 
 EXAMPLES = """\
@@ -33,17 +37,22 @@ EXAMPLES = """\
 
 
 def parse_args():
-    parser = launch.ArgumentParser(
-        'Evaluate a checkpoint of an mmdet or mmpretrain config.', EXAMPLES)
+    parser = launch.ArgumentParser('Evaluate a checkpoint of an mmdet or mmpretrain config.', EXAMPLES)
     parser.add_argument('checkpoint', help='path or address of a checkpoint')
     parser.add_argument(
-        '--out', action='append', default=[], metavar='FILE',
-        help="write the metrics to FILE.json, the predictions to FILE.pkl (for the analysis tools of mmdet and "
-        "mmpretrain), or COCO's result lists to FILE.bbox.json and FILE.segm.json; may be given several times")
+        '--out',
+        action='append',
+        default=[],
+        metavar='FILE',
+        help='write the metrics to FILE.json, the predictions to FILE.pkl (for the analysis tools of mmdet and '
+        "mmpretrain), or COCO's result lists to FILE.bbox.json and FILE.segm.json; may be given several times",
+    )
     parser.add_argument('--show-dir', metavar='DIR', help='draw the predictions into this folder')
     parser.add_argument(
-        '--no-prepare', action='store_true',
-        help='test the model as it is on a CPU too, where a copy with folded norms is faster')
+        '--no-prepare',
+        action='store_true',
+        help='test the model as it is on a CPU too, where a copy with folded norms is faster',
+    )
     parser.add_shared_options()
     return parser.parse_args()
 

@@ -1,4 +1,5 @@
 """Trains an mmdet or mmpretrain config."""
+
 import sys
 
 try:
@@ -8,8 +9,11 @@ try:
     from mmattn.engine import launch, preflight, settings
     from mmattn.engine.processes import is_restarted
 except ModuleNotFoundError as missing:
-    print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
-          '(or, in an environment of your own: pip install -e .)', file=sys.stderr)
+    print(
+        f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
+        '(or, in an environment of your own: pip install -e .)',
+        file=sys.stderr,
+    )
     sys.exit(2)
 
 EXAMPLES = """\
@@ -34,19 +38,23 @@ EXAMPLES = """\
 def parse_args():
     parser = launch.ArgumentParser('Train an mmdet or mmpretrain config.', EXAMPLES)
     parser.add_argument(
-        '--resume', nargs='?', const='auto', metavar='PATH',
-        help='go on from a checkpoint (default: the newest whole one in the work folder; if there is none yet, start)')
-    parser.add_argument(
-        '--force', action='store_true',
-        help='go on from a checkpoint of another model too')
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='PATH',
+        help='go on from a checkpoint (default: the newest whole one in the work folder; if there is none yet, start)',
+    )
+    parser.add_argument('--force', action='store_true', help='go on from a checkpoint of another model too')
     parser.add_argument('--amp', action='store_true', help='train in mixed precision (GPU)')
     parser.add_argument(
-        '--auto-scale-lr', action='store_true',
-        help='scale the learning rate by the batch size over that of the config')
+        '--auto-scale-lr', action='store_true', help='scale the learning rate by the batch size over that of the config'
+    )
     parser.add_argument(
-        '--no-channels-last', action='store_true',
+        '--no-channels-last',
+        action='store_true',
         help="keep torch's default memory format on a CPU, where channels last is mostly faster (or channels_last="
-             'False in the config)')
+        'False in the config)',
+    )
     parser.add_shared_options()
     return parser.parse_args()
 

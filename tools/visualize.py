@@ -1,4 +1,5 @@
 """Shows what a trained network looks at: Grad-CAM and the weights of its attention modules."""
+
 import argparse
 import sys
 from pathlib import Path
@@ -17,8 +18,11 @@ try:
     from mmattn.engine.arguments import check_device, positive, score
     from mmattn.errors import UserError, explained
 except ModuleNotFoundError as missing:
-    print(f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
-          "(or, in an environment of your own: pip install -e '.[viz]')", file=sys.stderr)
+    print(
+        f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
+        "(or, in an environment of your own: pip install -e '.[viz]')",
+        file=sys.stderr,
+    )
     sys.exit(2)
 
 DESCRIPTION = """\
@@ -51,34 +55,70 @@ Examples:
 
 def parse_args():
     parser = argparse.ArgumentParser(
-        description=DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('config', help='path of an mmdet or mmpretrain config')
     parser.add_argument('checkpoint', help='path of a checkpoint trained with it')
     parser.add_argument('images', nargs='*', type=Path, metavar='IMAGE|DIR', help='images, or folders of images')
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='where to write; index.html is the page')
-    parser.add_argument('--only', nargs='+', choices=['gradcam', *KINDS], metavar='KIND',
-                        help='of gradcam, depth, branches, maps, pooling (default: all that the model has)')
-    parser.add_argument('--dataset', nargs='?', type=positive, const=0, metavar='N',
-                        help="SDA by object size over N images of the config's validation set (without N: all)")
+    parser.add_argument(
+        '--only',
+        nargs='+',
+        choices=['gradcam', *KINDS],
+        metavar='KIND',
+        help='of gradcam, depth, branches, maps, pooling (default: all that the model has)',
+    )
+    parser.add_argument(
+        '--dataset',
+        nargs='?',
+        type=positive,
+        const=0,
+        metavar='N',
+        help="SDA by object size over N images of the config's validation set (without N: all)",
+    )
     parser.add_argument('--max-images', type=positive, metavar='N', help='at most N images of each folder')
     cam = parser.add_argument_group('Grad-CAM')
-    cam.add_argument('--method', nargs='+', choices=list(METHODS), metavar='METHOD',
-                     help='one or more of gradcam, gradcam++, hirescam, layercam (default: the first two; for '
-                     'detectors also hirescam, as those two do not tell one object from others like it)')
-    cam.add_argument('--target', choices=TARGETS, default='score',
-                     help="of a detector: each detection's class score, each detection's box (width + height), or the "
-                     'scores of all detections of a class (default: score)')
+    cam.add_argument(
+        '--method',
+        nargs='+',
+        choices=list(METHODS),
+        metavar='METHOD',
+        help='one or more of gradcam, gradcam++, hirescam, layercam (default: the first two; for '
+        'detectors also hirescam, as those two do not tell one object from others like it)',
+    )
+    cam.add_argument(
+        '--target',
+        choices=TARGETS,
+        default='score',
+        help="of a detector: each detection's class score, each detection's box (width + height), or the "
+        'scores of all detections of a class (default: score)',
+    )
     cam.add_argument('--top', type=positive, default=3, metavar='N', help='how many outputs an image (default: 3)')
     cam.add_argument('--classes', nargs='+', metavar='NAME', help='only these')
-    cam.add_argument('--score-thr', type=score, default=0.3, metavar='SCORE',
-                     help='least score of a detection (default: 0.3); where none reaches it, the best is shown')
-    cam.add_argument('--layer', metavar='MODULE',
-                     help="name of the module whose maps are taken (default: a detector's neck, a classifier's "
-                     'backbone)')
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu',
-                        help='where to compute (default: a GPU if there is one)')
-    parser.add_argument('--cfg-options', nargs='+', action=launch.OverrideAction, metavar='KEY=VALUE',
-                        help='override settings of the config')
+    cam.add_argument(
+        '--score-thr',
+        type=score,
+        default=0.3,
+        metavar='SCORE',
+        help='least score of a detection (default: 0.3); where none reaches it, the best is shown',
+    )
+    cam.add_argument(
+        '--layer',
+        metavar='MODULE',
+        help="name of the module whose maps are taken (default: a detector's neck, a classifier's backbone)",
+    )
+    parser.add_argument(
+        '--device',
+        default='cuda' if torch.cuda.is_available() else 'cpu',
+        help='where to compute (default: a GPU if there is one)',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=launch.OverrideAction,
+        metavar='KEY=VALUE',
+        help='override settings of the config',
+    )
     args = parser.parse_args()
     if not args.images and args.dataset is None and args.only != ['pooling']:
         parser.error('give images, or --dataset')
@@ -112,12 +152,15 @@ def make_pictures(args):
     if images and (args.only is None or 'gradcam' in args.only):
         require('pytorch_grad_cam')
     if args.dataset is not None:
-        preflight.check_data(cfg, ('val', ))
+        preflight.check_data(cfg, ('val',))
     launch.register_modules(cfg)
     network = Network(cfg, args.checkpoint, args.device)
     kinds = choose_kinds(network, args.only, args.dataset is not None)
-    output = PictureFolder(args.out, f'What {Path(args.config).stem} looks at', [
-        f'Config {args.config}, checkpoint {args.checkpoint}.', f'Attention: {inventory(network.model)}.'])
+    output = PictureFolder(
+        args.out,
+        f'What {Path(args.config).stem} looks at',
+        [f'Config {args.config}, checkpoint {args.checkpoint}.', f'Attention: {inventory(network.model)}.'],
+    )
 
     if args.dataset is not None:
         print('depth attention over the validation set')

@@ -2,21 +2,29 @@
 
 The folders are laid out as ImageNet's are, one for each class, so the same dataset type reads them.
 """
+
 _base_ = 'mmpretrain::_base_/default_runtime.py'
 
 # Model: two bottlenecks in each of three stages, a quarter of the usual width.
 model = dict(
     type='ImageClassifier',
     backbone=dict(
-        type='mmattn.SDAResNet', depth=None, stage_blocks=(2, 2, 2), base_channels=16, out_indices=(2, ),
-        zero_init_residual=True),
+        type='mmattn.SDAResNet',
+        depth=None,
+        stage_blocks=(2, 2, 2),
+        base_channels=16,
+        out_indices=(2,),
+        zero_init_residual=True,
+    ),
     neck=dict(type='mmattn.GlobalAveragePoolingBN', in_channels=256),
     head=dict(
         type='LinearClsHead',
         num_classes=10,
         in_channels=256,
         loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1),
-        topk=(1, 5)))
+        topk=(1, 5),
+    ),
+)
 
 # Data: the images in demo/, 64 x 64 pixels.
 data_preprocessor = dict(num_classes=10, mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True)
@@ -37,12 +45,14 @@ train_dataloader = dict(
     batch_size=25,
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(**dataset, data_prefix='train', pipeline=train_pipeline))
+    dataset=dict(**dataset, data_prefix='train', pipeline=train_pipeline),
+)
 val_dataloader = dict(
     batch_size=50,
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(**dataset, data_prefix='val', pipeline=test_pipeline))
+    dataset=dict(**dataset, data_prefix='val', pipeline=test_pipeline),
+)
 test_dataloader = val_dataloader
 val_evaluator = dict(type='Accuracy', topk=(1, 5))
 test_evaluator = val_evaluator

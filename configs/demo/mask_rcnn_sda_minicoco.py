@@ -2,17 +2,19 @@
 
 It starts from random weights, so nothing is frozen and GroupNorm stands for the BatchNorm of the pretrained network.
 """
+
 _base_ = '../mask_rcnn_sda.py'
 model = dict(
     backbone=dict(norm_cfg=dict(type='GN', num_groups=32), norm_eval=False, frozen_stages=-1, init_cfg=None),
-    test_cfg=dict(rcnn=dict(score_thr=0.0)))  # so early all scores are low: keep them, that AP has something to rank
+    test_cfg=dict(rcnn=dict(score_thr=0.0)),
+)  # so early all scores are low: keep them, that AP has something to rank
 
 data_root = 'demo/coco_cc_mini/'
 dataset = dict(data_root=data_root, data_prefix=dict(img='images/'))
 train_dataloader = dict(
-    batch_size=1, num_workers=0, persistent_workers=False, dataset=dict(**dataset, ann_file='instances_train.json'))
-val_dataloader = dict(
-    num_workers=0, persistent_workers=False, dataset=dict(**dataset, ann_file='instances_val.json'))
+    batch_size=1, num_workers=0, persistent_workers=False, dataset=dict(**dataset, ann_file='instances_train.json')
+)
+val_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(**dataset, ann_file='instances_val.json'))
 test_dataloader = val_dataloader
 val_evaluator = dict(ann_file=data_root + 'instances_val.json')
 test_evaluator = val_evaluator

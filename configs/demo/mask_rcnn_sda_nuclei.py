@@ -1,4 +1,5 @@
 """Mask R-CNN with a thin SDA-ResNet-50 on 31 nuclei images, from random weights: a few minutes on two CPU cores."""
+
 _base_ = ['mmdet::_base_/models/mask-rcnn_r50_fpn.py', 'mmdet::_base_/default_runtime.py']
 
 # Model: a quarter of the usual width, fewer proposals, anchors for objects from 8 pixels on. Batches are too small for
@@ -12,19 +13,22 @@ model = dict(
         frozen_stages=-1,
         norm_cfg=norm_cfg,
         norm_eval=False,
-        init_cfg=None),
+        init_cfg=None,
+    ),
     neck=dict(in_channels=[64, 128, 256, 512], out_channels=64, norm_cfg=norm_cfg),
     rpn_head=dict(in_channels=64, feat_channels=64, anchor_generator=dict(scales=[2, 4])),
     roi_head=dict(
         bbox_roi_extractor=dict(out_channels=64),
         bbox_head=dict(in_channels=64, fc_out_channels=256, num_classes=1),
         mask_roi_extractor=dict(out_channels=64),
-        mask_head=dict(in_channels=64, conv_out_channels=64, num_classes=1)),
-    train_cfg=dict(rpn_proposal=dict(nms_pre=1000, max_per_img=500), rcnn=dict(sampler=dict(num=256))))
+        mask_head=dict(in_channels=64, conv_out_channels=64, num_classes=1),
+    ),
+    train_cfg=dict(rpn_proposal=dict(nms_pre=1000, max_per_img=500), rcnn=dict(sampler=dict(num=256))),
+)
 
 # Data: the images in demo/.
 data_root = 'demo/nuclei_mini/'
-metainfo = dict(classes=('nucleus', ), palette=[(220, 20, 60)])
+metainfo = dict(classes=('nucleus',), palette=[(220, 20, 60)])
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
@@ -45,17 +49,19 @@ train_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=True),
     batch_sampler=dict(type='AspectRatioBatchSampler'),
     dataset=dict(
-        type='RepeatDataset',
-        times=4,
-        dataset=dict(**dataset, ann_file='instances_train.json', pipeline=train_pipeline)))
+        type='RepeatDataset', times=4, dataset=dict(**dataset, ann_file='instances_train.json', pipeline=train_pipeline)
+    ),
+)
 val_dataloader = dict(
     batch_size=1,
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(**dataset, ann_file='instances_val.json', test_mode=True, pipeline=test_pipeline))
+    dataset=dict(**dataset, ann_file='instances_val.json', test_mode=True, pipeline=test_pipeline),
+)
 test_dataloader = val_dataloader
 val_evaluator = dict(
-    type='CocoMetric', ann_file=data_root + 'instances_val.json', metric=['bbox', 'segm'], format_only=False)
+    type='CocoMetric', ann_file=data_root + 'instances_val.json', metric=['bbox', 'segm'], format_only=False
+)
 test_evaluator = val_evaluator
 
 # Schedule.
@@ -64,9 +70,8 @@ train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
-    type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05),
-    clip_grad=dict(max_norm=10))
+    type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05), clip_grad=dict(max_norm=10)
+)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, end=50),
     dict(type='CosineAnnealingLR', T_max=max_epochs, by_epoch=True, convert_to_iter_based=True),

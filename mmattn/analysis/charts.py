@@ -1,4 +1,5 @@
 """Charts by matplotlib in one style: as PNG files, and as SVG inside a page, light or dark as the reader has it."""
+
 from __future__ import annotations
 
 import io
@@ -18,14 +19,25 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's colours, which people with colour blindness tell apart, a little darker (on a light ground) or
 # lighter (on a dark one) for contrast. From the ninth series on the colours come again, with other strokes.
-SERIES = (('#0072b2', '#56b4e9'), ('#d55e00', '#ff9248'), ('#009e73', '#3fd1a0'), ('#b5478c', '#e58bc1'),
-          ('#8a6d00', '#e6c84f'), ('#2a9fd6', '#8fd3ff'), ('#5b4bb5', '#a99bff'), ('#555555', '#bbbbbb'))
+SERIES = (
+    ('#0072b2', '#56b4e9'),
+    ('#d55e00', '#ff9248'),
+    ('#009e73', '#3fd1a0'),
+    ('#b5478c', '#e58bc1'),
+    ('#8a6d00', '#e6c84f'),
+    ('#2a9fd6', '#8fd3ff'),
+    ('#5b4bb5', '#a99bff'),
+    ('#555555', '#bbbbbb'),
+)
 STROKES = ('-', (0, (4, 2)), (0, (1, 1.5)))
 COLORS = tuple(light for light, _ in SERIES)
 TEXT, RULE = '#5d6673', '#dfe3e8'
 # Colours that the style of a page replaces in an SVG, by the name of its variable: on a light and on a dark ground.
-VARIABLES = {'soft': (TEXT, '#a2acb8'), 'rule': (RULE, '#323941'),
-             **{f'color-{i}': pair for i, pair in enumerate(SERIES)}}
+VARIABLES = {
+    'soft': (TEXT, '#a2acb8'),
+    'rule': (RULE, '#323941'),
+    **{f'color-{i}': pair for i, pair in enumerate(SERIES)},
+}
 
 
 @contextmanager
@@ -37,13 +49,31 @@ def style() -> Iterator[None]:
     """
     matplotlib = require('matplotlib')
     settings = {
-        'font.family': 'sans-serif', 'font.size': 10, 'axes.titlesize': 10, 'text.color': TEXT, 'axes.labelcolor': TEXT,
-        'axes.titlecolor': TEXT, 'xtick.color': TEXT, 'ytick.color': TEXT, 'xtick.major.size': 0, 'ytick.major.size': 0,
-        'axes.edgecolor': TEXT, 'axes.linewidth': 0.8, 'axes.spines.top': False, 'axes.spines.right': False,
-        'axes.axisbelow': True, 'grid.color': RULE, 'grid.linewidth': 0.8, 'legend.frameon': False,
-        'axes.prop_cycle': matplotlib.cycler(color=COLORS), 'lines.linewidth': 1.7, 'lines.markersize': 4.5,
-        'svg.fonttype': 'none', 'svg.hashsalt': 'mmattn',
-        'text.parse_math': False}  # names may have dollar signs
+        'font.family': 'sans-serif',
+        'font.size': 10,
+        'axes.titlesize': 10,
+        'text.color': TEXT,
+        'axes.labelcolor': TEXT,
+        'axes.titlecolor': TEXT,
+        'xtick.color': TEXT,
+        'ytick.color': TEXT,
+        'xtick.major.size': 0,
+        'ytick.major.size': 0,
+        'axes.edgecolor': TEXT,
+        'axes.linewidth': 0.8,
+        'axes.spines.top': False,
+        'axes.spines.right': False,
+        'axes.axisbelow': True,
+        'grid.color': RULE,
+        'grid.linewidth': 0.8,
+        'legend.frameon': False,
+        'axes.prop_cycle': matplotlib.cycler(color=COLORS),
+        'lines.linewidth': 1.7,
+        'lines.markersize': 4.5,
+        'svg.fonttype': 'none',
+        'svg.hashsalt': 'mmattn',
+        'text.parse_math': False,
+    }  # names may have dollar signs
     with matplotlib.rc_context(settings):
         yield
 
@@ -58,6 +88,7 @@ def new_figure(width: float, height: float) -> Figure:
     require('matplotlib')
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+
     figure = Figure(figsize=(width, height), layout='constrained')
     FigureCanvasAgg(figure)
     return figure
@@ -69,8 +100,11 @@ def series_style(number: int) -> dict[str, object]:
     Args:
         number: Number of the series in the page, from 0 on.
     """
-    return dict(color=COLORS[number % len(COLORS)], linestyle=STROKES[number // len(COLORS) % len(STROKES)],
-                gid=f'series-{number}')
+    return dict(
+        color=COLORS[number % len(COLORS)],
+        linestyle=STROKES[number // len(COLORS) % len(STROKES)],
+        gid=f'series-{number}',
+    )
 
 
 @style()
@@ -99,8 +133,7 @@ def to_svg(figure: Figure, name: str, label: str, hints: Mapping[str, Sequence[s
         hints: Texts to show over the markers of a series, one for each marker, by gid.
     """
     text = io.StringIO()
-    figure.savefig(text, format='svg', transparent=True,
-                   metadata=dict.fromkeys(('Creator', 'Date', 'Format', 'Type')))
+    figure.savefig(text, format='svg', transparent=True, metadata=dict.fromkeys(('Creator', 'Date', 'Format', 'Type')))
     root = ElementTree.fromstring(text.getvalue())
     _drop_namespaces(root)
     _add_hints(root, hints or {})
@@ -137,8 +170,13 @@ def _add_hints(root: ElementTree.Element, hints: Mapping[str, Sequence[str]]) ->
 def _make_ids_unique(root: ElementTree.Element, name: str) -> None:
     """Prefixes the ids that are referred to, and drops the others."""
     reference = re.compile(r'(?<=#)[\w.-]+')
-    used = {found for element in root.iter() for key, value in element.attrib.items() if key != 'style'
-            for found in reference.findall(value)}
+    used = {
+        found
+        for element in root.iter()
+        for key, value in element.attrib.items()
+        if key != 'style'
+        for found in reference.findall(value)
+    }
     for element in root.iter():
         for key in ('href', 'clip-path'):
             if key in element.attrib:
@@ -151,7 +189,7 @@ def _make_ids_unique(root: ElementTree.Element, name: str) -> None:
 
 
 def _page_style(text: str) -> str:
-    text = re.sub(r"font-family: [^;]*;? ?", '', text)
+    text = re.sub(r'font-family: [^;]*;? ?', '', text)
     for variable, (light, _) in VARIABLES.items():
         text = text.replace(light, f'var(--{variable}, {light})')
     return text

@@ -1,4 +1,5 @@
 """The optional packages that charts and pictures need."""
+
 import importlib
 from types import ModuleType
 
@@ -21,5 +22,7 @@ def require(module: str) -> ModuleType:
     except ModuleNotFoundError as error:
         package = PACKAGES[module.partition('.')[0]]
         reason = '' if error.name == module else f' (it lacks {error.name})'
-        raise UserError(f"charts and pictures need the package {package}, which is not installed{reason}; install it "
-                        "with: pip install 'mmattn[viz]'") from error
+        raise UserError(
+            f'charts and pictures need the package {package}, which is not installed{reason}; install it '
+            "with: pip install 'mmattn[viz]'"
+        ) from error

@@ -1,4 +1,5 @@
 """Image files in folders, recognised by their suffixes."""
+
 from __future__ import annotations
 
 import os
@@ -26,8 +27,11 @@ def images_in(folder: Path, without: Iterable[Path] = ()) -> list[Path]:
     """
     left_out, found = {os.path.realpath(path) for path in without}, []
     for place, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders
-                      if not name.startswith('.') and os.path.realpath(os.path.join(place, name)) not in left_out]
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith('.') and os.path.realpath(os.path.join(place, name)) not in left_out
+        ]
         paths = (Path(place, name) for name in files if not name.startswith('.'))
         found += [path for path in paths if path.suffix.lower() in SUFFIXES and (path.is_file() or path.is_symlink())]
     if not found:

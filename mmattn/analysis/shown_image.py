@@ -1,4 +1,5 @@
 """Images as pictures can show them: whatever a config's pipeline decodes, in RGB with 8 bits."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,4 +1,5 @@
 """Files of the data sets of a run: what must not be trained on is refused, what is left out is counted."""
+
 from __future__ import annotations
 
 import os
@@ -14,7 +15,7 @@ from mmattn.engine.types import type_name
 from mmattn.errors import UserError
 
 # The time for which images of a data set are decoded, each of which is looked for in any case.
-SECONDS = 20.
+SECONDS = 20.0
 NAMED = 3
 
 
@@ -67,8 +68,12 @@ def _of_evaluators(cfg: Config, split: str) -> Iterator[Check]:
     for evaluator in evaluators if isinstance(evaluators, (list, tuple)) else [evaluators]:
         path = evaluator.get('ann_file') if type_name(evaluator) == 'CocoMetric' else None
         if datasets and is_local(path) and _absolute('', path) not in files:
-            check = check_of({**datasets[0], 'ann_file': os.path.abspath(path)}, evaluated=True,
-                             segm=reads_masks(evaluator), images=False)
+            check = check_of(
+                {**datasets[0], 'ann_file': os.path.abspath(path)},
+                evaluated=True,
+                segm=reads_masks(evaluator),
+                images=False,
+            )
             if check is not None:
                 yield check
 
@@ -80,15 +85,20 @@ def _absolute(root: object, path: object) -> str | None:
 def _lines(report: Report, split: str) -> Iterator[str]:
     problems = report.problems
     for kind, details in problems.kinds().items():
-        raise UserError(f'{report.title}: {kind}: {_named(details, "; ")}; look through the data with: '
-                        f'python tools/prepare_data.py check CONFIG --split {split}')
+        raise UserError(
+            f'{report.title}: {kind}: {_named(details, "; ")}; look through the data with: '
+            f'python tools/prepare_data.py check CONFIG --split {split}'
+        )
     for kind, details in problems.kinds(left_out=True).items():
         how = '' if kind.endswith('(left out)') else ', left out'
         yield f'{report.title}: {kind}{how}: {len(details)}: {_named(details, ", ")}'
     for kind, details in problems.kinds(doubtful=True).items():
         yield f'{report.title}: {kind}: {len(details)}: {_named(details, ", ")}'
-    yield from (f'{report.title}: {note}' for note in report.notes if note.startswith('images decoded')
-                and ' in 0 s' not in note)
+    yield from (
+        f'{report.title}: {note}'
+        for note in report.notes
+        if note.startswith('images decoded') and ' in 0 s' not in note
+    )
 
 
 def _named(details: list[str], between: str) -> str:

@@ -1,4 +1,5 @@
 """Batches of one image, of which BatchNorm over pooled values can take no statistics."""
+
 from __future__ import annotations
 
 import copy

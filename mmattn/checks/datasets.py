@@ -1,4 +1,5 @@
 """Data sets as they were built: whether they hold anything, and the names of their classes."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -42,12 +43,16 @@ def class_names(dataset: object, split: str) -> tuple | None:
     if classes is None:
         return None
     if isinstance(classes, str):
-        raise UserError(f"metainfo.classes of the {split} data set is the text '{classes}', of which every letter "
-                        f"would be a class; write a tuple, with a comma: classes=('{classes}',)")
+        raise UserError(
+            f"metainfo.classes of the {split} data set is the text '{classes}', of which every letter "
+            f"would be a class; write a tuple, with a comma: classes=('{classes}',)"
+        )
     wrong = [name for name in classes if not isinstance(name, str)]
     if wrong and any(hasattr(leaf, 'cat2label') for leaf in leaves(dataset)):
-        raise UserError(f'metainfo.classes of the {split} data set has {wrong[0]!r}, which is no text; write the names '
-                        f"as the annotations have them, in quotes: '{wrong[0]}'")
+        raise UserError(
+            f'metainfo.classes of the {split} data set has {wrong[0]!r}, which is no text; write the names '
+            f"as the annotations have them, in quotes: '{wrong[0]}'"
+        )
     return tuple(classes)
 
 
@@ -64,8 +69,10 @@ def check_labels(loaders: dict[str, object], number: int | None) -> None:
         for leaf in leaves(loader.dataset):
             largest = max(_labels(leaf), default=-1)
             if largest >= number:
-                raise UserError(f'the {split} data set has the label {largest}, and the head {number} '
-                                f'classes, 0 to {number - 1}; set model.head.num_classes, or correct the labels')
+                raise UserError(
+                    f'the {split} data set has the label {largest}, and the head {number} '
+                    f'classes, 0 to {number - 1}; set model.head.num_classes, or correct the labels'
+                )
 
 
 def _labels(dataset: object) -> Iterator[int]:
@@ -96,11 +103,14 @@ def _difference(first: str, expected: tuple, split: str, classes: tuple) -> str:
         what = 'the same classes in another order, and predictions would get wrong names'
     else:
         what = f'other classes ({few(classes)}) than the {first} data set ({few(expected)})'
-    place = next((i for i, (a, b) in enumerate(zip(expected, classes, strict=False)) if a != b),
-                 min(len(expected), len(classes)))
-    return (f'the {split} data set has {what}; the first difference is class {place}: '
-            f'{_name(expected, place)} in {first}, {_name(classes, place)} in {split}; set metainfo.classes alike in '
-            'both, in the order of the annotation files')
+    place = next(
+        (i for i, (a, b) in enumerate(zip(expected, classes, strict=False)) if a != b), min(len(expected), len(classes))
+    )
+    return (
+        f'the {split} data set has {what}; the first difference is class {place}: '
+        f'{_name(expected, place)} in {first}, {_name(classes, place)} in {split}; set metainfo.classes alike in '
+        'both, in the order of the annotation files'
+    )
 
 
 def _name(classes: tuple, place: int) -> str:
@@ -115,12 +125,16 @@ def check_sizes(loaders: dict[str, object], cfg: Config, epochs: bool = True) ->
         if len(loader.dataset) == 0:
             raise UserError(why_empty(cfg, split) or f'the {split} data set is empty')
         if _drops(loader) and len(loader) == 0 and (epochs or split != 'train'):
-            raise UserError(f'the {split} data set has {len(loader.dataset)} images, fewer than one batch of '
-                            f'{loader.batch_size or "the batch sampler"}, and drop_last leaves them out; set '
-                            f'{split}_dataloader.drop_last=False or a smaller batch_size')
+            raise UserError(
+                f'the {split} data set has {len(loader.dataset)} images, fewer than one batch of '
+                f'{loader.batch_size or "the batch sampler"}, and drop_last leaves them out; set '
+                f'{split}_dataloader.drop_last=False or a smaller batch_size'
+            )
     if 'train' in loaders and _without_objects(loaders['train'].dataset):
-        raise UserError("the train data set has no object of the config's classes to train on; look through the data "
-                        'with: python tools/prepare_data.py check CONFIG --split train')
+        raise UserError(
+            "the train data set has no object of the config's classes to train on; look through the data "
+            'with: python tools/prepare_data.py check CONFIG --split train'
+        )
 
 
 def _drops(loader: DataLoader) -> bool:
@@ -149,8 +163,10 @@ def _why_empty(key: str, settings: dict) -> str | None:
         dataset.filter_cfg = part
         if part and not dataset.filter_data():
             named = ', '.join(f'{name}={value}' for name, value in part.items())
-            return (f'all {len(dataset.data_list)} images of {key} are left out by filter_cfg {named}; change it there'
-                    f"{_why_filtered(part)}")
+            return (
+                f'all {len(dataset.data_list)} images of {key} are left out by filter_cfg {named}; change it there'
+                f'{_why_filtered(part)}'
+            )
     return None
 
 

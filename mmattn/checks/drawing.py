@@ -1,4 +1,5 @@
 """Drawing of predictions with the visualizer of the config, before a test does it with all."""
+
 from __future__ import annotations
 
 import tempfile
@@ -46,8 +47,10 @@ def check_drawing(runner: Runner, predictions: Sequence[object]) -> None:
             return
         wrong = next((label for label in labels if _error(draw, [label]) is not None), None)
     which = f' of class {wrong} ({classes[wrong]!r})' if wrong is not None else ''
-    raise UserError(f'a prediction{which} cannot be drawn with the visualizer of the config ({cause(error)}); correct '
-                    f'the metainfo of the data sets (classes, palette) or the visualizer ({SHOWN})') from error
+    raise UserError(
+        f'a prediction{which} cannot be drawn with the visualizer of the config ({cause(error)}); correct '
+        f'the metainfo of the data sets (classes, palette) or the visualizer ({SHOWN})'
+    ) from error
 
 
 def _error(draw: Callable, labels: list[int]) -> Exception | None:
@@ -65,13 +68,16 @@ def _drawer(visualizer: Visualizer, sample: object) -> Callable[[list[int], Path
         return None
     image = _image(sample)
     if hasattr(visualizer, 'visualize_cls') and sample.get('pred_score') is not None:
+
         def draw(labels: list[int], path: Path) -> None:
             for label in labels or [0]:
                 visualizer.visualize_cls(image, sample.clone().set_pred_label(label), out_file=str(path))
     elif type(visualizer).add_datasample is not Visualizer.add_datasample and sample.get('pred_instances') is not None:
+
         def draw(labels: list[int], path: Path) -> None:
-            visualizer.add_datasample('drawn', image, with_labels(sample, labels), draw_gt=False, pred_score_thr=0.,
-                                      out_file=str(path))
+            visualizer.add_datasample(
+                'drawn', image, with_labels(sample, labels), draw_gt=False, pred_score_thr=0.0, out_file=str(path)
+            )
     else:
         return None
     return draw

@@ -1,4 +1,5 @@
 """Annotations of an evaluator against the data set whose predictions it judges."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from .samples import spread
 # Images that are compared, spread over the data set.
 COMPARED = 500
 # Boxes of data set and evaluator may differ by what rounding does; in pixels.
-TOLERANCE = 1.
+TOLERANCE = 1.0
 
 
 def check_annotations_of(evaluator: Evaluator, dataset: Dataset, split: str, cfg: Config) -> Iterator[str]:
@@ -49,12 +50,16 @@ def check_annotations_of(evaluator: Evaluator, dataset: Dataset, split: str, cfg
         _check_classes(coco, dataset, where, hint)
         if not getattr(metric, 'format_only', False) and all(each.get('iscrowd') for each in coco.anns.values()):
             what = 'crowds alone' if coco.anns else 'no objects'
-            yield (f'{where} has {what}: there is nothing to judge predictions by, and AP will be -1; for predictions '
-                   'alone set format_only=True and an outfile_prefix')
+            yield (
+                f'{where} has {what}: there is nothing to judge predictions by, and AP will be -1; for predictions '
+                'alone set format_only=True and an outfile_prefix'
+            )
         more = len(coco.imgs) - len(dataset)
         if more > 0:
-            yield (f'{where} has {len(coco.imgs)} images, and the {split} data set {len(dataset)} of them: the others '
-                   'count as images without predictions, and AP will be too low')
+            yield (
+                f'{where} has {len(coco.imgs)} images, and the {split} data set {len(dataset)} of them: the others '
+                'count as images without predictions, and AP will be too low'
+            )
 
 
 def _check_limits(metric: object, key: str) -> None:
@@ -63,9 +68,11 @@ def _check_limits(metric: object, key: str) -> None:
     if type(metric).__name__ != 'CocoMetric' or limits is None or 100 in limits or metric.use_mp_eval:
         return
     if {'bbox', 'segm'}.intersection(metric.metrics) and (items is None or 'mAP' in items):
-        raise UserError(f'{key}.proposal_nums is {tuple(limits)}, without 100, and mAP, which is taken with 100 '
-                        f'detections, would be -1; set --cfg-options {key}.proposal_nums="(1,10,100)", or metric_items '
-                        'without mAP')
+        raise UserError(
+            f'{key}.proposal_nums is {tuple(limits)}, without 100, and mAP, which is taken with 100 '
+            f'detections, would be -1; set --cfg-options {key}.proposal_nums="(1,10,100)", or metric_items '
+            'without mAP'
+        )
 
 
 def _check_images(coco: object, dataset: Dataset, where: str, hint: str) -> None:
@@ -74,25 +81,31 @@ def _check_images(coco: object, dataset: Dataset, where: str, hint: str) -> None
         info = dataset.get_data_info(index)
         identifier, path = info.get('img_id'), str(info.get('img_path', ''))
         if identifier not in coco.imgs:
-            raise UserError(f'{where} has no image with id {identifier}, which is {path}: it is of other images; '
-                            f'{hint}')
+            raise UserError(
+                f'{where} has no image with id {identifier}, which is {path}: it is of other images; {hint}'
+            )
         image = coco.imgs[identifier]
         name = str(image.get('file_name') or '')
         if name and path and not _same_image(name, path):
-            raise UserError(f"{where} has '{name}' as image {identifier}, and the data set {path}: it is of other "
-                            f'images; {hint}')
+            raise UserError(
+                f"{where} has '{name}' as image {identifier}, and the data set {path}: it is of other images; {hint}"
+            )
         sizes = [tuple(each.get(side) for side in ('width', 'height')) for each in (image, info)]
         if None not in sizes[0] + sizes[1] and sizes[0] != sizes[1]:
-            raise UserError(f'{where} has image {identifier} ({name}) with {sizes[0][0]} x {sizes[0][1]} pixels, and '
-                            f'the data set with {sizes[1][0]} x {sizes[1][1]}: it is of other images; {hint}')
+            raise UserError(
+                f'{where} has image {identifier} ({name}) with {sizes[0][0]} x {sizes[0][1]} pixels, and '
+                f'the data set with {sizes[1][0]} x {sizes[1][1]}: it is of other images; {hint}'
+            )
         theirs = [each['bbox'] for each in coco.imgToAnns.get(identifier, ()) if each.get('bbox')]
         ours = [each['bbox'] for each in info.get('instances') or () if 'bbox' in each]
         if theirs and ours:
             compared += 1
             agreeing += any(_same_box(x, y) for x in theirs for y in ours)
     if compared and not agreeing:
-        raise UserError(f'{where} has other objects in all of {compared} images than the data set: it is of another '
-                        f'annotation of them, or of other images; {hint}')
+        raise UserError(
+            f'{where} has other objects in all of {compared} images than the data set: it is of another '
+            f'annotation of them, or of other images; {hint}'
+        )
 
 
 def _same_image(name: str, path: str) -> bool:
@@ -113,9 +126,12 @@ def _check_classes(coco: object, dataset: Dataset, where: str, hint: str) -> Non
         return
     names = [coco.cats[identifier]['name'] for identifier in coco.get_cat_ids(cat_names=list(classes))]
     if names != list(classes):
-        place = next((i for i, (a, b) in enumerate(zip(classes, names, strict=False)) if a != b),
-                     min(len(classes), len(names)))
+        place = next(
+            (i for i, (a, b) in enumerate(zip(classes, names, strict=False)) if a != b), min(len(classes), len(names))
+        )
         theirs = repr(names[place]) if place < len(names) else 'none'
         ours = repr(classes[place]) if place < len(classes) else 'none'
-        raise UserError(f"{where} has {theirs} where the data set's class {place} is {ours}, so predictions would be "
-                        f'judged as another class; its categories must be the classes, in their order: {hint}')
+        raise UserError(
+            f"{where} has {theirs} where the data set's class {place} is {ours}, so predictions would be "
+            f'judged as another class; its categories must be the classes, in their order: {hint}'
+        )

@@ -1,4 +1,5 @@
 """The number of classes of every head against that of the data."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -36,9 +37,11 @@ def check_heads(model: nn.Module, classes: dict[str, tuple], meta: dict[str, dic
         if wrong:
             key, number = wrong[0]
             settings = ' '.join(f'{_key(cfg, name)}.num_classes={len(names)}' for name, _ in wrong)
-            raise UserError(f'{_key(cfg, key)}.num_classes is {number}, but the {split} data set has {len(names)} '
-                            f'class{"es" if len(names) > 1 else ""} ({few(names)}); set --cfg-options {settings}, or '
-                            'the metainfo.classes of the data sets')
+            raise UserError(
+                f'{_key(cfg, key)}.num_classes is {number}, but the {split} data set has {len(names)} '
+                f'class{"es" if len(names) > 1 else ""} ({few(names)}); set --cfg-options {settings}, or '
+                'the metainfo.classes of the data sets'
+            )
 
 
 def parts_with_classes(model: nn.Module) -> Iterator[tuple[str, int]]:

@@ -1,4 +1,5 @@
 """Made-up predictions, with which a metric or a visualizer is tried where the model has none yet."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -42,7 +43,7 @@ def with_labels(sample: object, labels: Sequence[int]) -> object:
         elif 'score' in name:
             rows = rows + 0.9
         elif name == 'masks':
-            rows[:, :height // 2, :width // 2] = True
+            rows[:, : height // 2, : width // 2] = True
         made.set_field(rows, name)
     copied = sample.clone()
     copied.pred_instances = made

@@ -1,4 +1,5 @@
 """Packages and devices that a config asks for."""
+
 from __future__ import annotations
 
 import importlib.util
@@ -11,9 +12,13 @@ from mmattn.errors import UserError
 
 # Of each of mmengine's visualization backends, the packages of which it needs one.
 PACKAGES = {
-    'WandbVisBackend': ('wandb',), 'TensorboardVisBackend': ('tensorboard', 'tensorboardX'),
-    'MLflowVisBackend': ('mlflow',), 'ClearMLVisBackend': ('clearml',), 'NeptuneVisBackend': ('neptune',),
-    'DVCLiveVisBackend': ('dvclive',), 'AimVisBackend': ('aim',),
+    'WandbVisBackend': ('wandb',),
+    'TensorboardVisBackend': ('tensorboard', 'tensorboardX'),
+    'MLflowVisBackend': ('mlflow',),
+    'ClearMLVisBackend': ('clearml',),
+    'NeptuneVisBackend': ('neptune',),
+    'DVCLiveVisBackend': ('dvclive',),
+    'AimVisBackend': ('aim',),
 }
 
 
@@ -24,8 +29,10 @@ def check_backends(cfg: Config) -> None:
         name = type_name(backend)
         packages = PACKAGES.get(name, ())
         if packages and not any(importlib.util.find_spec(package) for package in packages):
-            raise UserError(f'visualizer.vis_backends has {name}, which needs the package {" or ".join(packages)}; '
-                            f"install it with: pip install {packages[0]}, or leave the backend out")
+            raise UserError(
+                f'visualizer.vis_backends has {name}, which needs the package {" or ".join(packages)}; '
+                f'install it with: pip install {packages[0]}, or leave the backend out'
+            )
 
 
 def check_amp(cfg: Config) -> None:
@@ -33,5 +40,7 @@ def check_amp(cfg: Config) -> None:
     if torch.cuda.is_available():
         return
     if type_name(cfg.get('optim_wrapper')) == 'AmpOptimWrapper':
-        raise UserError('optim_wrapper is an AmpOptimWrapper, and mixed precision needs a GPU, and there is none; set '
-                        '--cfg-options optim_wrapper.type=OptimWrapper')
+        raise UserError(
+            'optim_wrapper is an AmpOptimWrapper, and mixed precision needs a GPU, and there is none; set '
+            '--cfg-options optim_wrapper.type=OptimWrapper'
+        )

@@ -1,4 +1,5 @@
 """Checks of a distributed run by its first process, for all."""
+
 from __future__ import annotations
 
 import os

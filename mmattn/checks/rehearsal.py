@@ -1,4 +1,5 @@
 """Rehearsal of an evaluation: a few images through the model and its metrics, before the work that they will judge."""
+
 from __future__ import annotations
 
 import copy
@@ -21,7 +22,7 @@ from .unchanged import unchanged
 from .watched import check_watched
 
 # Batches that are predicted, the time after which no further one is begun, and the most images of a batch.
-BATCHES, SECONDS, IMAGES = 2, 2., 2
+BATCHES, SECONDS, IMAGES = 2, 2.0, 2
 OFF = 'rehearsal=False in the config leaves this trial out'
 
 
@@ -52,8 +53,10 @@ def rehearse(runner: Runner, split: str) -> list[object]:
         except UserError:
             raise
         except Exception as error:  # noqa: BLE001  anything may be raised by anybody's pipeline, model or metric
-            raise UserError(f'{split}_dataloader.dataset, the model and {key} do not fit each other: {cause(error)}; '
-                            f'correct the config ({SHOWN}; {OFF})') from error
+            raise UserError(
+                f'{split}_dataloader.dataset, the model and {key} do not fit each other: {cause(error)}; '
+                f'correct the config ({SHOWN}; {OFF})'
+            ) from error
         ids = [sample.img_id for sample in predictions if 'img_id' in sample]
         values = {}
         for index, metric in enumerate(metrics):
@@ -77,7 +80,7 @@ def _predicted(runner: Runner, loop: ValLoop, split: str, metrics: list[BaseMetr
         for first in range(0, len(indices), size):
             if first and time.monotonic() - start > SECONDS:
                 break
-            batch = batch_of(loop.dataloader, indices[first:first + size])
+            batch = batch_of(loop.dataloader, indices[first : first + size])
             with torch.no_grad(), autocast(enabled=loop.fp16):
                 outputs = predict(batch)
             if isinstance(outputs[-1], BaseDataElement) and outputs[-1].keys() == ['loss']:
@@ -111,8 +114,10 @@ def _computed(metric: BaseMetric, ids: list, key: str) -> dict[str, object]:
     try:
         values = metric.compute_metrics(_to_cpu(metric.results))
     except Exception as error:  # noqa: BLE001
-        raise UserError(f'{key} cannot be computed ({cause(error)}), as a rehearsal with a few images shows; correct '
-                        f'it ({SHOWN}; {OFF})') from error
+        raise UserError(
+            f'{key} cannot be computed ({cause(error)}), as a rehearsal with a few images shows; correct '
+            f'it ({SHOWN}; {OFF})'
+        ) from error
     return {f'{metric.prefix}/{name}' if metric.prefix else name: value for name, value in values.items()}
 
 

@@ -1,4 +1,5 @@
 """All checks of a run: of its config and files before it is built, and of what was built before the first iteration."""
+
 from __future__ import annotations
 
 from contextlib import nullcontext
@@ -117,8 +118,10 @@ def check_built(runner: Runner, splits: tuple[str, ...]) -> list[object]:
             if split == 'train':
                 continue
             evaluator = getattr(runner, f'_{split}_loop').evaluator
-            for line in (*check_annotations_of(evaluator, loaders[split].dataset, split, runner.cfg),
-                         *check_evaluator_files(runner.cfg, split)):
+            for line in (
+                *check_annotations_of(evaluator, loaders[split].dataset, split, runner.cfg),
+                *check_evaluator_files(runner.cfg, split),
+            ):
                 print(line)
             predictions.extend(rehearse(runner, split))
         if any(getattr(hook, 'draw', False) or getattr(hook, 'enable', False) for hook in runner.hooks):

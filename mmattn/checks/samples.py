@@ -1,4 +1,5 @@
 """Single samples of a loader's data set, as a batch, without the loader's processes."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -1,4 +1,5 @@
 """Shapes of images as a pipeline leaves them, where a loader stacks them to a batch."""
+
 from __future__ import annotations
 
 import time
@@ -14,7 +15,7 @@ from .samples import spread
 from .unchanged import unchanged
 
 # Images whose headers are read at most, the time after which no further one is, and the sizes that are tried.
-IMAGES, SECONDS, SIZES = 2000, 1., 3
+IMAGES, SECONDS, SIZES = 2000, 1.0, 3
 
 
 def check_shapes(loader: DataLoader, split: str) -> None:
@@ -26,8 +27,11 @@ def check_shapes(loader: DataLoader, split: str) -> None:
     """
     collate = getattr(loader.collate_fn, 'func', loader.collate_fn)
     size = loader.batch_size or getattr(loader.batch_sampler, 'batch_size', 1)
-    if getattr(collate, '__name__', '') != 'default_collate' or size < 2 or not hasattr(loader.dataset,
-                                                                                         'get_data_info'):
+    if (
+        getattr(collate, '__name__', '') != 'default_collate'
+        or size < 2
+        or not hasattr(loader.dataset, 'get_data_info')
+    ):
         return
     paths = _of_other_sizes(loader)
     if len(paths) < 2:
@@ -43,9 +47,11 @@ def check_shapes(loader: DataLoader, split: str) -> None:
                 shapes.setdefault(tuple(inputs.shape), path)
     if len(shapes) > 1:
         (one, first), (other, second), *_ = shapes.items()
-        raise UserError(f'images of the {split} data set leave its pipeline in different sizes, which do not fit into '
-                        f'one batch: {first} as {one}, {second} as {other}; add a transform that gives them one size, '
-                        f"dict(type='Resize', scale=(224, 224)) say, to {split}_dataloader.dataset.pipeline")
+        raise UserError(
+            f'images of the {split} data set leave its pipeline in different sizes, which do not fit into '
+            f'one batch: {first} as {one}, {second} as {other}; add a transform that gives them one size, '
+            f"dict(type='Resize', scale=(224, 224)) say, to {split}_dataloader.dataset.pipeline"
+        )
 
 
 def _of_other_sizes(loader: DataLoader) -> dict[int, str]:

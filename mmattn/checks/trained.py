@@ -1,4 +1,5 @@
 """Weights that a test loads, and the classes that they were trained on."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -32,8 +33,12 @@ def load_tested(runner: Runner, checkpoint: str | Path) -> str | None:
     if trained is None or names is None or trained == names:
         return None
     if sorted(map(str, trained)) == sorted(map(str, names)):
-        raise UserError(f'{checkpoint} was trained on the classes ({few(trained)}), and the test data set has them in '
-                        f'another order ({few(names)}), so predictions would get wrong names; set its '
-                        f'metainfo.classes={trained}')
-    return (f'{checkpoint} was trained on classes of other names ({few(trained)}) than those of the test data set '
-            f'({few(names)})')
+        raise UserError(
+            f'{checkpoint} was trained on the classes ({few(trained)}), and the test data set has them in '
+            f'another order ({few(names)}), so predictions would get wrong names; set its '
+            f'metainfo.classes={trained}'
+        )
+    return (
+        f'{checkpoint} was trained on classes of other names ({few(trained)}) than those of the test data set '
+        f'({few(names)})'
+    )

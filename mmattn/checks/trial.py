@@ -1,4 +1,5 @@
 """Trial of a run for ``--check``: built, evaluated, drawn, trained for one iteration, without a trace."""
+
 from __future__ import annotations
 
 import copy
@@ -99,16 +100,18 @@ class _OneIteration(Hook):
             # After a step the gradients are gone.
             optimizer.register_step_pre_hook(lambda *_: self._look(runner.model))
 
-    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: object = None,
-                         outputs: dict | None = None) -> None:
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: object = None, outputs: dict | None = None
+    ) -> None:
         check_losses(outputs or {})
         if self.unused is None:  # gradients are accumulated over several iterations
             self._look(runner.model)
         raise Enough
 
     def _look(self, model: nn.Module) -> None:
-        self.unused = [name for name, parameter in model.named_parameters()
-                       if parameter.requires_grad and parameter.grad is None]
+        self.unused = [
+            name for name, parameter in model.named_parameters() if parameter.requires_grad and parameter.grad is None
+        ]
 
 
 class _Schedule(Hook):
@@ -147,8 +150,11 @@ def _shorten(loop: ResumableLoop) -> None:
     """Has a loop read only the first images of its first batch."""
     loader = loop.dataloader
     batch = next(iter(loader.batch_sampler)) if loader.batch_sampler is not None else list(islice(loader.sampler, 1))
-    loop.dataloader = DataLoader(loader.dataset, batch_sampler=BatchSampler(batch[:IMAGES], IMAGES, drop_last=False),
-                                 collate_fn=loader.collate_fn)
+    loop.dataloader = DataLoader(
+        loader.dataset,
+        batch_sampler=BatchSampler(batch[:IMAGES], IMAGES, drop_last=False),
+        collate_fn=loader.collate_fn,
+    )
 
 
 def _check_unused(names: list[str], cfg: Config) -> None:
@@ -157,6 +163,8 @@ def _check_unused(names: list[str], cfg: Config) -> None:
         return
     wrapper = cfg.get('model_wrapper_cfg') or {}
     if names and not (cfg.get('find_unused_parameters') or wrapper.get('find_unused_parameters')):
-        raise UserError(f'{len(names)} parameters get no gradient ({", ".join(names[:3])}{", …" * (len(names) > 3)}), '
-                        'for which several processes would wait; set find_unused_parameters=True, or leave the part '
-                        'out of the model')
+        raise UserError(
+            f'{len(names)} parameters get no gradient ({", ".join(names[:3])}{", …" * (len(names) > 3)}), '
+            'for which several processes would wait; set find_unused_parameters=True, or leave the part '
+            'out of the model'
+        )

@@ -1,4 +1,5 @@
 """A trial on a model that leaves no trace in the run after it."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator

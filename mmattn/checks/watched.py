@@ -1,4 +1,5 @@
 """Metrics that a training watches: for its best checkpoint, for an early end, for its learning rate."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -20,8 +21,10 @@ def check_watched(runner: Runner, values: dict[str, object]) -> None:
     """
     for setting, name in watched(runner) if values else ():
         if name not in values:
-            raise UserError(f"{setting} is '{name}', which val_evaluator does not compute; name one of "
-                            f'{", ".join(list(values)[:8])}')
+            raise UserError(
+                f"{setting} is '{name}', which val_evaluator does not compute; name one of "
+                f'{", ".join(list(values)[:8])}'
+            )
 
 
 def watched(runner: Runner) -> Iterator[tuple[str, str]]:

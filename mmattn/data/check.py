@@ -1,4 +1,5 @@
 """Checks the datasets of a config, or one that is given by its files, before a long run."""
+
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ IMAGENET_CLASSES = 1000
 @dataclass
 class Check:
     """A dataset to look through: how to call it, and the function that fills its report."""
+
     title: str
     fill: partial
 
@@ -54,9 +56,15 @@ class Check:
         return report
 
 
-def check_dataset(path: Path, *, images: Path | None = None, splits: tuple[str, ...] = SPLITS,
-                  overrides: dict | None = None, workers: int | None = None, format: str | None = None
-                  ) -> Iterator[Report]:
+def check_dataset(
+    path: Path,
+    *,
+    images: Path | None = None,
+    splits: tuple[str, ...] = SPLITS,
+    overrides: dict | None = None,
+    workers: int | None = None,
+    format: str | None = None,
+) -> Iterator[Report]:
     """Looks through the datasets that a path names.
 
     Args:
@@ -76,8 +84,10 @@ def check_dataset(path: Path, *, images: Path | None = None, splits: tuple[str, 
     """
     if format is not None or is_source(path):
         if images is not None or overrides:
-            raise UserError(f"{'--images is for a .json file' if images else '--cfg-options is for a config'}, and "
-                            f"'{path}' is a data set; leave the option out")
+            raise UserError(
+                f'{"--images is for a .json file" if images else "--cfg-options is for a config"}, and '
+                f"'{path}' is a data set; leave the option out"
+            )
         yield from _compared(check_source(path, format, workers))
         return
     if path.suffix in CONFIGS:
@@ -92,8 +102,7 @@ def check_dataset(path: Path, *, images: Path | None = None, splits: tuple[str, 
     yield check_path(path, images, workers)
 
 
-def check_config(cfg: Config, splits: tuple[str, ...] = SPLITS, workers: int | None = None
-                 ) -> Iterator[Report]:
+def check_config(cfg: Config, splits: tuple[str, ...] = SPLITS, workers: int | None = None) -> Iterator[Report]:
     """Looks through each dataset of a config once, inside wrappers too.
 
     Args:
@@ -110,13 +119,19 @@ def check_config(cfg: Config, splits: tuple[str, ...] = SPLITS, workers: int | N
     checks, skipped = _checks(cfg, splits)
     if not checks:
         why = '; '.join(skipped) or f'it has none for {", ".join(splits)}'
-        raise UserError(f'the config has no COCO-style or ImageNet-style dataset on disk ({why}); name another config '
-                        'or split')
+        raise UserError(
+            f'the config has no COCO-style or ImageNet-style dataset on disk ({why}); name another config or split'
+        )
     yield from _compared(_run(checks, workers))
     for line in skipped:
-        yield Report(f'{line}: not checked', notes=[
-            'its type is none that the check knows; check its files: give the .json file with '
-            '--images, or the folder'], checked=False)
+        yield Report(
+            f'{line}: not checked',
+            notes=[
+                'its type is none that the check knows; check its files: give the .json file with '
+                '--images, or the folder'
+            ],
+            checked=False,
+        )
 
 
 def _run(checks: dict, workers: int | None) -> Iterator[Report]:
@@ -176,8 +191,9 @@ def reads_masks(evaluator: object) -> bool:
     return 'segm' in (metric if isinstance(metric, (list, tuple)) else [metric])
 
 
-def check_of(dataset: dict, *, evaluated: bool | None = None, segm: bool | None = None, images: bool = True
-             ) -> Check | None:
+def check_of(
+    dataset: dict, *, evaluated: bool | None = None, segm: bool | None = None, images: bool = True
+) -> Check | None:
     """The check for one dataset of a config; None if it is of another kind or not on disk.
 
     Args:
@@ -189,12 +205,15 @@ def check_of(dataset: dict, *, evaluated: bool | None = None, segm: bool | None 
     """
     kind = type_name(dataset)
     if kind not in (*FOLDER_TYPES, *COCO_TYPES) or not all(
-            map(reads_from_disk, (dataset, *transforms_in(dataset.get('pipeline'))))):
+        map(reads_from_disk, (dataset, *transforms_in(dataset.get('pipeline'))))
+    ):
         return None
     problems = list(settings_problems(dataset, needs_img=kind in COCO_TYPES))
     if problems:
-        return Check(f'{kind} {printable(str(dataset.get("ann_file") or dataset.get("data_root") or ""))}',
-                     partial(_report_settings, problems=problems))
+        return Check(
+            f'{kind} {printable(str(dataset.get("ann_file") or dataset.get("data_root") or ""))}',
+            partial(_report_settings, problems=problems),
+        )
     root, ann_file = (os.fspath(dataset.get(key) or '') for key in ('data_root', 'ann_file'))
     prefix = dataset.get('data_prefix') or ''
     if not isinstance(prefix, str):
@@ -211,13 +230,23 @@ def check_of(dataset: dict, *, evaluated: bool | None = None, segm: bool | None 
         segm = mask_check(dataset) is not None
     # mmdet does not expand ~ in its paths, and mmpretrain does.
     annotations = Path(joined(root, ann_file))
-    return Check(f'{kind} {annotations}', partial(
-        check_coco, ann_file=annotations, image_dir=Path(joined(root, prefix)) if images else None, evaluated=evaluated,
-        classes=_classes(dataset, MMDET_CLASSES[kind]), masks=mask_check(dataset, segm), **options))
+    return Check(
+        f'{kind} {annotations}',
+        partial(
+            check_coco,
+            ann_file=annotations,
+            image_dir=Path(joined(root, prefix)) if images else None,
+            evaluated=evaluated,
+            classes=_classes(dataset, MMDET_CLASSES[kind]),
+            masks=mask_check(dataset, segm),
+            **options,
+        ),
+    )
 
 
-def _report_settings(report: Report, problems: list[str], workers: int | None = None, seconds: float | None = None
-                     ) -> None:
+def _report_settings(
+    report: Report, problems: list[str], workers: int | None = None, seconds: float | None = None
+) -> None:
     for problem in problems:
         report.problems.add('settings that the data set cannot read', problem)
 
@@ -232,8 +261,9 @@ def _folder_check(dataset: dict, kind: str, root: str, ann_file: str, prefix: st
             ann_file = listed
     images = _path(root, prefix)
     imagenet = [f'label {label}' for label in range(IMAGENET_CLASSES)] if kind == 'ImageNet' else None
-    options.update(image_dir=images, classes=_classes(dataset, imagenet),
-                   with_label=dataset.get('with_label', split != 'test'))
+    options.update(
+        image_dir=images, classes=_classes(dataset, imagenet), with_label=dataset.get('with_label', split != 'test')
+    )
     if ann_file:
         annotations = _path(root, ann_file)
         return Check(f'{kind} {annotations}', partial(check_list, ann_file=annotations, **options))
@@ -246,8 +276,10 @@ def _classes(dataset: dict, default: Sequence[str] | None) -> list | None:
     classes = metainfo.get('classes') or dataset.get('classes')
     if isinstance(classes, str):  # mm takes it for a file with a name in each line
         if not os.path.exists(classes):
-            raise UserError(f"no file '{classes}' with the names of the classes; put one there, or list the names in "
-                            f"the config: ('{classes}',), with a comma for one alone")
+            raise UserError(
+                f"no file '{classes}' with the names of the classes; put one there, or list the names in "
+                f"the config: ('{classes}',), with a comma for one alone"
+            )
         try:
             check_readable(classes)
             classes = list_from_file(classes)

@@ -1,4 +1,5 @@
 """Checks a dataset in COCO's format: a JSON file and a folder of images."""
+
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,10 +15,19 @@ from mmattn.data.images import ImageLoader
 from mmattn.data.report import Report
 
 
-def check_coco(report: Report, ann_file: Path, image_dir: Path | None, classes: Sequence | None = None,
-               workers: int | None = None, *, masks: MaskCheck | None = MaskCheck(),  # noqa: B008  frozen
-               loader: ImageLoader | None = ImageLoader(),  # noqa: B008  frozen
-               seconds: float | None = None, evaluated: bool = True, images_left_out: bool = False) -> None:
+def check_coco(
+    report: Report,
+    ann_file: Path,
+    image_dir: Path | None,
+    classes: Sequence | None = None,
+    workers: int | None = None,
+    *,
+    masks: MaskCheck | None = MaskCheck(),  # noqa: B008  frozen
+    loader: ImageLoader | None = ImageLoader(),  # noqa: B008  frozen
+    seconds: float | None = None,
+    evaluated: bool = True,
+    images_left_out: bool = False,
+) -> None:
     """Looks through annotations and images and adds to the report.
 
     Args:
@@ -39,8 +49,16 @@ def check_coco(report: Report, ann_file: Path, image_dir: Path | None, classes: 
     for key in LISTS:
         check_ids(report, key, entries[key], evaluated)
     categories = entries['categories']
-    pictures = check_images(report, entries['images'], image_dir, workers=workers, loader=loader, seconds=seconds,
-                            left_out=images_left_out, masks_evaluated=bool(masks and masks.evaluated))
+    pictures = check_images(
+        report,
+        entries['images'],
+        image_dir,
+        workers=workers,
+        loader=loader,
+        seconds=seconds,
+        left_out=images_left_out,
+        masks_evaluated=bool(masks and masks.evaluated),
+    )
     names = {each['id']: str(each.get('name')) for each in categories}
     wanted = {each['id'] for each in categories if classes is None or each.get('name') in classes}
     if masks and not masks.required and not any('segmentation' in each for each in entries['annotations']):

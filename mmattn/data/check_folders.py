@@ -1,4 +1,5 @@
 """Checks a dataset for classification: a folder for each class, or a list of files and labels."""
+
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -17,10 +18,18 @@ from mmattn.data.text import shown
 _DIGITS = 9
 
 
-def check_folders(report: Report, image_dir: Path, classes: Sequence[str] | None = None,
-                  with_label: bool = True, extensions: Sequence[str] = EXTENSIONS,
-                  workers: int | None = None, *, loader: ImageLoader | None = ImageLoader(),  # noqa: B008  frozen
-                  seconds: float | None = None, images_left_out: bool = False) -> None:
+def check_folders(
+    report: Report,
+    image_dir: Path,
+    classes: Sequence[str] | None = None,
+    with_label: bool = True,
+    extensions: Sequence[str] = EXTENSIONS,
+    workers: int | None = None,
+    *,
+    loader: ImageLoader | None = ImageLoader(),  # noqa: B008  frozen
+    seconds: float | None = None,
+    images_left_out: bool = False,
+) -> None:
     """Looks through a folder with one folder for each class and adds to the report.
 
     Args:
@@ -41,8 +50,7 @@ def check_folders(report: Report, image_dir: Path, classes: Sequence[str] | None
     try:
         # mmpretrain's own walk: it follows links, and passes over hidden files, not hidden folders.
         folders = sorted(list_dir_or_file(str(image_dir), list_file=False))
-        files = [image_dir / name
-                 for name in sorted(list_dir_or_file(str(image_dir), list_dir=False, recursive=True))]
+        files = [image_dir / name for name in sorted(list_dir_or_file(str(image_dir), list_dir=False, recursive=True))]
     except (OSError, RecursionError) as error:
         report.problems.add('folders that cannot be read', f'{image_dir}: {error}')
         return
@@ -52,8 +60,7 @@ def check_folders(report: Report, image_dir: Path, classes: Sequence[str] | None
     if with_label:
         stray = [path for path in images if path.parent == image_dir]
         if stray:
-            report.notes.append(f'{len(stray)} images lie outside the class folders and are '
-                                'passed over')
+            report.notes.append(f'{len(stray)} images lie outside the class folders and are passed over')
         images = [path for path in images if path.parent != image_dir]
         count = Counter(path.relative_to(image_dir).parts[0] for path in images)
         report.folders = folders
@@ -65,10 +72,18 @@ def check_folders(report: Report, image_dir: Path, classes: Sequence[str] | None
     decode_images(report, images, workers, loader=loader, seconds=seconds, left_out=images_left_out)
 
 
-def check_list(report: Report, ann_file: Path, image_dir: Path,
-               classes: Sequence[str] | None = None, with_label: bool = True,
-               workers: int | None = None, *, loader: ImageLoader | None = ImageLoader(),  # noqa: B008  frozen
-               seconds: float | None = None, images_left_out: bool = False) -> None:
+def check_list(
+    report: Report,
+    ann_file: Path,
+    image_dir: Path,
+    classes: Sequence[str] | None = None,
+    with_label: bool = True,
+    workers: int | None = None,
+    *,
+    loader: ImageLoader | None = ImageLoader(),  # noqa: B008  frozen
+    seconds: float | None = None,
+    images_left_out: bool = False,
+) -> None:
     """Looks through a list with ``path label`` in each line and adds to the report.
 
     Args:
@@ -87,14 +102,18 @@ def check_list(report: Report, ann_file: Path, image_dir: Path,
     for number, line in enumerate(_read_lines(report, ann_file), start=1):
         name, _, label = line.strip().rpartition(' ') if with_label else (line, '', '0')
         if not name or not label.isdecimal() or len(label) > _DIGITS:
-            report.problems.add('damaged lines', f'{ann_file}:{number}: {shown(line)} is not a path '
-                                + ('and the number of a class' if with_label else ''))
+            report.problems.add(
+                'damaged lines',
+                f'{ann_file}:{number}: {shown(line)} is not a path '
+                + ('and the number of a class' if with_label else ''),
+            )
             continue
         paths[image_dir / name] += 1
         labels[int(label)] += 1
         if classes is not None and int(label) >= len(classes):
-            report.problems.add('unknown classes', f'{ann_file}:{number}: label {label}, but the '
-                                f'config has {len(classes)} classes')
+            report.problems.add(
+                'unknown classes', f'{ann_file}:{number}: label {label}, but the config has {len(classes)} classes'
+            )
     for path, times in paths.items():
         if times > 1:
             report.problems.add('duplicated images', f'{path}, {times} times', doubtful=True)
@@ -131,13 +150,17 @@ def _check_class_folders(report: Report, image_dir: Path, folders: Sequence[str]
 def _compare_classes(report: Report, image_dir: Path, folders: Sequence[str], classes: Sequence[str]) -> None:
     """The label of a class is the place of its folder in the alphabet, whatever the config calls it."""
     if len(classes) != len(folders):
-        report.problems.add('unknown or missing classes', f'the config has {len(classes)} '
-                            f'classes, {image_dir} has {len(folders)} folders')
+        report.problems.add(
+            'unknown or missing classes',
+            f'the config has {len(classes)} classes, {image_dir} has {len(folders)} folders',
+        )
         return
     for name, folder in zip(classes, folders, strict=True):
         if name != folder and (name in folders or folder in classes):
-            report.problems.add('classes in another order than their folders',
-                                f'label {folders.index(folder)} is folder {shown(folder)}, in the config {shown(name)}')
+            report.problems.add(
+                'classes in another order than their folders',
+                f'label {folders.index(folder)} is folder {shown(folder)}, in the config {shown(name)}',
+            )
 
 
 def _count(report: Report, images: int, place: Path) -> None:

@@ -1,4 +1,5 @@
 """Checks a data set that is given by its folder, or by a file that describes it, in any of the known formats."""
+
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +29,8 @@ def is_source(path: Path) -> bool:
         except UserError:
             return False
     return path.suffix.lower() in _SUFFIXES or (
-        path.suffix.lower() == '.json' and json_file.kind(path) == json_file.LABELME)
+        path.suffix.lower() == '.json' and json_file.kind(path) == json_file.LABELME
+    )
 
 
 def check_source(path: Path, format: str | None = None, workers: int | None = None) -> Iterator[Report]:

@@ -1,4 +1,5 @@
 """The images of a dataset: whether all files are there and a run can decode them."""
+
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,9 +8,15 @@ from mmattn.data.images import ImageLoader, look_for, read_shapes
 from mmattn.data.report import Report
 
 
-def decode_images(report: Report, paths: Sequence[Path], workers: int | None = None, *,
-                  loader: ImageLoader | None = ImageLoader(),  # noqa: B008  frozen
-                  seconds: float | None = None, left_out: bool = False) -> dict[Path, tuple[int, int]]:
+def decode_images(
+    report: Report,
+    paths: Sequence[Path],
+    workers: int | None = None,
+    *,
+    loader: ImageLoader | None = ImageLoader(),  # noqa: B008  frozen
+    seconds: float | None = None,
+    left_out: bool = False,
+) -> dict[Path, tuple[int, int]]:
     """Decodes images; reports those missing or damaged, and the span of sizes.
 
     Whether a file is there, of the right kind and readable is looked at for every image, whatever the time.
@@ -38,8 +45,10 @@ def decode_images(report: Report, paths: Sequence[Path], workers: int | None = N
             sizes[path] = (shape[1], shape[0])
             channels[path] = shape[2] if len(shape) > 2 else 1
     if len(shapes) < len(there):
-        report.notes.append(f'images decoded: {len(shapes)} of {len(there)} in {seconds:g} s, at random; all with: '
-                            'python tools/prepare_data.py check')
+        report.notes.append(
+            f'images decoded: {len(shapes)} of {len(there)} in {seconds:g} s, at random; all with: '
+            'python tools/prepare_data.py check'
+        )
     _compare_channels(report, channels)
     if sizes:
         smallest, largest = (pick(sizes.values(), key=lambda size: size[0] * size[1]) for pick in (min, max))
@@ -64,5 +73,7 @@ def _compare_channels(report: Report, channels: dict[Path, int]) -> None:
     usual = Counter(channels.values()).most_common(1)
     for path, number in channels.items():
         if number != usual[0][0]:
-            report.problems.add('images with another number of channels than most', f'{path}: {number} instead of '
-                                f"{usual[0][0]}; set color_type='color' of LoadImageFromFile")
+            report.problems.add(
+                'images with another number of channels than most',
+                f"{path}: {number} instead of {usual[0][0]}; set color_type='color' of LoadImageFromFile",
+            )

@@ -3,6 +3,7 @@
 Copies that were compressed, resized or brightened, and frames of a still camera, must not be in the training and in the
 validation part of one data set, where they would be counted as found by a network that has learned them by heart.
 """
+
 from __future__ import annotations
 
 import os

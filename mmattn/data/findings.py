@@ -1,4 +1,5 @@
 """Problems of a dataset, by kind."""
+
 from collections.abc import Iterator
 
 from mmattn.data.text import printable

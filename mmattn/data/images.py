@@ -1,4 +1,5 @@
 """Image files: their sizes, and whether a run can decode them; many at a time."""
+
 import io
 import os
 import random
@@ -44,6 +45,7 @@ class ImageLoader:
         imdecode_backend: Library that decodes.
         ignore_empty: Whether a training takes another image for one that does not decode.
     """
+
     color_type: str = 'color'
     imdecode_backend: str = 'cv2'
     ignore_empty: bool = False
@@ -92,8 +94,9 @@ def look_for(paths: Sequence[Path], workers: int | None = None) -> dict[Path, OS
     return dict(zip(paths, _in_threads(check_readable, paths, 'looking for images', workers), strict=True))
 
 
-def read_shapes(paths: Sequence[Path], loader: ImageLoader, workers: int | None = None, seconds: float | None = None
-                ) -> dict[Path, tuple[int, ...] | OSError]:
+def read_shapes(
+    paths: Sequence[Path], loader: ImageLoader, workers: int | None = None, seconds: float | None = None
+) -> dict[Path, tuple[int, ...] | OSError]:
     """Decodes images in parallel threads, with a progress bar on stderr.
 
     Args:
@@ -167,8 +170,9 @@ def read_orientation(path: Path) -> int:
         return 1
 
 
-def _in_threads(read: Callable[[Path], Result], paths: Sequence[Path], label: str, workers: int | None
-                ) -> list[Result | OSError]:
+def _in_threads(
+    read: Callable[[Path], Result], paths: Sequence[Path], label: str, workers: int | None
+) -> list[Result | OSError]:
     def result_or_error(path: Path) -> Result | OSError:
         try:
             return read(path)

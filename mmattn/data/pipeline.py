@@ -1,4 +1,5 @@
 """What the pipeline of a dataset loads: images, by which settings, and masks or none."""
+
 from collections.abc import Iterator
 from dataclasses import fields
 
@@ -44,10 +45,14 @@ def mask_check(dataset: dict, segm: bool | None = None) -> MaskCheck | None:
         segm: Whether an evaluator reads masks from the dataset's file; None: it may, where the pipeline of a test or
             validation does.
     """
-    loads = [each for each in transforms_in(dataset.get('pipeline'))
-             if type_name(each) == 'LoadAnnotations' and each.get('with_mask')]
+    loads = [
+        each
+        for each in transforms_in(dataset.get('pipeline'))
+        if type_name(each) == 'LoadAnnotations' and each.get('with_mask')
+    ]
     if not loads and not segm:
         return None
     evaluated = bool(dataset.get('test_mode')) if segm is None else segm
-    return MaskCheck(required=True, evaluated=evaluated,
-                     polygons_only=bool(loads) and not loads[0].get('poly2mask', True))
+    return MaskCheck(
+        required=True, evaluated=evaluated, polygons_only=bool(loads) and not loads[0].get('poly2mask', True)
+    )

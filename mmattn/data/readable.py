@@ -1,4 +1,5 @@
 """Whether a path is a file that can be read, found out without opening it: a named pipe would wait for a writer."""
+
 import os
 import stat
 from pathlib import Path

@@ -1,4 +1,5 @@
 """Report of the check of one dataset, and how it is printed."""
+
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -21,6 +22,7 @@ class Report:
         folders: The class folders in the order of their labels, where folders are the classes.
         checked: Whether the dataset could be looked through at all.
     """
+
     title: str
     problems: Findings = field(default_factory=Findings)
     notes: list[str] = field(default_factory=list)
@@ -54,10 +56,10 @@ def _table_lines(table: list[Sequence], limit: int | None) -> Iterator[str]:
         ranked = sorted(rows, key=lambda row: -row[1])
         between = [f'… {len(rows) - 2 * limit} more (--all lists them)']
         rows = [*ranked[:limit], between, *ranked[-limit:]]
-    widths = [max(len(str(row[column])) for row in [heading, *rows] if len(row) > column)
-              for column in range(len(heading))]
+    widths = [
+        max(len(str(row[column])) for row in [heading, *rows] if len(row) > column) for column in range(len(heading))
+    ]
     for row in [heading, *rows]:
         name, *cells = map(str, row)
         numbers = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=False))
         yield '  '.join([name.ljust(widths[0]), *numbers]).rstrip()
-

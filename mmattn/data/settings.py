@@ -1,4 +1,5 @@
 """Settings of a dataset in a config that are of a kind which it cannot read."""
+
 import os
 from collections.abc import Iterator, Sequence
 
@@ -15,8 +16,10 @@ def settings_problems(dataset: dict, needs_img: bool) -> Iterator[str]:
     for key in ('ann_file', 'data_root'):
         value = dataset.get(key)
         if isinstance(value, (list, tuple)):
-            yield (f'{key} is a list, {shown(value)}: give a data set for each, inside '
-                   "dict(type='ConcatDataset', datasets=[…])")
+            yield (
+                f'{key} is a list, {shown(value)}: give a data set for each, inside '
+                "dict(type='ConcatDataset', datasets=[…])"
+            )
         elif value is not None and not isinstance(value, (str, os.PathLike)):
             yield f'{key} is no path, but {shown(value)}'
     if isinstance(dataset.get('ann_file'), os.PathLike) and not os.path.isabs(dataset['ann_file']):
@@ -49,11 +52,13 @@ def _prefix_problems(dataset: dict, needs_img: bool) -> Iterator[str]:
         return
     if not isinstance(prefix, dict):
         yield f"data_prefix is {shown(prefix)}: write data_prefix=dict(img='…')" + (
-            ', and a data set for each folder, inside ConcatDataset' if isinstance(prefix, (list, tuple)) else '')
+            ', and a data set for each folder, inside ConcatDataset' if isinstance(prefix, (list, tuple)) else ''
+        )
         return
     for key, value in prefix.items():
         if not isinstance(value, str):
             yield f"data_prefix['{key}'] is no text, but {shown(value)}" + (
-                ': give a data set for each folder, inside ConcatDataset' if isinstance(value, (list, tuple)) else '')
+                ': give a data set for each folder, inside ConcatDataset' if isinstance(value, (list, tuple)) else ''
+            )
     if needs_img and 'img' not in prefix:
         yield "data_prefix has no 'img': write data_prefix=dict(img='FOLDER')"

@@ -3,6 +3,7 @@
 Images are dealt out by the greedy rule of iterative stratification (Sechidis et al., On the Stratification of
 Multi-Label Data, 2011): those with the rarest class first, each to the part that lacks most of this class.
 """
+
 from __future__ import annotations
 
 import json
@@ -34,8 +35,9 @@ class Split:
     notes: tuple[str, ...] = field(default=(), compare=False)
 
 
-def split(names: Sequence[str], classes: Sequence[Sequence[Hashable]], groups: Sequence[Hashable], share: float,
-          seed: int) -> Split:
+def split(
+    names: Sequence[str], classes: Sequence[Sequence[Hashable]], groups: Sequence[Hashable], share: float, seed: int
+) -> Split:
     """Deals images out to training and validation.
 
     Args:
@@ -53,8 +55,10 @@ def split(names: Sequence[str], classes: Sequence[Sequence[Hashable]], groups: S
         members[group].append(index)
     if len(members) < 2:
         why = 'all images are copies of one' if len(names) > 1 else 'there is one image'
-        raise UserError(f'{why}, so that nothing is left to validate with; add images, or give validation data of '
-                        'their own (a folder val/ beside train/)')
+        raise UserError(
+            f'{why}, so that nothing is left to validate with; add images, or give validation data of '
+            'their own (a folder val/ beside train/)'
+        )
     units = list(members.values())
     # The seed alone decides, not the order in which a file system lists the images.
     units.sort(key=lambda unit: min(names[index] for index in unit))
@@ -65,7 +69,8 @@ def split(names: Sequence[str], classes: Sequence[Sequence[Hashable]], groups: S
     return Split(
         train=tuple(name for index, name in enumerate(names) if index not in chosen),
         val=tuple(name for index, name in enumerate(names) if index in chosen),
-        notes=tuple(_notes(units, counts, val)))
+        notes=tuple(_notes(units, counts, val)),
+    )
 
 
 def _choose(units: Sequence[Sequence[int]], counts: Sequence[Counter], share: float) -> set[int]:
@@ -114,8 +119,10 @@ def _notes(units: Sequence[Sequence[int]], counts: Sequence[Counter], val: set[i
     notes = []
     copies = sum(len(unit) - 1 for unit in units)
     if copies:
-        notes.append(f'{copies} image{"s are copies" if copies > 1 else " is a copy"} of another, exactly or nearly; '
-                     'copies are in the same part')
+        notes.append(
+            f'{copies} image{"s are copies" if copies > 1 else " is a copy"} of another, exactly or nearly; '
+            'copies are in the same part'
+        )
     total, held = _total(counts), _total(counts[unit] for unit in val)
     alone = [str(each) for each in total if not held[each]]
     if alone:
@@ -157,8 +164,10 @@ def read_split(path: str | Path, names: Sequence[str], otherwise: str = 'split a
     missing = known.difference(train, val)
     for found, what in ((strange, 'are missing now'), (twice, 'are in it twice'), (sorted(missing), 'are not in it')):
         if found:
-            raise UserError(f"the split '{path}' does not fit the data: {len(found)} images {what} ({found[0]}"
-                            f'{", …" * (len(found) > 1)}); correct it, or {otherwise}')
+            raise UserError(
+                f"the split '{path}' does not fit the data: {len(found)} images {what} ({found[0]}"
+                f'{", …" * (len(found) > 1)}); correct it, or {otherwise}'
+            )
     if not train or not val:
         raise UserError(f"the split '{path}' has no image to {'train' if not train else 'validate'} with; correct it")
     return Split(train, val)

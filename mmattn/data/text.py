@@ -1,4 +1,5 @@
 """Values of users' files as short text that fits into a line of any terminal."""
+
 import reprlib
 from collections.abc import Iterable
 

@@ -23,6 +23,7 @@ is carried over to COCO's:
 Crowds are ignored boxes for mmdet: training does not learn them as objects. ``truncation`` and
 ``occlusion`` stay with each annotation; ``ignored_region: 1`` marks copies of a region.
 """
+
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -37,15 +38,17 @@ from mmattn.data.images import EXTENSIONS, read_sizes
 from mmattn.errors import UserError
 from mmattn.files import atomic_path
 
-CLASSES = ('pedestrian', 'people', 'bicycle', 'car', 'van', 'truck', 'tricycle', 'awning-tricycle',
-           'bus', 'motor')
+CLASSES = ('pedestrian', 'people', 'bicycle', 'car', 'van', 'truck', 'tricycle', 'awning-tricycle', 'bus', 'motor')
 IGNORED_REGION, OTHERS = 0, 11
 
 # A share of its area inside ignored regions from which on the toolkit drops an object.
 COVERED = 0.5
 
-MISSING_KINDS = ('images without annotations (left out)', 'annotations without an image (left out)',
-                 'images that cannot be read (left out)')
+MISSING_KINDS = (
+    'images without annotations (left out)',
+    'annotations without an image (left out)',
+    'images that cannot be read (left out)',
+)
 
 _FIELDS = ('left', 'top', 'width', 'height', 'score', 'category', 'truncation', 'occlusion')
 _RANGES = {'score': range(2), 'category': range(12), 'truncation': range(2), 'occlusion': range(3)}
@@ -56,6 +59,7 @@ VIDEO_FIELDS = 10
 
 class Box(NamedTuple):
     """A line of an annotation file; positions and lengths in pixels."""
+
     left: float
     top: float
     width: float
@@ -69,6 +73,7 @@ class Box(NamedTuple):
 @dataclass
 class Split:
     """A converted split: the COCO content, what became of the boxes, and what was wrong."""
+
     name: str
     folder: Path
     content: dict
@@ -89,8 +94,10 @@ class Split:
         yield f'{self.name}: {path}'
         yield f'  {len(self.content["images"])} images, {len(self.content["annotations"])} annotations'
         yield '  objects: ' + ', '.join(f'{name} {self.counts[name]}' for name in CLASSES)
-        yield (f'  crowds: {self.counts["ignored regions"]} ignored regions (each for {len(CLASSES)} classes), '
-               f'{self.counts["covered"]} objects in ignored regions, {self.counts["score 0"]} objects with score 0')
+        yield (
+            f'  crowds: {self.counts["ignored regions"]} ignored regions (each for {len(CLASSES)} classes), '
+            f'{self.counts["covered"]} objects in ignored regions, {self.counts["score 0"]} objects with score 0'
+        )
         yield f'  left out: {self.counts["others"]} others'
         yield from (f'  {line}' for line in self.findings.lines(limit))
         yield f"  in a config: ann_file='{path}', data_prefix=dict(img='{self.folder / 'images'}/')"
@@ -107,30 +114,38 @@ def find_splits(source: Path) -> dict[str, Path]:
         UserError: If there are none, or two of the same name.
     """
     if not source.is_dir():
-        raise UserError(f"no folder '{source}'; give the folder that the VisDrone archives were "
-                        'unpacked in')
+        raise UserError(f"no folder '{source}'; give the folder that the VisDrone archives were unpacked in")
     if _is_split(source):
         return {_split_name(source.resolve()): source}
     splits: dict[str, Path] = {}
     for folder in sorted(filter(_is_split, source.iterdir())):
         name = _split_name(folder)
         if name in splits:
-            raise UserError(f"'{splits[name]}' and '{folder}' are both the split {name}; convert "
-                            'one at a time: give the split folder itself')
+            raise UserError(
+                f"'{splits[name]}' and '{folder}' are both the split {name}; convert "
+                'one at a time: give the split folder itself'
+            )
         splits[name] = folder
     if not splits and any((folder / 'sequences').is_dir() for folder in (source, *source.iterdir())):
-        raise UserError(f"'{source}' is of a video task (VisDrone-VID or -MOT, sequences/ instead of images/); give a "
-                        'split of VisDrone-DET')
+        raise UserError(
+            f"'{source}' is of a video task (VisDrone-VID or -MOT, sequences/ instead of images/); give a "
+            'split of VisDrone-DET'
+        )
     if not splits:
-        raise UserError(f"'{source}' is no VisDrone split (a folder with images/ and annotations/) "
-                        'and holds none; give the folder that the archives were unpacked in')
+        raise UserError(
+            f"'{source}' is no VisDrone split (a folder with images/ and annotations/) "
+            'and holds none; give the folder that the archives were unpacked in'
+        )
     return splits
 
 
 def without_annotations(source: Path) -> list[Path]:
     """Folders that have images/ but no annotations/, as test-challenge does."""
-    return [folder for folder in sorted(source.iterdir())
-            if (folder / 'images').is_dir() and not (folder / 'annotations').is_dir()]
+    return [
+        folder
+        for folder in sorted(source.iterdir())
+        if (folder / 'images').is_dir() and not (folder / 'annotations').is_dir()
+    ]
 
 
 def _is_split(folder: Path) -> bool:
@@ -167,8 +182,10 @@ def _check_task(path: Path, lines: list[str]) -> None:
     """Raises UserError if the lines of a file are those of the video tasks."""
     counts = {len(line.strip().removesuffix(',').split(',')) for line in lines if line.strip()}
     if counts == {VIDEO_FIELDS}:
-        raise UserError(f"'{path}' is of a video task (VisDrone-VID or -MOT), not of VisDrone-DET: its lines have "
-                        f'{VIDEO_FIELDS} fields instead of {len(_FIELDS)}; give a split of VisDrone-DET')
+        raise UserError(
+            f"'{path}' is of a video task (VisDrone-VID or -MOT), not of VisDrone-DET: its lines have "
+            f'{VIDEO_FIELDS} fields instead of {len(_FIELDS)}; give a split of VisDrone-DET'
+        )
 
 
 def _number(text: str) -> int | float:
@@ -187,25 +204,28 @@ def convert_split(name: str, folder: Path, workers: int | None = None) -> Split:
         folder: Folder that holds images/ and annotations/.
         workers: Number of threads that read image sizes.
     """
-    split = Split(name, folder, dict(
-        info=dict(description=f'VisDrone-DET {name} as COCO JSON'),
-        images=[],
-        annotations=[],
-        categories=[dict(id=i, name=each) for i, each in enumerate(CLASSES, start=1)]))
+    split = Split(
+        name,
+        folder,
+        dict(
+            info=dict(description=f'VisDrone-DET {name} as COCO JSON'),
+            images=[],
+            annotations=[],
+            categories=[dict(id=i, name=each) for i, each in enumerate(CLASSES, start=1)],
+        ),
+    )
     for image, size, lines in _readable(split, workers):
-        split.content['images'].append(dict(
-            id=len(split.content['images']) + 1, file_name=image.name,
-            width=size[0], height=size[1]))
+        split.content['images'].append(
+            dict(id=len(split.content['images']) + 1, file_name=image.name, width=size[0], height=size[1])
+        )
         boxes = _read_boxes(split, lines, size)
         _add_annotations(split, boxes, size)
     return split
 
 
-def _readable(split: Split, workers: int | None
-              ) -> Iterator[tuple[Path, tuple[int, int], Path]]:
+def _readable(split: Split, workers: int | None) -> Iterator[tuple[Path, tuple[int, int], Path]]:
     """Images that can be read and have annotations, their sizes, and their annotation files."""
-    images = [path for path in sorted((split.folder / 'images').iterdir())
-              if path.suffix.lower() in EXTENSIONS]
+    images = [path for path in sorted((split.folder / 'images').iterdir()) if path.suffix.lower() in EXTENSIONS]
     texts = {path.stem: path for path in sorted((split.folder / 'annotations').glob('*.txt'))}
     alone, orphans, unread = MISSING_KINDS
     for stem in sorted(set(texts) - {path.stem for path in images}):
@@ -289,16 +309,26 @@ def _coverage(regions: list[Box], size: tuple[int, int]) -> Callable[[Box], floa
 
 
 def _pixels(box: Box) -> tuple[slice, slice]:
-    return (slice(int(box.top), int(np.ceil(box.top + box.height))),
-            slice(int(box.left), int(np.ceil(box.left + box.width))))
+    return (
+        slice(int(box.top), int(np.ceil(box.top + box.height))),
+        slice(int(box.left), int(np.ceil(box.left + box.width))),
+    )
 
 
 def _add(split: Split, box: Box, category: int, **marks: int) -> None:
     annotations = split.content['annotations']
-    annotations.append(dict(
-        id=len(annotations) + 1, image_id=split.content['images'][-1]['id'], category_id=category,
-        bbox=list(box[:4]), area=box.width * box.height,
-        truncation=box.truncation, occlusion=box.occlusion, **marks))
+    annotations.append(
+        dict(
+            id=len(annotations) + 1,
+            image_id=split.content['images'][-1]['id'],
+            category_id=category,
+            bbox=list(box[:4]),
+            area=box.width * box.height,
+            truncation=box.truncation,
+            occlusion=box.occlusion,
+            **marks,
+        )
+    )
 
 
 def write(split: Split, folder: Path) -> Path:
@@ -308,14 +338,18 @@ def write(split: Split, folder: Path) -> Path:
         UserError: If not one image or object of the split could be converted, or the file not be written.
     """
     if not split.content['images']:
-        raise UserError(f"no image in '{split.folder / 'images'}' has annotations in "
-                        f"'{split.folder / 'annotations'}' (NAME.jpg and NAME.txt); unpack the "
-                        'archive of this split again')
+        raise UserError(
+            f"no image in '{split.folder / 'images'}' has annotations in "
+            f"'{split.folder / 'annotations'}' (NAME.jpg and NAME.txt); unpack the "
+            'archive of this split again'
+        )
     if not split.content['annotations']:
         found = [line.strip() for line in split.findings.lines(1)][:2]
-        raise UserError(f"no object in '{split.folder / 'annotations'}' could be converted"
-                        f'{" (" + ", ".join(found) + ")" if found else ", whose files are empty"}; give a split of '
-                        'VisDrone-DET, or unpack it again')
+        raise UserError(
+            f"no object in '{split.folder / 'annotations'}' could be converted"
+            f'{" (" + ", ".join(found) + ")" if found else ", whose files are empty"}; give a split of '
+            'VisDrone-DET, or unpack it again'
+        )
     path = folder / f'instances_{split.name}.json'
     try:
         with atomic_path(path) as temporary:

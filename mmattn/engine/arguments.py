@@ -1,4 +1,5 @@
 """Types of command-line options for argparse, and the check of a device."""
+
 import argparse
 from collections.abc import Callable
 

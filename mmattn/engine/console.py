@@ -1,4 +1,5 @@
 """What a training shows on the terminal where its user wants progress and figures alone; the log file has all."""
+
 from __future__ import annotations
 
 import io

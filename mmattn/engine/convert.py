@@ -1,4 +1,5 @@
 """Conversion of the authors' weights to a checkpoint for the model of a config, or back."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -34,8 +35,16 @@ MODEL_PARTS = ('backbone', 'neck', 'head')
 PLAIN_RESNETS = ('resnet', 'resnet-d', 'mm')
 
 
-def convert_file(config: str | Path, src: str | Path, dst: str | Path, *, reverse: bool = False,
-                 layout: str | None = None, backbone_only: bool = False, prefix: str | None = None) -> str:
+def convert_file(
+    config: str | Path,
+    src: str | Path,
+    dst: str | Path,
+    *,
+    reverse: bool = False,
+    layout: str | None = None,
+    backbone_only: bool = False,
+    prefix: str | None = None,
+) -> str:
     """Converts a file of weights; the result appears whole or not at all.
 
     Forward, the result is an mm checkpoint with backbone, neck and head of a classifier, or the backbone of a
@@ -73,8 +82,9 @@ def convert_file(config: str | Path, src: str | Path, dst: str | Path, *, revers
         raise UserError(f'{error}\n{dst} was not written') from error
 
 
-def _from_authors(cfg: Config, source: Mapping[str, Tensor], src: Path, dst: Path, layout: Layout | None,
-                  backbone_only: bool) -> str:
+def _from_authors(
+    cfg: Config, source: Mapping[str, Tensor], src: Path, dst: Path, layout: Layout | None, backbone_only: bool
+) -> str:
     model = _build(cfg, backbone_only)
     try:
         layout = layout or recognise(source)
@@ -88,8 +98,10 @@ def _from_authors(cfg: Config, source: Mapping[str, Tensor], src: Path, dst: Pat
     notes = []
     if mismatch.keys:
         if not _fits_trunk(mismatch, model, layout):
-            raise UserError(_misfit(f'{src} does not fit {cfg.filename}', mismatch, state, model, layout) +
-                            _advice(source, model, sum(key not in mismatch.keys for key in state)))
+            raise UserError(
+                _misfit(f'{src} does not fit {cfg.filename}', mismatch, state, model, layout)
+                + _advice(source, model, sum(key not in mismatch.keys for key in state))
+            )
         notes = _kept_and_unused(mismatch)
         unused = (*mismatch.unexpected, *mismatch.reshaped)
         state = _initial(model) | {k: v for k, v in state.items() if k not in unused}
@@ -99,16 +111,24 @@ def _from_authors(cfg: Config, source: Mapping[str, Tensor], src: Path, dst: Pat
     model.load_state_dict(state)
     meta = dict(mmattn_version=mmattn.__version__, converted_from=src.name, layout=layout.name)
     write_checkpoint(dict(meta=meta, state_dict=model.state_dict()), dst)
-    return '\n'.join([*notes, f'{src}: {len(source)} tensors, {layout.source} (key layout {layout.name!r})',
-                      f'{dst}: {len(state)} tensors, all that {cfg.filename} needs ({", ".join(sorted(parts))})'])
+    return '\n'.join(
+        [
+            *notes,
+            f'{src}: {len(source)} tensors, {layout.source} (key layout {layout.name!r})',
+            f'{dst}: {len(state)} tensors, all that {cfg.filename} needs ({", ".join(sorted(parts))})',
+        ]
+    )
 
 
-def _to_authors(cfg: Config, source: Mapping[str, Tensor], src: Path, dst: Path, layout: Layout | None,
-                backbone_only: bool) -> str:
+def _to_authors(
+    cfg: Config, source: Mapping[str, Tensor], src: Path, dst: Path, layout: Layout | None, backbone_only: bool
+) -> str:
     state = source
     if not any(key.startswith('backbone.layer') for key in state):
-        raise UserError(f'{src} is not an mm checkpoint: --reverse takes what this tool or training wrote'
-                        f'{_advice(source, _build(cfg, backbone_only), reverse=True)}')
+        raise UserError(
+            f'{src} is not an mm checkpoint: --reverse takes what this tool or training wrote'
+            f'{_advice(source, _build(cfg, backbone_only), reverse=True)}'
+        )
     model = _build(cfg, backbone_only or not any(k.startswith('head.fc.') for k in state))
     parts = {name for name, _ in model.named_children()}
     state = {k: v for k, v in state.items() if k.split('.')[0] in parts}
@@ -119,8 +139,10 @@ def _to_authors(cfg: Config, source: Mapping[str, Tensor], src: Path, dst: Path,
     layout = layout or recognise_ours(state)
     theirs = revert(state, layout)
     write_checkpoint(theirs, dst)
-    return (f'{src}: {len(state)} tensors ({", ".join(sorted(parts))})\n'
-            f'{dst}: {len(theirs)} tensors as a bare state_dict, {layout.source} (key layout {layout.name!r})')
+    return (
+        f'{src}: {len(state)} tensors ({", ".join(sorted(parts))})\n'
+        f'{dst}: {len(theirs)} tensors as a bare state_dict, {layout.source} (key layout {layout.name!r})'
+    )
 
 
 def _under(prefix: str | None, state: Mapping[str, Tensor], src: Path) -> Mapping[str, Tensor]:
@@ -208,31 +230,41 @@ def _fits_trunk(mismatch: Mismatch, model: nn.Module, layout: Layout) -> bool:
     if layout.slots or layout.network.name not in PLAIN_RESNETS or not slots:
         return False
     convs = tuple(prefix for prefix in slots if prefix.endswith('.conv2.'))
-    return (all(k.startswith((*slots, 'neck.')) for k in mismatch.missing)
-            and all(k.startswith(convs) for k in (*mismatch.unexpected, *mismatch.reshaped)))
+    return all(k.startswith((*slots, 'neck.')) for k in mismatch.missing) and all(
+        k.startswith(convs) for k in (*mismatch.unexpected, *mismatch.reshaped)
+    )
 
 
 def _kept_and_unused(mismatch: Mismatch) -> list[str]:
-    lines = ['The weights fill the trunk. At their initial values stay:',
-             *(f'  {line}' for line in grouped((*mismatch.missing, *mismatch.reshaped)))]
+    lines = [
+        'The weights fill the trunk. At their initial values stay:',
+        *(f'  {line}' for line in grouped((*mismatch.missing, *mismatch.reshaped))),
+    ]
     unused = grouped((*mismatch.unexpected, *mismatch.reshaped))
     return lines + (['Not used of the weights:', *(f'  {line}' for line in unused)] if unused else [])
 
 
-def _misfit(title: str, mismatch: Mismatch, state: Mapping[str, Tensor], model: nn.Module,
-            layout: Layout | None = None) -> str:
+def _misfit(
+    title: str, mismatch: Mismatch, state: Mapping[str, Tensor], model: nn.Module, layout: Layout | None = None
+) -> str:
     """One message: the classifier if it alone differs, or else the first keys that do, and what the weights are of."""
     expected = model.state_dict()
-    body = Mismatch(*(tuple(k for k in keys if not k.startswith('head.'))
-                      for keys in (mismatch.missing, mismatch.unexpected, mismatch.reshaped)))
+    body = Mismatch(
+        *(
+            tuple(k for k in keys if not k.startswith('head.'))
+            for keys in (mismatch.missing, mismatch.unexpected, mismatch.reshaped)
+        )
+    )
     if not body.keys or layout is not None and _fits_trunk(body, model, layout):
         if not any(k.startswith('head.') for k in state):
             return f'{title}: the weights have no classifier, the model has one: leave it out with --backbone-only'
         if not all('head.fc.weight' in s for s in (state, expected)):
             return f'{title}: the classifier in the weights is of another form: leave it out with --backbone-only'
         theirs, ours = (s['head.fc.weight'].shape[0] for s in (state, expected))
-        return (f'{title}: the weights have a classifier of {theirs} classes, the model one of {ours}: set model.head.'
-                f'num_classes={theirs} in the config, or leave the classifier out with --backbone-only')
+        return (
+            f'{title}: the weights have a classifier of {theirs} classes, the model one of {ours}: set model.head.'
+            f'num_classes={theirs} in the config, or leave the classifier out with --backbone-only'
+        )
     lines = [title]
     for text, keys in (('the weights lack', mismatch.missing), ('the model lacks', mismatch.unexpected)):
         if keys:

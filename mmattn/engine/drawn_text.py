@@ -2,6 +2,7 @@
 
 Pages have no such trouble, as a browser looks for fonts itself.
 """
+
 from __future__ import annotations
 
 import sys
@@ -31,7 +32,7 @@ def drawable(text: str, families: Iterable[str] = (), length: int = LENGTH) -> s
         length: Most letters; of a longer text the middle is left out, as names may end with a score.
     """
     text = _one_line(text)
-    text = text if len(text) <= length else f'{text[:length - 10]}…{text[-9:]}'
+    text = text if len(text) <= length else f'{text[: length - 10]}…{text[-9:]}'
     known = _letters(FAMILY).union(*map(_letters, families))
     if _shaped(text) and not _can_shape():
         shown = ''.join(_transliterated(letter) for letter in text)
@@ -39,8 +40,11 @@ def drawable(text: str, families: Iterable[str] = (), length: int = LENGTH) -> s
         shown = ''.join(letter if ord(letter) in known else _transliterated(letter) for letter in text)
     if shown != text and text not in _said:
         if not _said:
-            print(f"note: no font for all letters of '{text}', so pictures show '{shown}'; install one, for instance "
-                  'with: apt-get install fonts-noto', file=sys.stderr)
+            print(
+                f"note: no font for all letters of '{text}', so pictures show '{shown}'; install one, for instance "
+                'with: apt-get install fonts-noto',
+                file=sys.stderr,
+            )
         _said.add(text)
     return shown
 
@@ -75,8 +79,7 @@ def in_one_font(texts: Iterable[str], length: int = LENGTH) -> tuple[list[str], 
 
 def _one_line(text: str) -> str:
     text = unicodedata.normalize('NFC', ' '.join(str(text).split()))
-    return ''.join(letter if unicodedata.category(letter)[0] != 'C' else '\N{REPLACEMENT CHARACTER}'
-                   for letter in text)
+    return ''.join(letter if unicodedata.category(letter)[0] != 'C' else '\N{REPLACEMENT CHARACTER}' for letter in text)
 
 
 def _missing(text: str) -> set[int]:
@@ -85,20 +88,26 @@ def _missing(text: str) -> set[int]:
 
 def _shaped(text: str) -> bool:
     """Whether letters change with their neighbours or run from right to left."""
-    return any(unicodedata.bidirectional(letter) in ('R', 'AL') or unicodedata.category(letter) in ('Mn', 'Mc')
-               for letter in text)
+    return any(
+        unicodedata.bidirectional(letter) in ('R', 'AL') or unicodedata.category(letter) in ('Mn', 'Mc')
+        for letter in text
+    )
 
 
 def _can_shape() -> bool:
     import matplotlib
+
     return tuple(map(int, matplotlib.__version__.split('.')[:2])) >= (3, 11)
 
 
 def _transliterated(letter: str) -> str:
     if letter.isascii():
         return letter
-    known = anyascii(letter) if anyascii is not None else ''.join(
-        part for part in unicodedata.normalize('NFKD', letter) if part.isascii())
+    known = (
+        anyascii(letter)
+        if anyascii is not None
+        else ''.join(part for part in unicodedata.normalize('NFKD', letter) if part.isascii())
+    )
     return known or ('' if unicodedata.combining(letter) else f'U+{ord(letter):04X} ')
 
 
@@ -106,19 +115,25 @@ def _transliterated(letter: str) -> str:
 def _installed() -> tuple[str, ...]:
     """Families of the upright fonts that are installed, plain ones first."""
     from matplotlib.font_manager import findSystemFonts, fontManager
+
     known = {entry.fname for entry in fontManager.ttflist}
     for path in sorted(set(findSystemFonts()) - known):  # installed since matplotlib made its list
         with suppress(OSError, RuntimeError, ValueError):  # a damaged font
             fontManager.addfont(path)
-    names = {entry.name for entry in fontManager.ttflist
-             if entry.style == 'normal' and not entry.name.startswith(('DejaVu', 'STIX', 'cm', 'Last Resort'))
-             and 'Emoji' not in entry.name}
+    names = {
+        entry.name
+        for entry in fontManager.ttflist
+        if entry.style == 'normal'
+        and not entry.name.startswith(('DejaVu', 'STIX', 'cm', 'Last Resort'))
+        and 'Emoji' not in entry.name
+    }
     return tuple(sorted(names, key=lambda name: ('Sans' not in name, len(name), name)))
 
 
 @lru_cache
 def _letters(family: str) -> frozenset[int]:
     from matplotlib.font_manager import get_font
+
     try:
         return frozenset(get_font(_path(family)).get_charmap())
     except (OSError, RuntimeError, ValueError):  # a damaged font
@@ -129,6 +144,7 @@ def _letters(family: str) -> frozenset[int]:
 def _path(family: str) -> str:
     import matplotlib
     from matplotlib.font_manager import FontProperties, findfont
+
     if family == FAMILY:
         return str(Path(matplotlib.get_data_path()) / 'fonts' / 'ttf' / 'DejaVuSans.ttf')
     return str(findfont(FontProperties(family=family), fallback_to_default=False))

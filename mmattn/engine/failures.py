@@ -1,4 +1,5 @@
 """Errors of libraries as one line, with the key of the config that they are about where it is known."""
+
 from __future__ import annotations
 
 import re
@@ -49,7 +50,8 @@ def loader_killed(error: BaseException | None) -> ProcessError | None:
             return ProcessError(
                 f'a process that loads data was ended{how} (process {found[1]}); usual causes are that the machine has '
                 'too little memory, or too little shared memory (df -h /dev/shm; in Docker --shm-size=8g or --ipc=host)'
-                ': use a smaller num_workers or batch_size in train_dataloader and val_dataloader')
+                ': use a smaller num_workers or batch_size in train_dataloader and val_dataloader'
+            )
         error = error.__cause__ or error.__context__
     return None
 

@@ -5,6 +5,7 @@ weights of the convolution instead of its output, it needs no feature map of its
 fold itself is mmengine's; its setting ``efficient_conv_bn_eval`` finds the pairs by tracing, which stops where a norm
 follows something that is no module, as in EPSANet, MSPANet and PyConvResNet. Here each module names its pairs.
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -36,7 +37,7 @@ class FoldNormsHook(Hook):
         >>> custom_hooks = [dict(type='mmattn.FoldNormsHook')]
     """
 
-    def __init__(self, modules: Sequence[str] = ('backbone', )) -> None:
+    def __init__(self, modules: Sequence[str] = ('backbone',)) -> None:
         self.modules = modules
 
     def before_train(self, runner) -> None:

@@ -1,4 +1,5 @@
 """Launching of the command-line tools: options, config, errors, settings of the process."""
+
 import argparse
 import importlib
 import os
@@ -63,25 +64,35 @@ class ArgumentParser(argparse.ArgumentParser):
         super().__init__(
             description=description,
             epilog=f'Examples:\n{examples}\n{ENVIRONMENT}',
-            formatter_class=argparse.RawDescriptionHelpFormatter)
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         self.add_argument('config', help='path of an mmdet or mmpretrain config')
 
     def add_shared_options(self) -> None:
         self.add_argument(
-            '--work-dir', metavar='DIR',
-            help='where logs and results go (default: work_dirs/<name of the config>)')
+            '--work-dir', metavar='DIR', help='where logs and results go (default: work_dirs/<name of the config>)'
+        )
         self.add_argument(
-            '--cfg-options', nargs='+', action=OverrideAction, metavar='KEY=VALUE',
-            help='override settings of the config: optim_wrapper.optimizer.lr=0.01 a.b="[1,2]"')
+            '--cfg-options',
+            nargs='+',
+            action=OverrideAction,
+            metavar='KEY=VALUE',
+            help='override settings of the config: optim_wrapper.optimizer.lr=0.01 a.b="[1,2]"',
+        )
         self.add_argument(
-            '--launcher', choices=['none', *LAUNCHER_VARIABLES], default='none',
-            help='what started the processes of a distributed run (default: none)')
+            '--launcher',
+            choices=['none', *LAUNCHER_VARIABLES],
+            default='none',
+            help='what started the processes of a distributed run (default: none)',
+        )
         self.add_argument(
-            '--local_rank', '--local-rank', type=int, default=0,
-            help='set by older launchers of torch; not for you')
+            '--local_rank', '--local-rank', type=int, default=0, help='set by older launchers of torch; not for you'
+        )
         self.add_argument(
-            '--check', action='store_true',
-            help='check config, data, weights and GPUs, try evaluation, drawing and a training step, then stop')
+            '--check',
+            action='store_true',
+            help='check config, data, weights and GPUs, try evaluation, drawing and a training step, then stop',
+        )
 
     def parse_args(self, *args, **kwargs) -> argparse.Namespace:
         options = super().parse_args(*args, **kwargs)
@@ -159,13 +170,17 @@ def load_config(path: str | Path, overrides: dict | None = None) -> Config:
     try:
         cfg = Config.fromfile(path)
     except ModuleNotFoundError as error:
-        raise UserError(f'{path} needs a package that is missing ({one_line(error)}); install everything with: '
-                        'bash tools/setup_env.sh') from error
+        raise UserError(
+            f'{path} needs a package that is missing ({one_line(error)}); install everything with: '
+            'bash tools/setup_env.sh'
+        ) from error
     except FileNotFoundError as error:
         raise UserError(f'{path} builds on a file that is missing ({one_line(error)}); correct its _base_') from error
     except ImportError as error:  # mmengine's text lists all folders that Python searches
-        raise UserError(f'{path} imports what cannot be imported ({one_line(error.__cause__ or error)}); correct its '
-                        'custom_imports, or install it') from error
+        raise UserError(
+            f'{path} imports what cannot be imported ({one_line(error.__cause__ or error)}); correct its '
+            'custom_imports, or install it'
+        ) from error
     except Exception as error:  # noqa: BLE001  a config is a program, and may raise anything
         raise UserError(f'{path} cannot be read: {kind_and_text(error)}; correct it there') from error
     try:
@@ -214,5 +229,3 @@ def _default_dataloaders(cfg: Config) -> None:
             loader.setdefault('collate_fn', dict(type='default_collate'))
             loader.setdefault('pin_memory', torch.cuda.is_available())
             loader.setdefault('persistent_workers', loader.get('num_workers', 0) > 0)
-
-

@@ -3,6 +3,7 @@
 mmengine reads fewer forms of checkpoints than the check before a run does, lists what does not fit over many lines of
 the log, and goes on whatever that is.
 """
+
 from __future__ import annotations
 
 import re
@@ -44,6 +45,7 @@ def one_reader() -> Iterator[None]:
     That concerns modules of all libraries, those too that load their checkpoint themselves by mmengine's functions, and
     runners of other classes than ours.
     """
+
     def register(initialiser: type) -> None:
         WEIGHT_INITIALIZERS.register_module('Pretrained', force=True, module=initialiser)
 
@@ -80,8 +82,13 @@ class LoadingRunner(Runner):
             differences = self._fill(read_checkpoint(source), source, self._resume)
             _train_what_is_missing(unwrapped(self.model), differences)
 
-    def load_checkpoint(self, filename: str | Path, map_location: str | Callable = 'cpu', strict: bool = False,
-                        revise_keys: Sequence[tuple[str, str]] = ()) -> dict[str, Any]:
+    def load_checkpoint(
+        self,
+        filename: str | Path,
+        map_location: str | Callable = 'cpu',
+        strict: bool = False,
+        revise_keys: Sequence[tuple[str, str]] = (),
+    ) -> dict[str, Any]:
         """As mmengine's.
 
         Raises:
@@ -91,7 +98,8 @@ class LoadingRunner(Runner):
         content = read_checkpoint(filename, map_location)
         for pattern, replacement in revise_keys:
             content['state_dict'] = renamed(
-                content['state_dict'], lambda key, p=pattern, r=replacement: re.sub(p, r, key))
+                content['state_dict'], lambda key, p=pattern, r=replacement: re.sub(p, r, key)
+            )
         self._fill(content, filename, self._resuming, strict)
         self.call_hook('after_load_checkpoint', checkpoint=content)
         fill(unwrapped(self.model), content['state_dict'], filename)  # in which EMAHook changes weights
@@ -109,8 +117,10 @@ class LoadingRunner(Runner):
         try:
             super().resume(str(filename), *args, **options)
         except (KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
-            raise UserError(f"cannot go on from '{filename}': the state of its training does not fit the config "
-                            f'({first_line(error)}); {_instead(filename)}') from error
+            raise UserError(
+                f"cannot go on from '{filename}': the state of its training does not fit the config "
+                f'({first_line(error)}); {_instead(filename)}'
+            ) from error
         finally:
             self._resuming = False
 
@@ -126,13 +136,19 @@ class LoadingRunner(Runner):
             _check_training_state(content, source)
         loaded = count_loaded(state, differences)
         if differences.keys and (resuming or strict) or not loaded:
-            what = f"cannot go on from '{source}', which does not fit the model" if resuming else \
-                f"load_from '{source}' does not fit the model" if loaded else \
-                f"load_from: nothing of '{source}' fits the model"
-            raise UserError(f'{what} of the config ({misfit(model, state, differences)}); '
-                            f'{_instead(source) if resuming else _otherwise(model, state, source)}')
+            what = (
+                f"cannot go on from '{source}', which does not fit the model"
+                if resuming
+                else f"load_from '{source}' does not fit the model"
+                if loaded
+                else f"load_from: nothing of '{source}' fits the model"
+            )
+            raise UserError(
+                f'{what} of the config ({misfit(model, state, differences)}); '
+                f'{_instead(source) if resuming else _otherwise(model, state, source)}'
+            )
         lines = [*_what_is_left(model, state, differences, loaded), *(_what_starts_anew(content) if resuming else ())]
-        line = f"{'resume' if resuming else 'load_from'} {source}: {'; '.join(lines)}"
+        line = f'{"resume" if resuming else "load_from"} {source}: {"; ".join(lines)}'
         if lines and line not in self.loading_notes:  # a run loads what was loaded when it was built
             self.logger.warning(line)
             self.loading_notes += (line,)
@@ -147,7 +163,7 @@ def _name_pretrained(module: nn.Module) -> None:
     cfgs = [init_cfg] if isinstance(init_cfg, dict) else init_cfg
     module.init_cfg = [{**cfg, 'type': 'Pretrained'} if cfg.get('type') is PretrainedInit else cfg for cfg in cfgs]
     if isinstance(init_cfg, dict):
-        module.init_cfg, = module.init_cfg
+        (module.init_cfg,) = module.init_cfg
 
 
 def _train_what_is_missing(model: nn.Module, differences: Mismatch) -> None:
@@ -155,8 +171,11 @@ def _train_what_is_missing(model: nn.Module, differences: Mismatch) -> None:
     for name, module in model.named_modules():
         if isinstance(module, AttnResNet) and not is_pretrained(module.init_cfg):
             prefix = f'{name}.' if name else ''
-            module.unfreeze(key.removeprefix(prefix) for key in (*differences.missing, *differences.reshaped)
-                            if key.startswith(prefix))
+            module.unfreeze(
+                key.removeprefix(prefix)
+                for key in (*differences.missing, *differences.reshaped)
+                if key.startswith(prefix)
+            )
 
 
 def _check_training_state(content: dict[str, Any], source: str | Path) -> None:
@@ -164,13 +183,17 @@ def _check_training_state(content: dict[str, Any], source: str | Path) -> None:
     if not lacking and not {'epoch', 'iter'} <= content['meta'].keys():
         lacking = ["meta' with 'epoch' and 'iter"]
     if lacking:
-        raise UserError(f"cannot go on from '{source}', which holds weights without the state of a training (no "
-                        f"'{lacking[0]}'); {_instead(source)}")
+        raise UserError(
+            f"cannot go on from '{source}', which holds weights without the state of a training (no "
+            f"'{lacking[0]}'); {_instead(source)}"
+        )
 
 
 def _instead(source: str | Path) -> str:
-    return ('go on with the config and a checkpoint of one training, or start a new one from these weights: '
-            f"--cfg-options load_from='{source}'")
+    return (
+        'go on with the config and a checkpoint of one training, or start a new one from these weights: '
+        f"--cfg-options load_from='{source}'"
+    )
 
 
 def _otherwise(model: nn.Module, state: dict, source: str | Path) -> str:
@@ -178,8 +201,9 @@ def _otherwise(model: nn.Module, state: dict, source: str | Path) -> str:
     if not (prefix or child):
         return 'name another checkpoint, or leave it out'
     cut = f", prefix='{prefix}'" if prefix else ''
-    return (f"give model.{child}init_cfg=dict(type='Pretrained', checkpoint='{source}'{cut}) instead, or another "
-            'checkpoint')
+    return (
+        f"give model.{child}init_cfg=dict(type='Pretrained', checkpoint='{source}'{cut}) instead, or another checkpoint"
+    )
 
 
 def _what_is_left(model: nn.Module, state: dict, differences: Mismatch, loaded: int) -> Iterator[str]:
@@ -190,8 +214,10 @@ def _what_is_left(model: nn.Module, state: dict, differences: Mismatch, loaded: 
     if differences.missing:
         yield f'{len(differences.missing)} are not in it and stay as initialised: {first(differences.missing)}'
     if differences.reshaped:
-        shapes = tuple(f'{key} {tuple(state[key].shape)}, here {tuple(own[key].shape)}' if key in state else key
-                       for key in differences.reshaped)
+        shapes = tuple(
+            f'{key} {tuple(state[key].shape)}, here {tuple(own[key].shape)}' if key in state else key
+            for key in differences.reshaped
+        )
         yield f'{len(shapes)} are of another shape and stay as initialised: {first(shapes)}'
     if differences.unexpected:
         yield f'{len(differences.unexpected)} of it are unused: {first(differences.unexpected)}'

@@ -1,4 +1,5 @@
 """Notes that the processes of a distributed run leave for their launcher, of how they ended and where the log is."""
+
 from __future__ import annotations
 
 import json

@@ -1,4 +1,5 @@
 """Paths in configs, read as the mm libraries read them."""
+
 from __future__ import annotations
 
 import os

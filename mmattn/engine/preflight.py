@@ -1,4 +1,5 @@
 """Checks before a run that all is there that it will need: packages, data, weights, GPUs, places to write to."""
+
 import importlib.util
 import os
 from collections.abc import Iterator
@@ -21,17 +22,21 @@ def check_parts(cfg: Config, names: tuple[str, ...]) -> None:
     """Raises UserError if the config lacks one of these settings, or it is no dict."""
     for name in names:
         if not isinstance(cfg.get(name), dict):
-            raise UserError(f"the config has no '{name}', or it is no dict; give a whole config of mmdet or "
-                            'mmpretrain, or add it there')
+            raise UserError(
+                f"the config has no '{name}', or it is no dict; give a whole config of mmdet or "
+                'mmpretrain, or add it there'
+            )
 
 
 def check_packages(cfg: Config) -> None:
     """Raises UserError if the library that the config belongs to is not installed."""
     scope = scope_of(cfg)
     if importlib.util.find_spec(scope) is None:
-        raise UserError(f"the config is one of {scope}, which is not installed; install everything "
-                        "with: bash tools/setup_env.sh, or the mm libraries with: "
-                        "pip install '.[mm]'")
+        raise UserError(
+            f'the config is one of {scope}, which is not installed; install everything '
+            'with: bash tools/setup_env.sh, or the mm libraries with: '
+            "pip install '.[mm]'"
+        )
 
 
 def check_gpus() -> None:
@@ -41,9 +46,11 @@ def check_gpus() -> None:
     """
     processes, gpus = int(os.environ.get('LOCAL_WORLD_SIZE', 1)), torch.cuda.device_count()
     if 0 < gpus < processes:
-        raise UserError(f'{processes} processes were asked for, but this machine has '
-                        f'{gpus} GPU{"s" if gpus > 1 else ""} to offer; ask for {gpus}, or set '
-                        'CUDA_VISIBLE_DEVICES= to run on the CPU')
+        raise UserError(
+            f'{processes} processes were asked for, but this machine has '
+            f'{gpus} GPU{"s" if gpus > 1 else ""} to offer; ask for {gpus}, or set '
+            'CUDA_VISIBLE_DEVICES= to run on the CPU'
+        )
 
 
 def check_output(path: str | Path, folder: bool = False) -> None:
@@ -75,9 +82,12 @@ def check_weights(cfg: Config, training: bool) -> None:
     _check_checkpoint(cfg.get('load_from'), '', 'name another, or train one with tools/train.py')
     # Weights that are loaded afterwards do not spare the initialisation in training.
     for key, checkpoint in _pretrained(cfg.get('model'), 'model') if training else ():
-        _check_checkpoint(checkpoint, f' for {key}',
-                          f'put one there, or name another with --cfg-options {key}.checkpoint='
-                          f'FILE, or start from random weights with --cfg-options {_random(key)}')
+        _check_checkpoint(
+            checkpoint,
+            f' for {key}',
+            f'put one there, or name another with --cfg-options {key}.checkpoint='
+            f'FILE, or start from random weights with --cfg-options {_random(key)}',
+        )
 
 
 def _check_checkpoint(checkpoint: object, what_for: str, what_to_do: str) -> None:
@@ -86,12 +96,14 @@ def _check_checkpoint(checkpoint: object, what_for: str, what_to_do: str) -> Non
     if not expanded(checkpoint).is_file():
         raise UserError(f"no checkpoint at '{checkpoint}'{what_for}; {what_to_do}")
     from mmattn.weights.schemes import read_file  # with mmengine's runner, which few tools need
+
     try:
         read_file(expanded(checkpoint))
     except CheckpointError as error:
         text = f'cannot read the checkpoint{what_for}: {one_line(error)}'
-        raise UserError(shortened(f'{shortened(text, LINE - min(len(what_to_do), 100) - 2)}; {what_to_do}', LINE)
-                        ) from error
+        raise UserError(
+            shortened(f'{shortened(text, LINE - min(len(what_to_do), 100) - 2)}; {what_to_do}', LINE)
+        ) from error
 
 
 def _random(key: str) -> str:
@@ -135,8 +147,11 @@ def check_data(cfg: Config, splits: tuple[str, ...]) -> None:
 
 def splits_read(cfg: Config, splits: tuple[str, ...]) -> list[str]:
     """Those of the splits that a run reads."""
-    return [split for split in splits if cfg.get(f'{split}_dataloader') is not None
-            and (split != 'val' or cfg.get('val_cfg') is not None)]
+    return [
+        split
+        for split in splits
+        if cfg.get(f'{split}_dataloader') is not None and (split != 'val' or cfg.get('val_cfg') is not None)
+    ]
 
 
 def datasets_in(node: object, key: str) -> Iterator[tuple[str, dict]]:
@@ -154,8 +169,7 @@ def datasets_in(node: object, key: str) -> Iterator[tuple[str, dict]]:
 
 def _missing_from(dataset: dict, split: str, key: str) -> list[str]:
     """Joins paths as mmengine's BaseDataset does, and says which are not there."""
-    if not reads_from_disk(dataset) or (type_name(dataset) in DOWNLOADED
-                                             and dataset.get('download', True)):
+    if not reads_from_disk(dataset) or (type_name(dataset) in DOWNLOADED and dataset.get('download', True)):
         return []
     root = dataset.get('data_root') or ''
     hint = f'--cfg-options {key}.data_root=DIR'
@@ -184,12 +198,13 @@ def _missing_from_evaluator(evaluator: object, key: str) -> list[str]:
     elif isinstance(evaluator, dict) and reads_from_disk(evaluator):
         path = evaluator.get('ann_file')
         if isinstance(path, str) and is_local(path) and not expanded(path).is_file():
-            missing.append(_message('annotations of the evaluator', 'file', path,
-                                    f'--cfg-options {key}.ann_file=FILE'))
+            missing.append(_message('annotations of the evaluator', 'file', path, f'--cfg-options {key}.ann_file=FILE'))
     return missing
 
 
 def _message(what: str, kind: str, path: str, hint: str) -> str:
     where = '' if os.path.isabs(path) else f' in {os.getcwd()}'
-    return (f"the {what} are missing: no {kind} '{path}'{where}; put or link the data there, or "
-            f'name another place with {hint}')
+    return (
+        f"the {what} are missing: no {kind} '{path}'{where}; put or link the data there, or "
+        f'name another place with {hint}'
+    )

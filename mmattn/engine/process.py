@@ -4,6 +4,7 @@ Threads are left as they are. OpenMP's waiting threads spin, which costs much be
 that lets them sleep (``OMP_WAIT_POLICY=PASSIVE``) has to be set before torch is imported and makes a training step on
 a quiet machine up to 1.7 times slower, so it is for the user to choose, as is ``OMP_NUM_THREADS``.
 """
+
 from __future__ import annotations
 
 import ctypes
@@ -45,8 +46,9 @@ def keep_freed_memory() -> bool:
     with suppress(OSError, AttributeError, TypeError):  # no C library to ask
         libc = ctypes.CDLL(None)
         if hasattr(libc, 'gnu_get_libc_version'):  # elsewhere the numbers may mean something else
-            return bool(libc.mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT_BYTES)
-                        and libc.mallopt(M_TRIM_THRESHOLD, KEPT_BYTES))
+            return bool(
+                libc.mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT_BYTES) and libc.mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+            )
     return False
 
 

@@ -1,4 +1,5 @@
 """The processes of a distributed run: how long they wait for each other, and how they end."""
+
 from __future__ import annotations
 
 import ctypes
@@ -30,8 +31,13 @@ AT_THE_LATEST = 5
 # Seconds that processes give each other to say that they waited in vain.
 ALL_HAVE_WAITED = 3
 # What PyTorch's backends say where another process is gone, and where it does not answer.
-GONE = ('Connection closed by peer', 'Connection reset by peer', 'Connection refused', 'Broken pipe',
-        'remote process exited')
+GONE = (
+    'Connection closed by peer',
+    'Connection reset by peer',
+    'Connection refused',
+    'Broken pipe',
+    'remote process exited',
+)
 LATE = ('Timed out waiting', 'Wait timeout', 'timed out in', 'Socket Timeout')
 
 
@@ -134,7 +140,9 @@ def of_other_process(error: BaseException) -> ProcessError | None:
         who = ' and '.join(f'rank {rank}' for rank in late[:4]) + (f' and {len(late) - 4} more' if late[4:] else '')
         return ProcessError(
             f'{who or "another process"} did not come to an operation of all processes in time, and hangs or is much '
-            f'slower; the time is {TIMEOUT} in seconds, or env_cfg.dist_cfg.timeout in the config', follows=not late)
+            f'slower; the time is {TIMEOUT} in seconds, or env_cfg.dist_cfg.timeout in the config',
+            follows=not late,
+        )
     return None
 
 

@@ -1,4 +1,5 @@
 """Progress of work that takes long: a bar on a terminal, a few lines in a log file."""
+
 from __future__ import annotations
 
 import sys

@@ -1,4 +1,5 @@
 """Building without mmengine's several log lines for each initialised parameter, and without prints."""
+
 import io
 import logging
 import warnings
@@ -44,7 +45,11 @@ def without_hints() -> Iterator[None]:
 @contextmanager
 def mute() -> Iterator[None]:
     """As :func:`silent`, and drops errors in the log, warnings and what is printed to stderr too."""
-    with quiet(logging.CRITICAL), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()), \
-            warnings.catch_warnings():
+    with (
+        quiet(logging.CRITICAL),
+        redirect_stdout(io.StringIO()),
+        redirect_stderr(io.StringIO()),
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter('ignore')
         yield

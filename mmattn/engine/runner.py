@@ -1,4 +1,5 @@
 """The runner of a config: mmengine's, on one process or several, on GPUs or CPUs."""
+
 from __future__ import annotations
 
 import os
@@ -68,10 +69,13 @@ def check_sync_norms(model: nn.Module, cfg: Config) -> None:
 
     One process computes it as BatchNorm. The number of processes is that which a launch script has checked for, too.
     """
-    if processes() > 1 and (cfg.get('sync_bn') is not None
-                          or any(isinstance(module, nn.SyncBatchNorm) for module in model.modules())):
-        raise UserError(f"the model has SyncBatchNorm, which needs GPUs, and this run has {processes()} processes and "
-                        "none; use norm_cfg=dict(type='BN') or dict(type='GN', num_groups=8), or run one process")
+    if processes() > 1 and (
+        cfg.get('sync_bn') is not None or any(isinstance(module, nn.SyncBatchNorm) for module in model.modules())
+    ):
+        raise UserError(
+            f'the model has SyncBatchNorm, which needs GPUs, and this run has {processes()} processes and '
+            "none; use norm_cfg=dict(type='BN') or dict(type='GN', num_groups=8), or run one process"
+        )
 
 
 class TrainingRunner(ResumableRunner, ChannelsLastRunner):
@@ -151,8 +155,10 @@ def train(runner: Runner) -> None:
         if ONE_VALUE in str(error):
             raise one_value_error(error) from error
         if STACKED in str(error):
-            raise UserError(f'images of one batch have different sizes ({cause(error)}); add a transform that gives '
-                            f'them one size to train_dataloader.dataset.pipeline ({SHOWN})') from error
+            raise UserError(
+                f'images of one batch have different sizes ({cause(error)}); add a transform that gives '
+                f'them one size to train_dataloader.dataset.pipeline ({SHOWN})'
+            ) from error
         if first.done:
             raise
         raise first_iteration_error(error, runner.cfg) from error
@@ -162,8 +168,9 @@ def first_iteration_error(error: Exception, cfg: Config) -> UserError:
     """The error to raise for one that was raised before the first iteration of a training was done."""
     if isinstance(error, UserError) or key_of(error, cfg):
         return cannot_be_built(error, cfg)
-    return UserError(f'the training fails in its first iteration ({cause(error)}); correct the config or the data '
-                     f'({SHOWN})')
+    return UserError(
+        f'the training fails in its first iteration ({cause(error)}); correct the config or the data ({SHOWN})'
+    )
 
 
 def one_value_error(error: Exception) -> UserError:
@@ -171,7 +178,8 @@ def one_value_error(error: Exception) -> UserError:
     return UserError(
         f'a BatchNorm got one value a channel, of which it can take no statistics ({cause(error)}), from a batch of '
         'one image; use more images per process, train_dataloader.drop_last=True if it is the last batch, '
-        "GroupNorm (norm_cfg=dict(type='GN', num_groups=8)), or norm_eval=True with pretrained weights")
+        "GroupNorm (norm_cfg=dict(type='GN', num_groups=8)), or norm_eval=True with pretrained weights"
+    )
 
 
 def init_processes(cfg: Config, launcher: str) -> None:
@@ -193,8 +201,10 @@ def init_processes(cfg: Config, launcher: str) -> None:
     names = LAUNCHER_VARIABLES[launcher]
     missing = [name for name in names if name not in os.environ]
     if missing:
-        raise UserError(f'--launcher {launcher} was given, but {missing[0]} is not set; start the '
-                        'processes with tools/dist_train.sh or tools/slurm_train.sh')
+        raise UserError(
+            f'--launcher {launcher} was given, but {missing[0]} is not set; start the '
+            'processes with tools/dist_train.sh or tools/slurm_train.sh'
+        )
     timeout = timeout_of(cfg)
     if torch.cuda.is_available():
         options = cfg.setdefault('env_cfg', {}).setdefault('dist_cfg', {})
@@ -209,11 +219,16 @@ def init_processes(cfg: Config, launcher: str) -> None:
     os.environ.setdefault('MASTER_PORT', '29500')
     init_group('gloo', timeout)
     # For a 1x1 kernel both memory formats are the same bytes, but torch compares their strides.
-    warnings.filterwarnings('ignore', r'Grad strides do not match bucket view strides(.|\n)*'
-                            r'grad\.sizes\(\) = \[\d+, \d+, 1, 1\]')
+    warnings.filterwarnings(
+        'ignore',
+        r'Grad strides do not match bucket view strides(.|\n)*'
+        r'grad\.sizes\(\) = \[\d+, \d+, 1, 1\]',
+    )
     wrapper = cfg.get('model_wrapper_cfg')
     if wrapper is None:
         wrapper = dict(
-            type='MMDistributedDataParallel', broadcast_buffers=False,
-            find_unused_parameters=cfg.get('find_unused_parameters', False))
+            type='MMDistributedDataParallel',
+            broadcast_buffers=False,
+            find_unused_parameters=cfg.get('find_unused_parameters', False),
+        )
     cfg.model_wrapper_cfg = {**wrapper, 'device_ids': None}

@@ -1,4 +1,5 @@
 """The library that a config is of."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator

@@ -1,4 +1,5 @@
 """Settings of a run: what the options of ``tools/train.py`` and ``tools/test.py`` change in a config."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -61,8 +62,10 @@ def set_amp(cfg: Config) -> None:
     wrapper = cfg.optim_wrapper
     kind = type_name(wrapper) or 'OptimWrapper'
     if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
-        raise UserError(f"--amp cannot be used with the config's optim_wrapper of type {kind}; leave it out, or use "
-                        'OptimWrapper there')
+        raise UserError(
+            f"--amp cannot be used with the config's optim_wrapper of type {kind}; leave it out, or use "
+            'OptimWrapper there'
+        )
     wrapper.type = 'AmpOptimWrapper'
     wrapper.setdefault('loss_scale', 'dynamic')
 
@@ -74,6 +77,8 @@ def set_auto_scale_lr(cfg: Config) -> None:
         UserError: The config does not say for which batch size it is made.
     """
     if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
-        raise UserError('--auto-scale-lr needs the batch size that the learning rate of the config is for; add '
-                        '--cfg-options auto_scale_lr.base_batch_size=N')
+        raise UserError(
+            '--auto-scale-lr needs the batch size that the learning rate of the config is for; add '
+            '--cfg-options auto_scale_lr.base_batch_size=N'
+        )
     cfg.auto_scale_lr.enable = True

@@ -5,6 +5,7 @@ machines too, and starts its processes as torchrun does. A process that dies end
 line says which it was and why. Signals are passed on, so that a training saves before it ends. Where starting again
 cannot help, as after a wrong config, nothing is started again.
 """
+
 from __future__ import annotations
 
 import logging
@@ -84,8 +85,10 @@ class Agent(LocalElasticAgent):
             if final:
                 raise GivenUp
             restarts = worker_group.spec.max_restarts
-            _say(f'{line.removeprefix("error: ").partition(";")[0]}; all processes start again from the newest '
-                 f'checkpoint (restart {restarts - self._remaining_restarts} of {restarts})')
+            _say(
+                f'{line.removeprefix("error: ").partition(";")[0]}; all processes start again from the newest '
+                f'checkpoint (restart {restarts - self._remaining_restarts} of {restarts})'
+            )
         remove_notes()
         super()._restart_workers(worker_group)
 
@@ -170,8 +173,11 @@ def main(arguments: list[str]) -> int:
     except Exception as error:  # noqa: BLE001  where machines do not meet, torch raises many kinds
         if os.environ.get('MMATTN_DEBUG') == '1':
             raise
-        return _say(f'error: the processes did not come together ({kind_and_text(error)}); look whether all machines '
-                    'have the same MASTER_ADDR, PORT and NNODES and reach each other', 1)
+        return _say(
+            f'error: the processes did not come together ({kind_and_text(error)}); look whether all machines '
+            'have the same MASTER_ADDR, PORT and NNODES and reach each other',
+            1,
+        )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -185,8 +191,9 @@ def _check_port(args: Namespace) -> None:
         try:
             server.bind(('', int(args.master_port)))
         except OSError as error:
-            raise UserError(f'port {args.master_port} cannot be used ({error.strerror}); set PORT to another one'
-                            ) from error
+            raise UserError(
+                f'port {args.master_port} cannot be used ({error.strerror}); set PORT to another one'
+            ) from error
 
 
 def _stopped(number: int) -> int:

@@ -1,4 +1,5 @@
 """A trained model: built from a config, with the weights of a checkpoint, in eval mode on a device."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -60,8 +61,9 @@ def load_trained(cfg: Config, checkpoint: str | Path, device: str = 'cpu', *, pr
         with quiet():
             model = revert_sync_batchnorm(MODELS.build(settings))
     except Exception as error:  # noqa: BLE001  a constructor may raise anything
-        raise UserError(f'the model of {cfg.filename} cannot be built ({kind_and_text(error)}); correct it '
-                        'there') from error
+        raise UserError(
+            f'the model of {cfg.filename} cannot be built ({kind_and_text(error)}); correct it there'
+        ) from error
     try:
         content = load_weights(model, checkpoint)
     except FileNotFoundError as error:

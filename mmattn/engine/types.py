@@ -1,4 +1,5 @@
 """Types in configs: strings with or without a scope in text configs, classes in configs of pure Python."""
+
 from __future__ import annotations
 
 

@@ -1,4 +1,5 @@
 """Anchors of a region proposal network, as few as find nearly all boxes of the training data."""
+
 from __future__ import annotations
 
 import itertools
@@ -37,8 +38,12 @@ class Anchors:
 
     def sizes(self, stride: int) -> np.ndarray:
         """(anchors, 2) widths and heights in pixels on a level."""
-        return np.array([(stride * scale / ratio ** 0.5, stride * scale * ratio ** 0.5)
-                         for scale, ratio in itertools.product(self.scales, self.ratios)])
+        return np.array(
+            [
+                (stride * scale / ratio**0.5, stride * scale * ratio**0.5)
+                for scale, ratio in itertools.product(self.scales, self.ratios)
+            ]
+        )
 
 
 def choose_anchors(boxes: np.ndarray, seed: int = 0) -> Choice:
@@ -98,7 +103,7 @@ def _candidates() -> list[Anchors]:
 def _scales() -> Iterator[tuple[float, ...]]:
     for base in BASES:
         yield (base,)
-        yield (base, round(base * 2 ** 0.5, 2))
+        yield (base, round(base * 2**0.5, 2))
         yield (base, 2 * base)
         yield tuple(round(base * 2 ** (third / 3), 2) for third in range(3))
 

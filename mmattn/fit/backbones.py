@@ -1,4 +1,5 @@
 """Backbones by the names of ``--backbone``, those of ``configs/_base_/backbones``, in the width and norm of a run."""
+
 from __future__ import annotations
 
 import copy
@@ -17,8 +18,11 @@ DEFAULT = 'sda-resnet50'
 THIN_WIDTHS, NORM_GROUPS = (16, 32, None), (8, 4, 2)
 
 # Named backbones as the trunk of ResNet, whose weights torchvision has, with attention in a slot; SDAResNet has groups.
-PLAIN = {'mmattn.SDAResNet': dict(depth_attn='mmattn.SDA'), 'mmattn.EMAResNet': dict(attn='mmattn.EMA'),
-         'mmattn.SPEMResNet': dict(attn='mmattn.SPEM')}
+PLAIN = {
+    'mmattn.SDAResNet': dict(depth_attn='mmattn.SDA'),
+    'mmattn.EMAResNet': dict(attn='mmattn.EMA'),
+    'mmattn.SPEMResNet': dict(attn='mmattn.SPEM'),
+}
 
 
 def names() -> list[str]:
@@ -41,7 +45,7 @@ def read(name: str) -> dict:
     """
     path = BACKBONES / f'{name.replace("-", "_")}.py'
     if not path.is_file():
-        raise UserError(f"--backbone {name} is none that there is; give one of {', '.join(names())}")
+        raise UserError(f'--backbone {name} is none that there is; give one of {", ".join(names())}')
     return Config.fromfile(path).backbone.to_dict()
 
 
@@ -85,8 +89,9 @@ def thin(backbone: dict, norm: str) -> dict:
         UserError: It cannot be built.
     """
     widths = [dict(base_channels=width) if width else {} for width in THIN_WIDTHS]
-    return _first_that_builds(backbone, [
-        dict(width, norm_cfg=cfg) for width in widths for cfg in _norms(norm, NORM_GROUPS)])
+    return _first_that_builds(
+        backbone, [dict(width, norm_cfg=cfg) for width in widths for cfg in _norms(norm, NORM_GROUPS)]
+    )
 
 
 def full(backbone: dict, norm: str) -> dict:
@@ -115,8 +120,10 @@ def _first_that_builds(backbone: dict, choices: list[dict]) -> dict:
             return found
         except ValueError as error:  # groups that do not divide its channels
             last = error
-    raise UserError(f'the backbone {backbone.get("type")} cannot be built so small ({last}); give --size full, or '
-                    'another --backbone')
+    raise UserError(
+        f'the backbone {backbone.get("type")} cannot be built so small ({last}); give --size full, or '
+        'another --backbone'
+    )
 
 
 def channels(backbone: dict) -> list[int]:

@@ -1,4 +1,5 @@
 """Batch size, precision, norm and learning rate, from the device and the number of images."""
+
 from __future__ import annotations
 
 import math
@@ -12,8 +13,12 @@ from .choice import Choice
 CPU_BATCH = 2
 # GiB of a GPU's memory that a megapixel of a training image takes in single precision. mmdet's list of models has
 # 4.0 GB for Faster R-CNN, ResNet-50 and two images of 1333 x 800; masks and attention take some more.
-MEMORY = {('detector', 'full'): 3.0, ('detector', 'thin'): 1.0,
-          ('classifier', 'full'): 3.0, ('classifier', 'thin'): 1.0}
+MEMORY = {
+    ('detector', 'full'): 3.0,
+    ('detector', 'thin'): 1.0,
+    ('classifier', 'full'): 3.0,
+    ('classifier', 'thin'): 1.0,
+}
 # Share of the memory that is planned for; what mixed precision takes of it; the most images of a batch.
 PLANNED, HALF = 0.7, 0.65
 MOST = {'detector': 16, 'classifier': 128}
@@ -73,10 +78,15 @@ def choose_batch(kind: str, size: str, pixels: int, images: int, device: Device,
         chosen = min(most, share)
         return Choice('batch', chosen, 'on a CPU' if chosen == most else f'of {images} images')
     need = MEMORY[kind, size] * (HALF if mixed else 1) * pixels / 1e6
-    fits = max(1, int(PLANNED * device.memory / 2 ** 30 / need))
+    fits = max(1, int(PLANNED * device.memory / 2**30 / need))
     chosen = min(fits, share, MOST[kind])
-    return Choice('batch', chosen, f'{fits} would fit into {device.memory / 2 ** 30:.0f} GiB of {device.name}'
-                  if chosen < fits else f'what fits into {device.memory / 2 ** 30:.0f} GiB of {device.name}')
+    return Choice(
+        'batch',
+        chosen,
+        f'{fits} would fit into {device.memory / 2**30:.0f} GiB of {device.name}'
+        if chosen < fits
+        else f'what fits into {device.memory / 2**30:.0f} GiB of {device.name}',
+    )
 
 
 def choose_norm(pretrained: bool, batch: int, kind: str) -> Choice:
@@ -104,8 +114,11 @@ def choose_rate(kind: str, size: str, batch: int, device: Device) -> Choice:
         device: What the training runs on.
     """
     rate, images, most = {
-        ('detector', 'full'): (0.02, 16, 0.04), ('detector', 'thin'): (1e-3, 2, 4e-3),
-        ('classifier', 'full'): (0.1, 256, 0.4), ('classifier', 'thin'): (3e-3, 32, 6e-3)}[kind, size]
+        ('detector', 'full'): (0.02, 16, 0.04),
+        ('detector', 'thin'): (1e-3, 2, 4e-3),
+        ('classifier', 'full'): (0.1, 256, 0.4),
+        ('classifier', 'thin'): (3e-3, 32, 6e-3),
+    }[kind, size]
     total = batch * device.count
     chosen = float(f'{min(rate * total / images, most):.3g}')
     reason = f'linear rule: {rate:g} for {images} images, {total} an iteration'

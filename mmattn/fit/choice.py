@@ -1,4 +1,5 @@
 """A setting that was chosen for a data set, and why."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

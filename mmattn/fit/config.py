@@ -1,4 +1,5 @@
 """The config of a training as a short file that a person can read, change, and give to every tool."""
+
 from __future__ import annotations
 
 import os
@@ -26,8 +27,11 @@ def config_text(settings: Settings, path: Path, epochs: int, val_interval: int, 
         seed: Seed of the training.
     """
     detector = settings.task != 'classes'
-    lines = [f'"""{settings.title}; by tools/fit.py."""', assignment('_base_', _base(settings, path)),
-             assignment('classes', _classes(settings))]
+    lines = [
+        f'"""{settings.title}; by tools/fit.py."""',
+        assignment('_base_', _base(settings, path)),
+        assignment('classes', _classes(settings)),
+    ]
     lines += _detector(settings) if detector else _classifier(settings)
     # A rise over one iteration would end where it began: mmengine takes no step at its end.
     rise = max(2, min(MOST_RISE, round(RISE * epochs * iterations)))
@@ -36,12 +40,16 @@ def config_text(settings: Settings, path: Path, epochs: int, val_interval: int, 
         optim = dict(type='AmpOptimWrapper', loss_scale='dynamic', **optim)
     train = dict(max_epochs=epochs, val_interval=val_interval)
     lines += [
-        '', assignment('train_cfg', train), assignment('optim_wrapper', optim),
+        '',
+        assignment('train_cfg', train),
+        assignment('optim_wrapper', optim),
         'param_scheduler = [',
         f"    dict(type='LinearLR', start_factor=0.01, by_epoch=False, end={rise}),",
         f"    dict(type='CosineAnnealingLR', T_max={epochs}, by_epoch=True, convert_to_iter_based=True)]",
         assignment('auto_scale_lr', dict(base_batch_size=settings['batch'] * settings.processes)),
-        *([assignment('randomness', dict(seed=seed))] if seed else []), 'work_dir = "{{ fileDirname }}"']
+        *([assignment('randomness', dict(seed=seed))] if seed else []),
+        'work_dir = "{{ fileDirname }}"',
+    ]
     if settings['norm'] == 'frozen':
         lines.append("custom_hooks = [dict(type='mmattn.ResourceHook'), dict(type='mmattn.FoldNormsHook')]")
     return '\n'.join(lines) + '\n'
@@ -116,56 +124,89 @@ def _detector(settings: Settings) -> list[str]:
     if masks:
         heads['mask_head'] = dict(num_classes=_number(settings))
     model = dict(
-        backbone=dict(_delete_=True, **settings.backbone), neck=dict(in_channels=list(settings.channels)),
+        backbone=dict(_delete_=True, **settings.backbone),
+        neck=dict(in_channels=list(settings.channels)),
         rpn_head=dict(anchor_generator=dict(scales=list(anchors.scales), ratios=list(anchors.ratios))),
-        roi_head=heads)
+        roi_head=heads,
+    )
     objects = dict(type='LoadAnnotations', with_bbox=True, **(dict(with_mask=True) if masks else {}))
-    flip = {'none': [], 'horizontal': [dict(type='RandomFlip', prob=0.5)],
-            'all': [dict(type='RandomFlip', prob=0.75, direction=['horizontal', 'vertical', 'diagonal'])]}
+    flip = {
+        'none': [],
+        'horizontal': [dict(type='RandomFlip', prob=0.5)],
+        'all': [dict(type='RandomFlip', prob=0.75, direction=['horizontal', 'vertical', 'diagonal'])],
+    }
     resize = dict(type='Resize', scale=Name('image_size'), keep_ratio=True)
-    vary = resize if settings['size jitter'] is None else dict(
-        type='RandomResize', scale=Name('image_size'), ratio_range=settings['size jitter'], keep_ratio=True)
+    vary = (
+        resize
+        if settings['size jitter'] is None
+        else dict(type='RandomResize', scale=Name('image_size'), ratio_range=settings['size jitter'], keep_ratio=True)
+    )
     steps = [Name('image'), Name('objects'), vary, *flip[settings['flips']], Name('pack')]
     metric = "['bbox', 'segm']" if masks else "'bbox'"
-    evaluator = (f"{{name}}_evaluator = dict(type='CocoMetric', metric={metric}, "
-                 "ann_file=data_root + '{name}.json')")
+    evaluator = f"{{name}}_evaluator = dict(type='CocoMetric', metric={metric}, ann_file=data_root + '{{name}}.json')"
     return [
-        assignment('image_size', settings['image size']), 'data_root = "{{ fileDirname }}/data/"', '',
-        assignment('model', model), '',
+        assignment('image_size', settings['image size']),
+        'data_root = "{{ fileDirname }}/data/"',
+        '',
+        assignment('model', model),
+        '',
         "image, pack = dict(type='LoadImageFromFile'), dict(type='PackDetInputs')",
         assignment('objects', objects),
         assignment('train_pipeline', steps),
         assignment('test_pipeline', [Name('image'), resize, Name('objects'), Name('pack')]),
         _dataset(settings),
-        assignment('train_dataloader', _loader(settings, 'train', 'train_pipeline', 'json',
-                                               batch_size=settings['batch'], **_workers(settings))),
-        *_evaluated(settings, evaluator, 'json')]
+        assignment(
+            'train_dataloader',
+            _loader(settings, 'train', 'train_pipeline', 'json', batch_size=settings['batch'], **_workers(settings)),
+        ),
+        *_evaluated(settings, evaluator, 'json'),
+    ]
 
 
 def _classifier(settings: Settings) -> list[str]:
     side = settings['image size']
     count = len(settings.classes)
-    topk = (1, 5) if count > 5 else (1, )
+    topk = (1, 5) if count > 5 else (1,)
     model = dict(
         backbone=dict(settings.backbone),
-        head=dict(in_channels=settings.channels[-1], num_classes=_number(settings), topk=topk))
-    turn = {'none': [], 'horizontal': [dict(type='RandomFlip', prob=0.5, direction='horizontal')],
-            'all': [dict(type='RandomFlip', prob=[0.25, 0.25, 0.25], direction=['horizontal', 'vertical', 'diagonal'])]}
-    steps = (dict(type='LoadImageFromFile'), dict(type='RandomResizedCrop', scale=side, crop_ratio_range=(0.6, 1.0)),
-             dict(type='ColorJitter', brightness=0.3, contrast=0.3), *turn[settings['flips']])
+        head=dict(in_channels=settings.channels[-1], num_classes=_number(settings), topk=topk),
+    )
+    turn = {
+        'none': [],
+        'horizontal': [dict(type='RandomFlip', prob=0.5, direction='horizontal')],
+        'all': [dict(type='RandomFlip', prob=[0.25, 0.25, 0.25], direction=['horizontal', 'vertical', 'diagonal'])],
+    }
+    steps = (
+        dict(type='LoadImageFromFile'),
+        dict(type='RandomResizedCrop', scale=side, crop_ratio_range=(0.6, 1.0)),
+        dict(type='ColorJitter', brightness=0.3, contrast=0.3),
+        *turn[settings['flips']],
+    )
     drop = dict(drop_last=True) if settings['norm'] == 'BN' else {}
     return [
-        'data_root = "{{ fileDirname }}/data/"', '', assignment('model', model),
-        assignment('data_preprocessor', dict(num_classes=_number(settings))), '',
-        'train_pipeline = [', *(f'    {_line(step)},' for step in steps), "    dict(type='PackInputs')]",
-        'test_pipeline = [', "    dict(type='LoadImageFromFile'),",
-        f"    {_line(dict(type='ResizeEdge', scale=side, edge='short'))},",
-        f"    {_line(dict(type='CenterCrop', crop_size=side))},", "    dict(type='PackInputs')]",
+        'data_root = "{{ fileDirname }}/data/"',
+        '',
+        assignment('model', model),
+        assignment('data_preprocessor', dict(num_classes=_number(settings))),
+        '',
+        'train_pipeline = [',
+        *(f'    {_line(step)},' for step in steps),
+        "    dict(type='PackInputs')]",
+        'test_pipeline = [',
+        "    dict(type='LoadImageFromFile'),",
+        f'    {_line(dict(type="ResizeEdge", scale=side, edge="short"))},',
+        f'    {_line(dict(type="CenterCrop", crop_size=side))},',
+        "    dict(type='PackInputs')]",
         _dataset(settings),
-        assignment('train_dataloader', _loader(settings, 'train', 'train_pipeline', 'txt',
-                                               batch_size=settings['batch'], **drop, **_workers(settings))),
+        assignment(
+            'train_dataloader',
+            _loader(
+                settings, 'train', 'train_pipeline', 'txt', batch_size=settings['batch'], **drop, **_workers(settings)
+            ),
+        ),
         f"val_evaluator = dict(type='Accuracy', topk={topk!r})",
-        *_evaluated(settings, None, 'txt')]
+        *_evaluated(settings, None, 'txt'),
+    ]
 
 
 def _line(step: dict) -> str:

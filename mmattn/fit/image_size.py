@@ -1,4 +1,5 @@
 """Size that images are resized to for training, from the sizes of images and objects."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -21,8 +22,9 @@ LIMITS = {'thin': (256, 512), 'full': (512, 1333)}
 CLASSIFIER = {'thin': (64, 128), 'full': (64, 224)}
 
 
-def detector_size(images: Sequence[tuple[int, int]], objects: Sequence[float], labels: Sequence[int], size: str
-                  ) -> Choice:
+def detector_size(
+    images: Sequence[tuple[int, int]], objects: Sequence[float], labels: Sequence[int], size: str
+) -> Choice:
     """Size for a detector, (width, height) in pixels, into which images are fitted with their aspect ratio kept.
 
     Args:
@@ -38,8 +40,9 @@ def detector_size(images: Sequence[tuple[int, int]], objects: Sequence[float], l
     side = max(32, round(side / 32) * 32)
     scale = side / long
     chosen = (side, max(32, round(height * scale))) if width >= height else (max(32, round(width * scale)), side)
-    reason = (f'small objects have {small * scale:.0f} px then, {small:.0f} in the files '
-              f'(median {width:.0f} x {height:.0f})')
+    reason = (
+        f'small objects have {small * scale:.0f} px then, {small:.0f} in the files (median {width:.0f} x {height:.0f})'
+    )
     if small * scale < FEW * SMALLEST:
         reason += f'; {SMALLEST} are better: --image-size, and predict.py --tiles'
     return Choice('image size', chosen, reason, f'{chosen[0]} x {chosen[1]}')

@@ -1,4 +1,5 @@
 """Length of a training: as many epochs as fit into the minutes that there are, or as many as were asked for."""
+
 from __future__ import annotations
 
 import math
@@ -43,8 +44,9 @@ def epochs_asked(count: int, times: Times) -> Choice:
         count: Number of epochs.
         times: Measured times of this training.
     """
-    return _choice(count, f'as asked for; {times.iteration:.2f} s an iteration, measured'
-                   + _short(count, times, '--epochs'), times)
+    return _choice(
+        count, f'as asked for; {times.iteration:.2f} s an iteration, measured' + _short(count, times, '--epochs'), times
+    )
 
 
 def _short(count: int, times: Times, option: str) -> str:

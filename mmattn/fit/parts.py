@@ -1,4 +1,5 @@
 """Training, validation and test part of a data set as files that configs read."""
+
 from __future__ import annotations
 
 import hashlib
@@ -92,7 +93,12 @@ def write_parts(parts: dict[str, Part], source: Source, folder: Path) -> None:
 
 def digest(source: Source) -> str:
     """A hash of all that was read of a data set; it changes with images and annotations, not with the pixels."""
-    content = dict(classes=source.classes, task=source.task, parts={
-        name: dict(root=str(part.root.resolve()), images=part.images, annotations=part.annotations)
-        for name, part in source.parts.items()})
+    content = dict(
+        classes=source.classes,
+        task=source.task,
+        parts={
+            name: dict(root=str(part.root.resolve()), images=part.images, annotations=part.annotations)
+            for name, part in source.parts.items()
+        },
+    )
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]

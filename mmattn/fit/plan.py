@@ -1,4 +1,5 @@
 """Decides on all settings of a training, one after another, as each follows from those before it."""
+
 from __future__ import annotations
 
 import os
@@ -32,8 +33,10 @@ def choose_task(source: Source, wanted: str | None) -> str:
     """
     permitted = {'masks': ('masks', 'boxes'), 'boxes': ('boxes',), 'classes': ('classes',)}[source.task]
     if wanted is not None and wanted not in permitted:
-        raise UserError(f'--task {wanted} needs other annotations: {source.path} has {source.task}, which permit '
-                        f'{" or ".join(permitted)}')
+        raise UserError(
+            f'--task {wanted} needs other annotations: {source.path} has {source.task}, which permit '
+            f'{" or ".join(permitted)}'
+        )
     return wanted or permitted[0]
 
 
@@ -55,12 +58,24 @@ def choose_settings(source: Source, parts: Mapping[str, Part], options: Options,
     backbone = backbones.read(options.backbone)
     train = parts['train']
     settings = Settings(
-        task, size, f'{TASKS[task]} with {options.backbone} ({size}): {len(train.images)} images to train, '
-        f'{len(parts["val"].images)} to validate', source.classes, {name: part.root for name, part in parts.items()},
-        workers=_workers(device), processes=device.count)
+        task,
+        size,
+        f'{TASKS[task]} with {options.backbone} ({size}): {len(train.images)} images to train, '
+        f'{len(parts["val"].images)} to validate',
+        source.classes,
+        {name: part.root for name, part in parts.items()},
+        workers=_workers(device),
+        processes=device.count,
+    )
     choose = settings.choose
-    choose(Choice('network', options.backbone, 'as asked for' if options.size else f'for a {device.name}',
-                  f'{TASKS[task]}, {options.backbone}, {size}'))
+    choose(
+        Choice(
+            'network',
+            options.backbone,
+            'as asked for' if options.size else f'for a {device.name}',
+            f'{TASKS[task]}, {options.backbone}, {size}',
+        )
+    )
     if kind == 'detector':
         _check_objects(parts)
     _choose_size(settings, train, options, kind, size)
@@ -68,18 +83,29 @@ def choose_settings(source: Source, parts: Mapping[str, Part], options: Options,
     mixed = choose(batch.choose_precision(device))
     side = settings['image size']
     pixels = side[0] * side[1] if kind == 'detector' else side * side
-    images = choose(_asked('batch', options.batch) or batch.choose_batch(
-        kind, size, pixels, len(train.images), device, mixed))
+    images = choose(
+        _asked('batch', options.batch) or batch.choose_batch(kind, size, pixels, len(train.images), device, mixed)
+    )
     norm = choose(batch.choose_norm(weights is not None and size == 'full', images, kind))
     choose(_asked('learning rate', options.rate) or batch.choose_rate(kind, size, images, device))
     if kind == 'detector':
         factors = _factors(train, side)
         boxes = [np.array(each['bbox']) * factors[each['image_id']] for each in _objects(train)]
         choose(choose_anchors(np.array(boxes), options.seed))
-        choose(choose_jitter([(box[2] * box[3]) ** 0.5 for box in boxes],
-                             [each['category_id'] for each in _objects(train)]))
-    choose(Choice('flips', options.flips, 'as asked for' if options.flips != 'horizontal' else
-                  'mirrored at random; --flips all, where objects have no upper side'))
+        choose(
+            choose_jitter(
+                [(box[2] * box[3]) ** 0.5 for box in boxes], [each['category_id'] for each in _objects(train)]
+            )
+        )
+    choose(
+        Choice(
+            'flips',
+            options.flips,
+            'as asked for'
+            if options.flips != 'horizontal'
+            else 'mirrored at random; --flips all, where objects have no upper side',
+        )
+    )
     settings.backbone = _backbone(backbone, settings, kind, size, norm, weights)
     settings.channels = tuple(backbones.channels(settings.backbone))
     return settings
@@ -95,14 +121,20 @@ def _check_objects(parts: Mapping[str, Part]) -> None:
     if not _objects(parts['train']):
         raise UserError('the training images have no objects to learn from; add annotations')
     if not _objects(parts['val']):
-        raise UserError('the validation images have no objects to compare with; annotate more images, or move images '
-                        'with objects there')
+        raise UserError(
+            'the validation images have no objects to compare with; annotate more images, or move images '
+            'with objects there'
+        )
 
 
 def _factors(part: Part, size: tuple[int, int]) -> dict[int, float]:
     """Factor by which each image is resized to fit into a size (width, height), by its id; as mmdet's Resize does."""
-    return {image['id']: min(max(size) / max(image['width'], image['height']),
-                             min(size) / min(image['width'], image['height'])) for image in part.images}
+    return {
+        image['id']: min(
+            max(size) / max(image['width'], image['height']), min(size) / min(image['width'], image['height'])
+        )
+        for image in part.images
+    }
 
 
 def _choose_size(settings: Settings, train: Part, options: Options, kind: str, size: str) -> None:
@@ -172,4 +204,3 @@ def choose_length(settings: Settings, options: Options, device: batch.Device, ti
     minutes = options.minutes or MINUTES['cpu' if device.memory is None else 'cuda']
     choice = length.epochs_in(times, 60 * minutes - spent)
     settings.choose(Choice(choice.name, choice.value, f'of {duration(60 * minutes)}; {choice.reason}', choice.shown))
-

@@ -1,4 +1,5 @@
 """The steps of ``tools/fit.py``: read, split, decide, train, report; each is kept, so that the next start goes on."""
+
 from __future__ import annotations
 
 import re
@@ -66,15 +67,19 @@ def fit(options: Options, *, force: bool = False, only_config: bool = False) -> 
     start = time.monotonic()
     folder = options.work_dir
     if re.search(IN_NO_CONFIG, folder.resolve().as_posix()):
-        raise UserError(f"{one_line(str(folder.resolve()))} has a quotation mark, a backslash or a line break in it, "
-                        'and no config can be there; start in another folder, or name another with --name')
+        raise UserError(
+            f'{one_line(str(folder.resolve()))} has a quotation mark, a backslash or a line break in it, '
+            'and no config can be there; start in another folder, or name another with --name'
+        )
     source = read_source(options.data, options.format)
     _show(source)
     with locked(folder):
         state = read_state(folder)
         if state is None and any(each.name not in OWN for each in folder.iterdir()):
-            raise UserError(f"'{folder}' holds something else than a training of this tool; name another folder with "
-                            '--name, or remove it')
+            raise UserError(
+                f"'{folder}' holds something else than a training of this tool; name another folder with "
+                '--name, or remove it'
+            )
         if force:
             _clear(folder, options)
         elif state is not None:
@@ -102,8 +107,10 @@ def _clear(folder: Path, options: Options) -> None:
     """Empties a work folder, unless something that the new training reads is in it."""
     for needed in (options.data, options.split, Path(options.weights)):
         if needed is not None and needed.resolve().is_relative_to(folder.resolve()):
-            raise UserError(f"--force would remove '{needed}', which is in '{folder}'; move it out of there, or name "
-                            'another folder with --name')
+            raise UserError(
+                f"--force would remove '{needed}', which is in '{folder}'; move it out of there, or name "
+                'another folder with --name'
+            )
     for each in folder.iterdir():
         if each.is_dir() and not each.is_symlink():
             shutil.rmtree(each)
@@ -129,8 +136,12 @@ def prepare(source: Source, options: Options, start: float) -> None:
     choose_length(settings, options, device, times, time.monotonic() - start)
     print(settings.choices['length'].line(), flush=True)
     _write_config(settings, options, path, times)
-    write_state(folder, asked, digest(source), {
-        name: f'{choice.shown or choice.value} ({choice.reason})' for name, choice in settings.choices.items()})
+    write_state(
+        folder,
+        asked,
+        digest(source),
+        {name: f'{choice.shown or choice.value} ({choice.reason})' for name, choice in settings.choices.items()},
+    )
 
 
 def _measured(settings: Settings, options: Options, path: Path) -> Times | None:
@@ -186,8 +197,10 @@ def _train_on_several(path: Path, gpus: int) -> None:
 @contextmanager
 def _forwarded(child: subprocess.Popen) -> Iterator[None]:
     """Passes on the signals that ask for an end, and waits for the child to save; a terminal sends it Ctrl-C itself."""
-    before = {number: signal.signal(number, lambda got, _: child.send_signal(got))
-              for number in (signal.SIGTERM, signal.SIGUSR1)}
+    before = {
+        number: signal.signal(number, lambda got, _: child.send_signal(got))
+        for number in (signal.SIGTERM, signal.SIGUSR1)
+    }
     before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield

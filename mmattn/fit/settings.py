@@ -1,4 +1,5 @@
 """All settings of a training that ``tools/fit.py`` decides on."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping

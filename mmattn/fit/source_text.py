@@ -1,4 +1,5 @@
 """Settings as the lines of a config that a person reads."""
+
 from __future__ import annotations
 
 WIDTH = 120

@@ -1,4 +1,5 @@
 """What a work folder was made for, so that the same command goes on with it and another one does not spoil it."""
+
 from __future__ import annotations
 
 import json
@@ -54,7 +55,10 @@ def _option(key: str) -> str:
 
 
 def _asked(options: Options) -> dict:
-    found = {key: plain(str(value) if isinstance(value, Path) else value)
-             for key, value in asdict(options).items() if key not in FREE}
+    found = {
+        key: plain(str(value) if isinstance(value, Path) else value)
+        for key, value in asdict(options).items()
+        if key not in FREE
+    }
     found['data'] = str(options.data.resolve())
     return found

@@ -1,4 +1,5 @@
 """How long a training and its validation take on this machine, measured by a few iterations of both."""
+
 from __future__ import annotations
 
 import tempfile
@@ -53,8 +54,9 @@ class _Clock(Hook):
     def before_train(self, runner: Runner) -> None:
         self._start = self._last = time.perf_counter()
 
-    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: object = None,
-                         outputs: dict | None = None) -> None:
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: object = None, outputs: dict | None = None
+    ) -> None:
         _synchronise()
         now = time.perf_counter()
         self.times.append(now - self._last)

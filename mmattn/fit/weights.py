@@ -1,4 +1,5 @@
 """Weights that a backbone begins with: a file, torchvision's where they can be had, or random ones."""
+
 from __future__ import annotations
 
 import urllib.request
@@ -49,8 +50,9 @@ def choose_weights(wanted: str, backbone: dict, size: str) -> Choice:
     why = _unreachable(address)
     if why is None:
         return Choice('weights', settings, "torchvision's, which will be fetched", name)
-    return Choice('weights', None, f"torchvision's are not here and cannot be fetched ({why}); --weights takes a file",
-                  'random')
+    return Choice(
+        'weights', None, f"torchvision's are not here and cannot be fetched ({why}); --weights takes a file", 'random'
+    )
 
 
 def _from_file(path: str) -> Choice:
@@ -79,8 +81,10 @@ def check_fit(backbone: dict, weights: dict) -> None:
     state = without_prefix(read_checkpoint(path)['state_dict'], weights.get('prefix'))
     loaded = count_loaded(state, fill(built, state, path))
     if 2 * loaded < len(built.state_dict()):
-        raise UserError(f"the weights '{path}' fit {loaded} of {len(built.state_dict())} tensors of the backbone; give "
-                        'the --backbone and --size that they are of, or leave --weights out')
+        raise UserError(
+            f"the weights '{path}' fit {loaded} of {len(built.state_dict())} tensors of the backbone; give "
+            'the --backbone and --size that they are of, or leave --weights out'
+        )
 
 
 def _unreachable(address: str) -> str | None:

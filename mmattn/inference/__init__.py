@@ -1,4 +1,5 @@
 """Inference: a copy of a model made ready for it."""
+
 from .prepare import prepare
 
 __all__ = ['prepare']

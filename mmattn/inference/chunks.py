@@ -3,6 +3,7 @@
 Images do not depend on each other in inference, so a stage may take a batch in chunks. On a CPU the feature maps of a
 chunk stay in the processor's cache, and memory grows with the chunk instead of the batch.
 """
+
 from __future__ import annotations
 
 import math
@@ -41,9 +42,13 @@ def _forward(layers: nn.Module, values_per_position: float, weight_bytes: int, x
         result = forward(chunk)
         if out is None:  # not torch.cat, which would hold all chunks twice
             channels_last = result.is_contiguous(memory_format=torch.channels_last) and not result.is_contiguous()
-            out = torch.empty(len(x), *result.shape[1:], dtype=result.dtype,
-                              memory_format=torch.channels_last if channels_last else torch.contiguous_format)
-        out[done:done + len(result)] = result
+            out = torch.empty(
+                len(x),
+                *result.shape[1:],
+                dtype=result.dtype,
+                memory_format=torch.channels_last if channels_last else torch.contiguous_format,
+            )
+        out[done : done + len(result)] = result
         done += len(result)
     return out
 

@@ -7,6 +7,7 @@ the output of which convolution is known to the module that calls both, which sa
 returns the outputs of several convolutions side by side may be in the place of a convolution, if a method
 ``output_convs()`` returns them in this order.
 """
+
 from __future__ import annotations
 
 from collections import Counter
@@ -56,8 +57,13 @@ def _pairs(model: nn.Module) -> Iterator[tuple[nn.Module, list[nn.Conv2d], _Batc
         for conv_name, norm_name in _named_pairs(module):
             layer, norm = module.get_submodule(conv_name), module.get_submodule(norm_name)
             convs = layer.output_convs() if hasattr(layer, 'output_convs') else [layer]
-            if (places[layer] == places[norm] == 1 and isinstance(norm, _BatchNorm) and norm.running_mean is not None
-                    and all(map(_is_plain, convs)) and not any(map(is_hooked, (layer, norm, *convs)))):
+            if (
+                places[layer] == places[norm] == 1
+                and isinstance(norm, _BatchNorm)
+                and norm.running_mean is not None
+                and all(map(_is_plain, convs))
+                and not any(map(is_hooked, (layer, norm, *convs)))
+            ):
                 parent, _, name = norm_name.rpartition('.')
                 yield module.get_submodule(parent), convs, norm, name
 
@@ -74,15 +80,15 @@ def _is_plain(conv: nn.Module) -> bool:
     """Whether `conv` computes what its weight says, which nothing computes: subclasses may standardise or deform it."""
     plain = (nn.Conv2d.forward, PyramidConv.forward)
     replaced = 'forward' in vars(conv)  # as where norms are folded in training
-    return (isinstance(conv, nn.Conv2d) and type(conv).forward in plain and not replaced
-            and not is_parametrized(conv))
+    return isinstance(conv, nn.Conv2d) and type(conv).forward in plain and not replaced and not is_parametrized(conv)
 
 
 def _fold(convs: list[nn.Conv2d], norm: _BatchNorm) -> None:
     """Folds `norm` into convolutions whose outputs, side by side in this order, it reads."""
     sizes = [conv.out_channels for conv in convs]
-    parts = [[None] * len(convs) if values is None else values.split(sizes)
-             for values in (norm.running_mean, norm.running_var, norm.weight, norm.bias)]
+    parts = [
+        [None] * len(convs) if values is None else values.split(sizes)
+        for values in (norm.running_mean, norm.running_var, norm.weight, norm.bias)
+    ]
     for conv, mean, variance, scale, shift in zip(convs, *parts):
-        conv.weight, conv.bias = fuse_conv_bn_weights(
-            conv.weight, conv.bias, mean, variance, norm.eps, scale, shift)
+        conv.weight, conv.bias = fuse_conv_bn_weights(conv.weight, conv.bias, mean, variance, norm.eps, scale, shift)

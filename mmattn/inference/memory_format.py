@@ -4,6 +4,7 @@ PyTorch's CPU convolutions work channels last: a feature map in the default form
 back after it. Small batches are mostly faster in the default format all the same. On a GPU what is fastest depends on
 the card, the precision and the convolutions, and the caller's choice stays.
 """
+
 from __future__ import annotations
 
 import torch

@@ -1,4 +1,5 @@
 """A copy of a model that is ready for inference."""
+
 from __future__ import annotations
 
 import copy

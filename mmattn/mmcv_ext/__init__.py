@@ -6,6 +6,7 @@ detectors commonly need, and says so in one line. The finder is the last on `sys
 is asked only when every other finder has failed: a compiled extension always wins, and one that
 exists but fails to load still raises its own error. Nothing heavy is imported before `mmcv._ext` is.
 """
+
 import sys
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec

@@ -6,6 +6,7 @@ y, then x. The signatures are those by which `mmcv/ops/deform_conv.py` and
 `mmcv/ops/modulated_deform_conv.py` call the compiled operators. Their buffers for columns and ones
 and `im2col_step` serve the compiled kernels only.
 """
+
 import torch
 import torchvision  # noqa: F401  (registers torch.ops.torchvision)
 from torch import Tensor
@@ -22,10 +23,25 @@ def _no_bias(weight: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def deform_conv_forward(input: Tensor, weight: Tensor, offset: Tensor, output: Tensor,
-                        columns: Tensor, ones: Tensor, kW: int, kH: int, dW: int, dH: int,
-                        padW: int, padH: int, dilationW: int, dilationH: int, group: int,
-                        deformable_group: int, im2col_step: int) -> None:
+def deform_conv_forward(
+    input: Tensor,
+    weight: Tensor,
+    offset: Tensor,
+    output: Tensor,
+    columns: Tensor,
+    ones: Tensor,
+    kW: int,
+    kH: int,
+    dW: int,
+    dH: int,
+    padW: int,
+    padH: int,
+    dilationW: int,
+    dilationH: int,
+    group: int,
+    deformable_group: int,
+    im2col_step: int,
+) -> None:
     """Deformable convolution without bias.
 
     Args:
@@ -40,36 +56,94 @@ def deform_conv_forward(input: Tensor, weight: Tensor, offset: Tensor, output: T
         deformable_group: Groups of channels with offsets of their own.
     """
     input, weight, offset = widen(input, weight, offset)
-    output.copy_(torch.ops.torchvision.deform_conv2d(
-        input, weight, offset, _no_mask(offset), _no_bias(weight), dH, dW, padH, padW,
-        dilationH, dilationW, group, deformable_group, False))
+    output.copy_(
+        torch.ops.torchvision.deform_conv2d(
+            input,
+            weight,
+            offset,
+            _no_mask(offset),
+            _no_bias(weight),
+            dH,
+            dW,
+            padH,
+            padW,
+            dilationH,
+            dilationW,
+            group,
+            deformable_group,
+            False,
+        )
+    )
 
 
 @torch.no_grad()
-def deform_conv_backward_input(input: Tensor, offset: Tensor, grad_output: Tensor,
-                               grad_input: Tensor, grad_offset: Tensor, weight: Tensor,
-                               columns: Tensor, kW: int, kH: int, dW: int, dH: int, padW: int,
-                               padH: int, dilationW: int, dilationH: int, group: int,
-                               deformable_group: int, im2col_step: int) -> None:
+def deform_conv_backward_input(
+    input: Tensor,
+    offset: Tensor,
+    grad_output: Tensor,
+    grad_input: Tensor,
+    grad_offset: Tensor,
+    weight: Tensor,
+    columns: Tensor,
+    kW: int,
+    kH: int,
+    dW: int,
+    dH: int,
+    padW: int,
+    padH: int,
+    dilationW: int,
+    dilationH: int,
+    group: int,
+    deformable_group: int,
+    im2col_step: int,
+) -> None:
     """Add the gradients of `deform_conv_forward` to `grad_input` and `grad_offset`.
 
     Args: As in `deform_conv_forward`; the gradients have the shapes of what they belong to.
     """
     input, offset, weight, grad = widen(input, offset, weight, grad_output)
     grads = torch.ops.torchvision._deform_conv2d_backward(
-        grad, input, weight, offset, _no_mask(offset), _no_bias(weight), dH, dW, padH, padW,
-        dilationH, dilationW, group, deformable_group, False)
+        grad,
+        input,
+        weight,
+        offset,
+        _no_mask(offset),
+        _no_bias(weight),
+        dH,
+        dW,
+        padH,
+        padW,
+        dilationH,
+        dilationW,
+        group,
+        deformable_group,
+        False,
+    )
     grad_input.add_(grads[0])
     grad_offset.add_(grads[2])
 
 
 @torch.no_grad()
-def deform_conv_backward_parameters(input: Tensor, offset: Tensor, grad_output: Tensor,
-                                    grad_weight: Tensor, columns: Tensor, ones: Tensor, kW: int,
-                                    kH: int, dW: int, dH: int, padW: int, padH: int,
-                                    dilationW: int, dilationH: int, group: int,
-                                    deformable_group: int, scale: float,
-                                    im2col_step: int) -> None:
+def deform_conv_backward_parameters(
+    input: Tensor,
+    offset: Tensor,
+    grad_output: Tensor,
+    grad_weight: Tensor,
+    columns: Tensor,
+    ones: Tensor,
+    kW: int,
+    kH: int,
+    dW: int,
+    dH: int,
+    padW: int,
+    padH: int,
+    dilationW: int,
+    dilationH: int,
+    group: int,
+    deformable_group: int,
+    scale: float,
+    im2col_step: int,
+) -> None:
     """Add `scale` times the gradient of `deform_conv_forward` to `grad_weight`.
 
     Args: As in `deform_conv_forward`; the gradients have the shapes of what they belong to.
@@ -78,17 +152,47 @@ def deform_conv_backward_parameters(input: Tensor, offset: Tensor, grad_output: 
     # The gradient by the weight does not depend on the weight, which mmcv does not pass here.
     weight = torch.zeros_like(grad_weight, dtype=input.dtype)
     grads = torch.ops.torchvision._deform_conv2d_backward(
-        grad, input, weight, offset, _no_mask(offset), _no_bias(weight), dH, dW, padH, padW,
-        dilationH, dilationW, group, deformable_group, False)
+        grad,
+        input,
+        weight,
+        offset,
+        _no_mask(offset),
+        _no_bias(weight),
+        dH,
+        dW,
+        padH,
+        padW,
+        dilationH,
+        dilationW,
+        group,
+        deformable_group,
+        False,
+    )
     grad_weight.add_(grads[1], alpha=scale)
 
 
 @torch.no_grad()
-def modulated_deform_conv_forward(input: Tensor, weight: Tensor, bias: Tensor, ones: Tensor,
-                                  offset: Tensor, mask: Tensor, output: Tensor, columns: Tensor,
-                                  kernel_h: int, kernel_w: int, stride_h: int, stride_w: int,
-                                  pad_h: int, pad_w: int, dilation_h: int, dilation_w: int,
-                                  group: int, deformable_group: int, with_bias: bool) -> None:
+def modulated_deform_conv_forward(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    ones: Tensor,
+    offset: Tensor,
+    mask: Tensor,
+    output: Tensor,
+    columns: Tensor,
+    kernel_h: int,
+    kernel_w: int,
+    stride_h: int,
+    stride_w: int,
+    pad_h: int,
+    pad_w: int,
+    dilation_h: int,
+    dilation_w: int,
+    group: int,
+    deformable_group: int,
+    with_bias: bool,
+) -> None:
     """Deformable convolution whose samples are weighted by a mask.
 
     Args:
@@ -106,19 +210,53 @@ def modulated_deform_conv_forward(input: Tensor, weight: Tensor, bias: Tensor, o
         with_bias: Whether the bias is added.
     """
     input, weight, bias, offset, mask = widen(input, weight, bias, offset, mask)
-    output.copy_(torch.ops.torchvision.deform_conv2d(
-        input, weight, offset, mask, bias if with_bias else _no_bias(weight), stride_h, stride_w,
-        pad_h, pad_w, dilation_h, dilation_w, group, deformable_group, True))
+    output.copy_(
+        torch.ops.torchvision.deform_conv2d(
+            input,
+            weight,
+            offset,
+            mask,
+            bias if with_bias else _no_bias(weight),
+            stride_h,
+            stride_w,
+            pad_h,
+            pad_w,
+            dilation_h,
+            dilation_w,
+            group,
+            deformable_group,
+            True,
+        )
+    )
 
 
 @torch.no_grad()
-def modulated_deform_conv_backward(input: Tensor, weight: Tensor, bias: Tensor, ones: Tensor,
-                                   offset: Tensor, mask: Tensor, columns: Tensor,
-                                   grad_input: Tensor, grad_weight: Tensor, grad_bias: Tensor,
-                                   grad_offset: Tensor, grad_mask: Tensor, grad_output: Tensor,
-                                   kernel_h: int, kernel_w: int, stride_h: int, stride_w: int,
-                                   pad_h: int, pad_w: int, dilation_h: int, dilation_w: int,
-                                   group: int, deformable_group: int, with_bias: bool) -> None:
+def modulated_deform_conv_backward(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    ones: Tensor,
+    offset: Tensor,
+    mask: Tensor,
+    columns: Tensor,
+    grad_input: Tensor,
+    grad_weight: Tensor,
+    grad_bias: Tensor,
+    grad_offset: Tensor,
+    grad_mask: Tensor,
+    grad_output: Tensor,
+    kernel_h: int,
+    kernel_w: int,
+    stride_h: int,
+    stride_w: int,
+    pad_h: int,
+    pad_w: int,
+    dilation_h: int,
+    dilation_w: int,
+    group: int,
+    deformable_group: int,
+    with_bias: bool,
+) -> None:
     """Add the gradients of `modulated_deform_conv_forward` to the five gradient tensors.
 
     Args: As in `modulated_deform_conv_forward`; the gradients have the shapes of what they
@@ -126,8 +264,22 @@ def modulated_deform_conv_backward(input: Tensor, weight: Tensor, bias: Tensor, 
     """
     input, weight, bias, offset, mask, grad = widen(input, weight, bias, offset, mask, grad_output)
     grads = torch.ops.torchvision._deform_conv2d_backward(
-        grad, input, weight, offset, mask, bias if with_bias else _no_bias(weight), stride_h,
-        stride_w, pad_h, pad_w, dilation_h, dilation_w, group, deformable_group, True)
+        grad,
+        input,
+        weight,
+        offset,
+        mask,
+        bias if with_bias else _no_bias(weight),
+        stride_h,
+        stride_w,
+        pad_h,
+        pad_w,
+        dilation_h,
+        dilation_w,
+        group,
+        deformable_group,
+        True,
+    )
     targets = [grad_input, grad_weight, grad_offset, grad_mask]
     if with_bias:
         targets.append(grad_bias)

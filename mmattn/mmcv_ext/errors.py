@@ -13,4 +13,5 @@ class OperatorNotAvailableError(NotImplementedError):
             f"mmcv's operator {operator} needs mmcv compiled: run `MMATTN_COMPILE_OPS=1 bash "
             'tools/quickstart.sh` in a clone of mmattn, or, with torch, "setuptools<81", wheel, '
             'ninja, psutil and packaging installed, `pip install --no-build-isolation '
-            '--no-cache-dir --force-reinstall --no-deps onedl-mmcv`')
+            '--no-cache-dir --force-reinstall --no-deps onedl-mmcv`'
+        )

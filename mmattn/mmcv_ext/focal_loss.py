@@ -4,6 +4,7 @@ The signatures are those by which `mmcv/ops/focal_loss.py` calls the compiled op
 backward gets no gradient from above, the caller multiplies by it. The sigmoid form equals
 torchvision's `sigmoid_focal_loss`, which has no separate backward.
 """
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -14,7 +15,7 @@ from mmattn.mmcv_ext.precision import widen
 def _class_weights(weight: Tensor, target: Tensor) -> Tensor | float:
     """The weight of each sample's class (N,), 1 for labels outside of the classes."""
     if not weight.numel():
-        return 1.
+        return 1.0
     inside = (target >= 0) & (target < len(weight))
     return torch.where(inside, weight[target.clamp(0, len(weight) - 1)], weight.new_ones(()))
 
@@ -25,8 +26,9 @@ def _one_hot(target: Tensor, classes: int) -> Tensor:
 
 
 @torch.no_grad()
-def sigmoid_focal_loss_forward(input: Tensor, target: Tensor, weight: Tensor, output: Tensor,
-                               gamma: float, alpha: float) -> None:
+def sigmoid_focal_loss_forward(
+    input: Tensor, target: Tensor, weight: Tensor, output: Tensor, gamma: float, alpha: float
+) -> None:
     """Focal loss of each of C independent binary classifiers.
 
     Args:
@@ -45,8 +47,9 @@ def sigmoid_focal_loss_forward(input: Tensor, target: Tensor, weight: Tensor, ou
 
 
 @torch.no_grad()
-def sigmoid_focal_loss_backward(input: Tensor, target: Tensor, weight: Tensor,
-                                grad_input: Tensor, gamma: float, alpha: float) -> None:
+def sigmoid_focal_loss_backward(
+    input: Tensor, target: Tensor, weight: Tensor, grad_input: Tensor, gamma: float, alpha: float
+) -> None:
     """The derivatives of `sigmoid_focal_loss_forward` by the logits.
 
     Args:
@@ -68,8 +71,9 @@ def _true_class(softmax: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def softmax_focal_loss_forward(input: Tensor, target: Tensor, weight: Tensor, output: Tensor,
-                               gamma: float, alpha: float) -> None:
+def softmax_focal_loss_forward(
+    input: Tensor, target: Tensor, weight: Tensor, output: Tensor, gamma: float, alpha: float
+) -> None:
     """Focal loss of a softmax classifier.
 
     Args:
@@ -87,8 +91,9 @@ def softmax_focal_loss_forward(input: Tensor, target: Tensor, weight: Tensor, ou
 
 
 @torch.no_grad()
-def softmax_focal_loss_backward(input: Tensor, target: Tensor, weight: Tensor, buff: Tensor,
-                                grad_input: Tensor, gamma: float, alpha: float) -> None:
+def softmax_focal_loss_backward(
+    input: Tensor, target: Tensor, weight: Tensor, buff: Tensor, grad_input: Tensor, gamma: float, alpha: float
+) -> None:
     """The derivatives of `softmax_focal_loss_forward` by the logits.
 
     Args:
@@ -98,7 +103,7 @@ def softmax_focal_loss_backward(input: Tensor, target: Tensor, weight: Tensor, b
     """
     softmax, weight = widen(input, weight)
     p, log_p = _true_class(softmax, target)
-    q = (1 - p).clamp(min=torch.finfo(torch.float32).tiny)    # 0 to a negative power is infinite
+    q = (1 - p).clamp(min=torch.finfo(torch.float32).tiny)  # 0 to a negative power is infinite
     by_log_p = alpha * (gamma * q.pow(gamma - 1) * p * log_p - q.pow(gamma))
     by_log_p = by_log_p * _class_weights(weight, target) * (target >= 0)
     buff.copy_(by_log_p)

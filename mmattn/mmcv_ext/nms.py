@@ -2,6 +2,7 @@
 
 The signatures are those by which `mmcv/ops/nms.py` calls the compiled operators.
 """
+
 import torch
 import torchvision
 from torch import Tensor
@@ -56,8 +57,16 @@ def _drop(rest: Tensor, alive: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def softnms(boxes: Tensor, scores: Tensor, dets: Tensor, iou_threshold: float, sigma: float,
-            min_score: float, method: int, offset: int) -> Tensor:
+def softnms(
+    boxes: Tensor,
+    scores: Tensor,
+    dets: Tensor,
+    iou_threshold: float,
+    sigma: float,
+    min_score: float,
+    method: int,
+    offset: int,
+) -> Tensor:
     """Soft-NMS: boxes that overlap a better one lose score instead of vanishing.
 
     Args:
@@ -77,8 +86,7 @@ def softnms(boxes: Tensor, scores: Tensor, dets: Tensor, iou_threshold: float, s
         ValueError: If the method is none of the three.
     """
     if method not in (NAIVE, LINEAR, GAUSSIAN):
-        raise ValueError(f'soft-NMS method must be 0 (naive), 1 (linear) or 2 (gaussian), '
-                         f'not {method}')
+        raise ValueError(f'soft-NMS method must be 0 (naive), 1 (linear) or 2 (gaussian), not {method}')
     boxes, scores = widen(boxes, scores)
     extents = _closed(boxes, offset)
     scores = scores.clone()
@@ -93,9 +101,9 @@ def softnms(boxes: Tensor, scores: Tensor, dets: Tensor, iou_threshold: float, s
 
         iou = torchvision.ops.box_iou(extents[best][None], extents[rest])[0]
         # Two boxes without area: 0 / 0. They do not overlap.
-        scores[rest] *= _decay(iou.nan_to_num(0.), iou_threshold, sigma, method)
+        scores[rest] *= _decay(iou.nan_to_num(0.0), iou_threshold, sigma, method)
         rest = _drop(rest, scores[rest] >= min_score)
 
     keep = torch.stack(picked) if picked else rest
-    dets[:len(keep)] = torch.cat([boxes[keep], scores[keep, None]], dim=1).to(dets)
+    dets[: len(keep)] = torch.cat([boxes[keep], scores[keep, None]], dim=1).to(dets)
     return keep

@@ -1,4 +1,5 @@
 """The precision in which the operators compute."""
+
 import torch
 from torch import Tensor
 

@@ -2,6 +2,7 @@
 
 The signatures are those by which `mmcv/ops/roi_align.py` calls the compiled operators.
 """
+
 import torch
 import torchvision  # noqa: F401  (registers torch.ops.torchvision)
 from torch import Tensor
@@ -18,10 +19,19 @@ def _require_average(pool_mode: int) -> None:
 
 
 @torch.no_grad()
-def roi_align_forward(input: Tensor, rois: Tensor, output: Tensor, argmax_y: Tensor,
-                      argmax_x: Tensor, aligned_height: int, aligned_width: int,
-                      spatial_scale: float, sampling_ratio: int, pool_mode: int,
-                      aligned: bool) -> None:
+def roi_align_forward(
+    input: Tensor,
+    rois: Tensor,
+    output: Tensor,
+    argmax_y: Tensor,
+    argmax_x: Tensor,
+    aligned_height: int,
+    aligned_width: int,
+    spatial_scale: float,
+    sampling_ratio: int,
+    pool_mode: int,
+    aligned: bool,
+) -> None:
     """Pool each region of interest to a grid of fixed size.
 
     Args:
@@ -42,15 +52,27 @@ def roi_align_forward(input: Tensor, rois: Tensor, output: Tensor, argmax_y: Ten
     """
     _require_average(pool_mode)
     features, boxes = widen(input, rois)
-    output.copy_(torch.ops.torchvision.roi_align(
-        features, boxes, spatial_scale, aligned_height, aligned_width, sampling_ratio, aligned))
+    output.copy_(
+        torch.ops.torchvision.roi_align(
+            features, boxes, spatial_scale, aligned_height, aligned_width, sampling_ratio, aligned
+        )
+    )
 
 
 @torch.no_grad()
-def roi_align_backward(grad_output: Tensor, rois: Tensor, argmax_y: Tensor, argmax_x: Tensor,
-                       grad_input: Tensor, aligned_height: int, aligned_width: int,
-                       spatial_scale: float, sampling_ratio: int, pool_mode: int,
-                       aligned: bool) -> None:
+def roi_align_backward(
+    grad_output: Tensor,
+    rois: Tensor,
+    argmax_y: Tensor,
+    argmax_x: Tensor,
+    grad_input: Tensor,
+    aligned_height: int,
+    aligned_width: int,
+    spatial_scale: float,
+    sampling_ratio: int,
+    pool_mode: int,
+    aligned: bool,
+) -> None:
     """Add the gradient of `roi_align_forward` to `grad_input`.
 
     Args:
@@ -63,6 +85,8 @@ def roi_align_backward(grad_output: Tensor, rois: Tensor, argmax_y: Tensor, argm
     """
     _require_average(pool_mode)
     grad, boxes = widen(grad_output, rois)
-    grad_input.add_(torch.ops.torchvision._roi_align_backward(
-        grad, boxes, spatial_scale, aligned_height, aligned_width, *grad_input.shape,
-        sampling_ratio, aligned))
+    grad_input.add_(
+        torch.ops.torchvision._roi_align_backward(
+            grad, boxes, spatial_scale, aligned_height, aligned_width, *grad_input.shape, sampling_ratio, aligned
+        )
+    )

@@ -4,6 +4,7 @@ torchvision's operator of this name rounds the regions to whole pixels; mmcv's r
 bins, outwards. So this one is written out. It walks over the regions, which is slow for many.
 The signatures are those by which `mmcv/ops/roi_pool.py` calls the compiled operators.
 """
+
 import torch
 from torch import Tensor
 
@@ -27,11 +28,12 @@ def _max_over_bins(values: Tensor, first: list[int], last: list[int]) -> tuple[T
     return maxima, places
 
 
-def _pool(feature: Tensor, rows: tuple[list[int], list[int]],
-          columns: tuple[list[int], list[int]]) -> tuple[Tensor, Tensor]:
+def _pool(
+    feature: Tensor, rows: tuple[list[int], list[int]], columns: tuple[list[int], list[int]]
+) -> tuple[Tensor, Tensor]:
     """Maxima of one region and their places in the flattened map; both (C, rows, columns)."""
-    over_x, x = _max_over_bins(feature, *columns)                       # C, H, columns
-    maxima, y = _max_over_bins(over_x.transpose(1, 2), *rows)           # C, columns, rows
+    over_x, x = _max_over_bins(feature, *columns)  # C, H, columns
+    maxima, y = _max_over_bins(over_x.transpose(1, 2), *rows)  # C, columns, rows
     x = x.transpose(1, 2).gather(2, y)
     return maxima.transpose(1, 2), (y * feature.shape[2] + x).transpose(1, 2)
 
@@ -44,8 +46,15 @@ def _fill_empty(first: Tensor, last: Tensor, limit: int) -> tuple[Tensor, Tensor
 
 
 @torch.no_grad()
-def roi_pool_forward(input: Tensor, rois: Tensor, output: Tensor, argmax: Tensor,
-                     pooled_height: int, pooled_width: int, spatial_scale: float) -> None:
+def roi_pool_forward(
+    input: Tensor,
+    rois: Tensor,
+    output: Tensor,
+    argmax: Tensor,
+    pooled_height: int,
+    pooled_width: int,
+    spatial_scale: float,
+) -> None:
     """Take the maximum of every bin of each region of interest; an empty bin gives 0.
 
     Args:
@@ -71,8 +80,7 @@ def roi_pool_forward(input: Tensor, rois: Tensor, output: Tensor, argmax: Tensor
     # One transfer of all edges: slices need them as Python integers.
     edges = zip(images, top.tolist(), bottom.tolist(), left.tolist(), right.tolist(), strict=True)
     for region, (image, y_first, y_last, x_first, x_last) in enumerate(edges):
-        output[region], argmax[region] = _pool(
-            input[image], (y_first, y_last), (x_first, x_last))
+        output[region], argmax[region] = _pool(input[image], (y_first, y_last), (x_first, x_last))
 
     void = ((x2 <= x1) | (y2 <= y1))[:, None, None]
     empty = (no_rows[:, :, None] | no_columns[:, None, :] | void)[:, None]
@@ -81,8 +89,15 @@ def roi_pool_forward(input: Tensor, rois: Tensor, output: Tensor, argmax: Tensor
 
 
 @torch.no_grad()
-def roi_pool_backward(grad_output: Tensor, rois: Tensor, argmax: Tensor, grad_input: Tensor,
-                      pooled_height: int, pooled_width: int, spatial_scale: float) -> None:
+def roi_pool_backward(
+    grad_output: Tensor,
+    rois: Tensor,
+    argmax: Tensor,
+    grad_input: Tensor,
+    pooled_height: int,
+    pooled_width: int,
+    spatial_scale: float,
+) -> None:
     """Add the gradient of `roi_pool_forward` to `grad_input`.
 
     Args:
@@ -94,7 +109,7 @@ def roi_pool_backward(grad_output: Tensor, rois: Tensor, argmax: Tensor, grad_in
     """
     images, channels, height, width = grad_input.shape
     plane = rois[:, 0].long()[:, None] * channels + torch.arange(channels, device=rois.device)
-    place = argmax.long() + (plane * height * width)[:, :, None, None]    # R, C, rows, columns
+    place = argmax.long() + (plane * height * width)[:, :, None, None]  # R, C, rows, columns
     pooled = argmax >= 0
     grad = torch.zeros_like(grad_input).flatten()
     grad.index_add_(0, place[pooled], grad_output[pooled].to(grad))

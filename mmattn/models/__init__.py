@@ -2,4 +2,5 @@
 
 Needs torch, mmengine and ``mmcv.cnn`` only.
 """
+
 from . import attention, backbones, depth, necks, spatial  # noqa: F401

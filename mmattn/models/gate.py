@@ -1,4 +1,5 @@
 """Identity start: one learned scalar between what a network computes without an attention and with it."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator

@@ -1,4 +1,5 @@
 """Necks between backbone and classification head."""
+
 from __future__ import annotations
 
 from mmcv.cnn import build_norm_layer

@@ -11,6 +11,7 @@ channels, ``x1 = norm(z)`` and ``x2 = conv3x3(g)``, and a descriptor of each. Ne
 
 Shapes throughout: B groups of all images, c channels, H x W positions, n = H * W.
 """
+
 from __future__ import annotations
 
 import torch
@@ -37,7 +38,8 @@ def position_weights(ema: nn.Module, x: Tensor) -> Tensor:
     pooled = _pool(None, g)
     # conv1 as a product: on so few positions a convolution takes longer to set up than to run
     lines = torch.baddbmm(
-        ema.conv1.bias[:, None], ema.conv1.weight.flatten(1).expand(len(g), -1, -1), pooled[:, :, :height + width])
+        ema.conv1.bias[:, None], ema.conv1.weight.flatten(1).expand(len(g), -1, -1), pooled[:, :, : height + width]
+    )
     q1 = ema.norm.bias.softmax(0)  # (c,)
     q2 = _mean_of_conv(ema.conv3, *pooled.split((height, width, 4), 2)).softmax(1)  # (B, c)
     kernel = torch.einsum('k,kcij->cij', q1, ema.conv3.weight)
@@ -60,8 +62,9 @@ def _ends(x: Tensor, dim: int) -> Tensor:
     return torch.stack((x.select(dim, -1), x.select(dim, 0)), dim)
 
 
-def _pool_gradient(_, inputs: list[Tensor], _output: Tensor, gradient: Tensor,
-                   _needed: tuple[bool, ...]) -> tuple[Tensor]:
+def _pool_gradient(
+    _, inputs: list[Tensor], _output: Tensor, gradient: Tensor, _needed: tuple[bool, ...]
+) -> tuple[Tensor]:
     """One feature map for the gradient of all three parts."""
     height, width = inputs[0].shape[2:]
     rows, columns, corners = gradient.split((height, width, 4), 2)
@@ -87,13 +90,19 @@ def _mean_of_conv(conv: nn.Conv2d, rows: Tensor, columns: Tensor, corners: Tenso
         corners: Corners in the order of `_ends`, (B, c, 4).
     """
     height, width = rows.shape[2], columns.shape[2]
-    seen = torch.cat((
-        rows.mean(2, keepdim=True), _ends(rows, 2) / height, _ends(columns, 2) / width,
-        corners / (height * width)), 2)  # (B, c, 9)
+    seen = torch.cat(
+        (rows.mean(2, keepdim=True), _ends(rows, 2) / height, _ends(columns, 2) / width, corners / (height * width)), 2
+    )  # (B, c, 9)
     taps = conv.weight  # (c, c, 3, 3)
-    weight = torch.cat((
-        taps.sum((2, 3))[:, :, None], -taps.sum(3)[:, :, ::2], -taps.sum(2)[:, :, ::2],
-        taps[:, :, ::2, ::2].flatten(2)), 2)  # (c, c, 9)
+    weight = torch.cat(
+        (
+            taps.sum((2, 3))[:, :, None],
+            -taps.sum(3)[:, :, ::2],
+            -taps.sum(2)[:, :, ::2],
+            taps[:, :, ::2, ::2].flatten(2),
+        ),
+        2,
+    )  # (c, c, 9)
     return F.linear(seen.flatten(1), weight.flatten(1), conv.bias)
 
 
@@ -117,8 +126,9 @@ def _weights_forward(eps: float, g: Tensor, lines: Tensor, v: Tensor, kernel: Te
     return (out + torch.bmm((v * scale)[:, None], z.flatten(2)).view_as(out)).sigmoid()
 
 
-def _weights_gradient(eps: float, inputs: list[Tensor], weights: Tensor, gradient: Tensor,
-                      _needed: tuple[bool, ...]) -> tuple[Tensor, ...]:
+def _weights_gradient(
+    eps: float, inputs: list[Tensor], weights: Tensor, gradient: Tensor, _needed: tuple[bool, ...]
+) -> tuple[Tensor, ...]:
     """Gradients of the five inputs; ``z - mean(z)`` is computed again.
 
     With s for the gradient of what the sigmoid takes, and d(h) / d(lines) = h (1 - h)::
@@ -160,7 +170,7 @@ def _centred(eps: float, g: Tensor, h: Tensor, w: Tensor) -> tuple[Tensor, Tenso
     z = (g * h).mul_(w)
     z.sub_(z.mean((2, 3), keepdim=True))
     # with the mean gone the norm is as exact as var_mean, which is many times slower on a CPU
-    std = torch.linalg.vector_norm(z, dim=(2, 3)) / (z.shape[2] * z.shape[3])**0.5
+    std = torch.linalg.vector_norm(z, dim=(2, 3)) / (z.shape[2] * z.shape[3]) ** 0.5
     return z, torch.rsqrt(std.square() + eps)
 
 
@@ -175,7 +185,7 @@ def _conv_to_one(g: Tensor, kernel: Tensor) -> Tensor:
     taps = taps.unflatten(2, (height, width)).unbind(1)  # 9 of (B, H, W)
     out = g.new_zeros(len(g), height + 2, width + 2)
     for (i, j), tap in zip(TAPS, taps, strict=True):  # from p to p - (i - 1, j - 1)
-        out[:, 2 - i:2 - i + height, 2 - j:2 - j + width] += tap
+        out[:, 2 - i : 2 - i + height, 2 - j : 2 - j + width] += tap
     return out[:, None, 1:-1, 1:-1]
 
 
@@ -183,7 +193,7 @@ def _shifted(gradient: Tensor) -> Tensor:
     """What each tap of `_conv_to_one` contributed to: (B, 1, H, W) -> (B, 9, H, W)."""
     height, width = gradient.shape[2:]
     padded = F.pad(gradient[:, 0], (1, 1, 1, 1))
-    return torch.stack([padded[:, 2 - i:2 - i + height, 2 - j:2 - j + width] for i, j in TAPS], 1)
+    return torch.stack([padded[:, 2 - i : 2 - i + height, 2 - j : 2 - j + width] for i, j in TAPS], 1)
 
 
 _weights = faster_function(_weights_reference, _weights_forward, _weights_gradient)

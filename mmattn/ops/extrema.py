@@ -4,6 +4,7 @@ The reference is ``amax`` and ``amin``. Their gradients compare the whole featur
 CPU pooling, which notes the positions in the forward pass, takes a third of the time for both passes. Where several
 positions attain an extremum, its gradient goes to one of them instead of in equal shares to all.
 """
+
 from __future__ import annotations
 
 import torch

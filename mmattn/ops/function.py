@@ -1,4 +1,5 @@
 """A faster forward and backward pass in the place of a reference formula, differentiable like the reference."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -9,8 +10,9 @@ import torch
 from torch import Tensor
 
 
-def faster_function(reference: Callable[..., Tensor], forward: Callable[..., Tensor],
-                    backward: Callable[..., tuple[Tensor | None, ...]]) -> Callable[..., Tensor]:
+def faster_function(
+    reference: Callable[..., Tensor], forward: Callable[..., Tensor], backward: Callable[..., tuple[Tensor | None, ...]]
+) -> Callable[..., Tensor]:
     """A function ``(options, *tensors) -> tensor`` that computes `reference` by `forward` and `backward`.
 
     Gradients of gradients, forward-mode derivatives and ``torch.vmap`` are those of the reference.
@@ -21,8 +23,8 @@ def faster_function(reference: Callable[..., Tensor], forward: Callable[..., Ten
         backward: ``(options, inputs, output, gradient, needed) -> gradients`` of the inputs, without gradients of its
             own. `needed` says for each input whether its gradient is asked for; for the others it may return None.
     """
-    class Faster(torch.autograd.Function):
 
+    class Faster(torch.autograd.Function):
         @staticmethod
         def forward(options: Any, *inputs: Tensor) -> Tensor:
             return forward(options, *inputs)

@@ -5,6 +5,7 @@ faster way, neighbouring positions of the output replace the channels that a gro
 computed as one position with more channels, by one convolution with a shifted, larger kernel and a larger stride.
 Where a group has a single output channel, depthwise convolutions, which have kernels of their own, are faster still.
 """
+
 from __future__ import annotations
 
 import math
@@ -26,14 +27,23 @@ MIN_POSITIONS = 25
 
 class Geometry(NamedTuple):
     """The numbers of a 2-D convolution, each pair for height and width."""
+
     stride: tuple[int, int]
     padding: tuple[int, int]
     dilation: tuple[int, int]
     groups: int
 
 
-def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: tuple[int, int], padding: tuple[int, int],
-           dilation: tuple[int, int], groups: int, faster: bool | None = None) -> Tensor:
+def conv2d(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    dilation: tuple[int, int],
+    groups: int,
+    faster: bool | None = None,
+) -> Tensor:
     """``F.conv2d`` with zero padding, faster on a CPU where the groups have few output channels.
 
     Args:
@@ -116,8 +126,11 @@ def _kernel_of_block(weight: Tensor, groups: int, stride: tuple[int, int]) -> Te
     weight = weight.unflatten(0, (groups, -1))
     (rows, columns), (s_h, s_w) = _block(weight.shape[1]), stride
     bottom, right = (rows - 1) * s_h, (columns - 1) * s_w
-    shifted = [F.pad(weight, (left, right - left, top, bottom - top))
-               for top in range(0, bottom + 1, s_h) for left in range(0, right + 1, s_w)]
+    shifted = [
+        F.pad(weight, (left, right - left, top, bottom - top))
+        for top in range(0, bottom + 1, s_h)
+        for left in range(0, right + 1, s_w)
+    ]
     return torch.stack(shifted, 1).flatten(0, 2)  # (groups, rows * columns, outputs, …) -> (c_out of a block, …)
 
 
@@ -125,12 +138,14 @@ def _plain(options: tuple[Geometry, bool], x: Tensor, weight: Tensor) -> Tensor:
     return F.conv2d(x, weight, None, *options[0])
 
 
-def _gradients(options: tuple[Geometry, bool], inputs: list[Tensor], _output: Tensor, gradient: Tensor,
-               needed: tuple[bool, ...]) -> tuple[Tensor | None, ...]:
+def _gradients(
+    options: tuple[Geometry, bool], inputs: list[Tensor], _output: Tensor, gradient: Tensor, needed: tuple[bool, ...]
+) -> tuple[Tensor | None, ...]:
     """Gradients of the grouped convolution itself."""
     (stride, padding, dilation, groups), (x, weight) = options[0], inputs
     dx, dweight, _ = torch.ops.aten.convolution_backward(
-        gradient, x, weight, None, stride, padding, dilation, False, (0, 0), groups, (*needed, False))
+        gradient, x, weight, None, stride, padding, dilation, False, (0, 0), groups, (*needed, False)
+    )
     return dx, dweight
 
 

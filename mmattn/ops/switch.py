@@ -4,6 +4,7 @@ Every faster way has a name. All are on, unless the environment variable ``MMATT
 module is imported: ``0`` switches all off, ``ema,grouped_conv`` all but these. `set_faster` changes that for the
 process, `use_faster` for a block of code, and the argument `faster` of a function for one call.
 """
+
 from __future__ import annotations
 
 import functools
@@ -75,8 +76,12 @@ def takes_faster(name: str, *tensors: Tensor, faster: bool | None = None) -> boo
         tensors: Inputs of the operation.
         faster: Overrides the switch, None: does not.
     """
-    return ((name in _switched_on if faster is None else faster) and not _is_recorded(tensors)
-            and not _autocast() and all(_is_for_cpu(t) for t in tensors))
+    return (
+        (name in _switched_on if faster is None else faster)
+        and not _is_recorded(tensors)
+        and not _autocast()
+        and all(_is_for_cpu(t) for t in tensors)
+    )
 
 
 def faster_way(name: str, way: Callable[[nn.Module, Tensor], Tensor]) -> Callable:
@@ -89,20 +94,24 @@ def faster_way(name: str, way: Callable[[nn.Module, Tensor], Tensor]) -> Callabl
         name: Name of the faster way.
         way: Function of the module and its input.
     """
+
     def decorate(formula: Callable[[nn.Module, Tensor], Tensor]) -> Callable[[nn.Module, Tensor], Tensor]:
         @functools.wraps(formula)
         def method(self: nn.Module, x: Tensor) -> Tensor:
             if takes_faster(name, x) and all(_is_plain(child) for child in self.children()):
                 return way(self, x)
             return formula(self, x)
+
         return method
+
     return decorate
 
 
 def is_hooked(module: nn.Module) -> bool:
     """Whether calls of `module` have hooks, whose owner expects to see its input and output."""
-    return bool(module._forward_pre_hooks or module._forward_hooks
-                or module._backward_pre_hooks or module._backward_hooks)
+    return bool(
+        module._forward_pre_hooks or module._forward_hooks or module._backward_pre_hooks or module._backward_hooks
+    )
 
 
 def _names(ways: bool | Collection[str]) -> frozenset[str]:

@@ -1,4 +1,5 @@
 """Checkpoints: read without running anything that is in them, converted, matched, loaded, written."""
+
 from mmattn.errors import CheckpointError
 
 from .reader import read_state

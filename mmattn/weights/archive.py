@@ -3,6 +3,7 @@
 Sizes, compression and places of what an archive holds are looked at before any of it is read, and a pickle is scanned
 before it is unpickled.
 """
+
 from __future__ import annotations
 
 import mmap
@@ -25,7 +26,7 @@ from .inert import InertUnpickler, RefusedError
 from .scan import MEMORY, scan
 
 # How a stream begins: a pickle of this number, of protocol 2 or another.
-LEGACY_MAGIC = 0x1950a86a20f9469cfc6c
+LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_HEAD = b'\x8a\x0a' + LEGACY_MAGIC.to_bytes(10, 'little') + b'.'
 # Bytes that an entry of an archive's directory has at least, and those that it takes in memory.
 ENTRY, ENTRY_MEMORY = 46, 900
@@ -33,8 +34,9 @@ ENTRY, ENTRY_MEMORY = 46, 900
 HEADER = 30
 
 
-def read_zip(path: Path, allowed: Mapping[tuple[str, str], Any] | None = None, *, tensors: bool = True,
-             strict: bool = False) -> Any:
+def read_zip(
+    path: Path, allowed: Mapping[tuple[str, str], Any] | None = None, *, tensors: bool = True, strict: bool = False
+) -> Any:
     """The object in a zip archive of ``torch.save``, with placeholders for what is no plain data.
 
     Args:
@@ -53,8 +55,7 @@ def read_zip(path: Path, allowed: Mapping[tuple[str, str], Any] | None = None, *
             _check_entries(path, archive.infolist())
             return _ZipReader(path, archive, tensors, dict(allowed=allowed, strict=strict)).read()
     except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError, EOFError, struct.error) as e:
-        raise CheckpointError(
-            f'{path} is truncated or damaged ({first_line(e)}): download or copy it again') from e
+        raise CheckpointError(f'{path} is truncated or damaged ({first_line(e)}): download or copy it again') from e
 
 
 def _check_directory_size(path: Path) -> None:
@@ -70,10 +71,10 @@ def _check_directory_size(path: Path) -> None:
         place = tail.rfind(b'PK\x05\x06')
         if place < 0 or len(tail) < place + 22:
             raise CheckpointError(f'{path} is truncated: download or copy it again')
-        directory = int.from_bytes(tail[place + 12:place + 16], 'little')
-        large = place >= 76 and tail[place - 20:place - 16] == b'PK\x06\x07'  # of more than 4 GiB
-        if large and tail[place - 76:place - 72] == b'PK\x06\x06':
-            directory = int.from_bytes(tail[place - 36:place - 28], 'little')
+        directory = int.from_bytes(tail[place + 12 : place + 16], 'little')
+        large = place >= 76 and tail[place - 20 : place - 16] == b'PK\x06\x07'  # of more than 4 GiB
+        if large and tail[place - 76 : place - 72] == b'PK\x06\x06':
+            directory = int.from_bytes(tail[place - 36 : place - 28], 'little')
     if directory > size or directory // ENTRY * ENTRY_MEMORY > MEMORY + 3 * size:
         raise CheckpointError(f'{path} is refused: it claims to hold more than a file of its size can')
 
@@ -172,8 +173,9 @@ class _LegacyReader:
 
     def _next(self, storage: Callable | None = None) -> Any:
         start, self.place = self.place, scan(self.data, self.path, len(self.data), self.place)
-        return _unpickle(self.path, BytesIO(self.data[start:self.place]), len(self.data), storage or _no_storage,
-                         self.options)
+        return _unpickle(
+            self.path, BytesIO(self.data[start : self.place]), len(self.data), storage or _no_storage, self.options
+        )
 
     def read(self) -> Any:
         _magic, _version, system = (self._next() for _ in range(3))
@@ -184,14 +186,14 @@ class _LegacyReader:
         for key in keys:
             flat, name = self.storages.get(str(key)), shortened(str(key), 60)
             start = self.place + 8
-            count = int.from_bytes(self.data[self.place:start], 'little' if little else 'big')
+            count = int.from_bytes(self.data[self.place : start], 'little' if little else 'big')
             if flat is None or count != flat.numel():
                 raise CheckpointError(f'{self.path} is damaged: storage {name} has an unexpected size')
             self.place = start + count * flat.itemsize
             if self.place > len(self.data):
                 raise CheckpointError(f'{self.path} is truncated: storage {name} is incomplete')
             if count:
-                flat.copy_(torch.frombuffer(bytearray(self.data[start:self.place]), dtype=flat.dtype))
+                flat.copy_(torch.frombuffer(bytearray(self.data[start : self.place]), dtype=flat.dtype))
             if little != (sys.byteorder == 'little') and flat.itemsize > 1:
                 flat.untyped_storage().byteswap(flat.dtype)
         if len(keys) != len(self.storages):

@@ -6,6 +6,7 @@ they count from 1), ``{leaf}`` a name without dots, ``{rest}`` anything. The fir
 counts. A key layout is made of three tables: the network's, and those of what fills the spatial and the
 attention slot of its blocks. Nothing here touches files.
 """
+
 from __future__ import annotations
 
 import re
@@ -34,6 +35,7 @@ class Rule:
         change: Change of the tensor: 'rename' for none; 'squeeze' where theirs is of a 1x1 convolution and ours of a
             linear layer; 'stack' where ours holds their tensors k = 0, 1, ... one after another along the first axis.
     """
+
     theirs: str
     ours: str
     change: str = 'rename'
@@ -53,6 +55,7 @@ class Table:
         rules: Rules in order of precedence.
         block: Template of the prefix of a residual block's keys in theirs; '' for the table of a slot.
     """
+
     name: str
     source: str
     rules: tuple[Rule, ...]
@@ -66,77 +69,137 @@ _STEM_AND_HEAD = (
     Rule('fc.{rest}', 'head.fc.{rest}'),
 )
 NETWORKS = (
-    Table('sda', 'SDA-xNet (QingbeiGuo/SDA-xNet)', (
-        Rule('stage{s}.fc.0.{leaf}', 'backbone.layer{s}.depth_attn.squeeze.{leaf}'),
-        Rule('stage{s}.fc.1.{leaf}', 'backbone.layer{s}.depth_attn.bn.{leaf}'),
-        Rule('stage{s}.fcs.{k}.{leaf}', 'backbone.layer{s}.depth_attn.expand.{leaf}', 'stack'),
-        *_STEM_AND_HEAD,
-        Rule('bn2.{leaf}', 'neck.bn.{leaf}')), block='stage{s}.layers.{i}.'),
-    Table('mm', 'mmpretrain, mmdet or mmattn', (
-        Rule('backbone.layer{s}.{rest}', 'backbone.layer{s}.{rest}'),
-        Rule('{rest}', '{rest}')), block='backbone.layer{s}.{i}.'),
-    Table('resnet-d', "timm's ResNet with a deep stem", (
-        Rule('conv1.0.{leaf}', 'backbone.stem.0.{leaf}'),
-        Rule('bn1.{leaf}', 'backbone.stem.7.{leaf}'),
-        Rule('conv1.{k}.{leaf}', 'backbone.stem.{k}.{leaf}'),
-        Rule('fc.{rest}', 'head.fc.{rest}')), block='layer{s}.{i}.'),
-    Table('resnet', "torchvision's ResNet", (
-        Rule('layer{s}.{i}.conv1.{leaf}', 'backbone.layer{s}.{i}.conv1.{leaf}'),
-        *_STEM_AND_HEAD,
-        Rule('bn.{leaf}', 'backbone.bn.{leaf}')), block='layer{s}.{i}.'),
+    Table(
+        'sda',
+        'SDA-xNet (QingbeiGuo/SDA-xNet)',
+        (
+            Rule('stage{s}.fc.0.{leaf}', 'backbone.layer{s}.depth_attn.squeeze.{leaf}'),
+            Rule('stage{s}.fc.1.{leaf}', 'backbone.layer{s}.depth_attn.bn.{leaf}'),
+            Rule('stage{s}.fcs.{k}.{leaf}', 'backbone.layer{s}.depth_attn.expand.{leaf}', 'stack'),
+            *_STEM_AND_HEAD,
+            Rule('bn2.{leaf}', 'neck.bn.{leaf}'),
+        ),
+        block='stage{s}.layers.{i}.',
+    ),
+    Table(
+        'mm',
+        'mmpretrain, mmdet or mmattn',
+        (Rule('backbone.layer{s}.{rest}', 'backbone.layer{s}.{rest}'), Rule('{rest}', '{rest}')),
+        block='backbone.layer{s}.{i}.',
+    ),
+    Table(
+        'resnet-d',
+        "timm's ResNet with a deep stem",
+        (
+            Rule('conv1.0.{leaf}', 'backbone.stem.0.{leaf}'),
+            Rule('bn1.{leaf}', 'backbone.stem.7.{leaf}'),
+            Rule('conv1.{k}.{leaf}', 'backbone.stem.{k}.{leaf}'),
+            Rule('fc.{rest}', 'head.fc.{rest}'),
+        ),
+        block='layer{s}.{i}.',
+    ),
+    Table(
+        'resnet',
+        "torchvision's ResNet",
+        (
+            Rule('layer{s}.{i}.conv1.{leaf}', 'backbone.layer{s}.{i}.conv1.{leaf}'),
+            *_STEM_AND_HEAD,
+            Rule('bn.{leaf}', 'backbone.bn.{leaf}'),
+        ),
+        block='layer{s}.{i}.',
+    ),
 )
 # A source whose names in ours are some of another's comes before it: see `recognise_ours`.
 SPATIAL = (
-    Table('pyconv', 'PyConv (iduta/pyconv)', (
-        Rule('conv2.conv2_{k+1}.{leaf}', 'conv2.convs.{k}.{leaf}'),)),
-    Table('epsanet', 'EPSANet (murufeng/EPSANet)', (
-        Rule('conv2.conv_{k+1}.{leaf}', 'conv2.convs.{k}.{leaf}'),
-        Rule('conv2.se.{rest}', 'conv2.se.{rest}'))),
-    Table('res2net', 'Res2Net (Res2Net/Res2Net-PretrainedModels)', (
-        Rule('bns.{k}.{leaf}', 'conv2.bns.{k}.{leaf}'),
-        Rule('convs.{k}.{leaf}', 'conv2.convs.{k}.{leaf}'))),
-    Table('mspanet', 'MSPANet (ndsclark/MSPANet)', (
-        Rule('conv2.attention.{rest}', 'conv2.attention.{rest}'),
-        Rule('conv2.convs.{k}.{leaf}', 'conv2.convs.{k}.{leaf}'),
-        Rule('conv2.bns.{k}.{leaf}', 'conv2.bns.{k}.{leaf}'))),
+    Table('pyconv', 'PyConv (iduta/pyconv)', (Rule('conv2.conv2_{k+1}.{leaf}', 'conv2.convs.{k}.{leaf}'),)),
+    Table(
+        'epsanet',
+        'EPSANet (murufeng/EPSANet)',
+        (Rule('conv2.conv_{k+1}.{leaf}', 'conv2.convs.{k}.{leaf}'), Rule('conv2.se.{rest}', 'conv2.se.{rest}')),
+    ),
+    Table(
+        'res2net',
+        'Res2Net (Res2Net/Res2Net-PretrainedModels)',
+        (Rule('bns.{k}.{leaf}', 'conv2.bns.{k}.{leaf}'), Rule('convs.{k}.{leaf}', 'conv2.convs.{k}.{leaf}')),
+    ),
+    Table(
+        'mspanet',
+        'MSPANet (ndsclark/MSPANet)',
+        (
+            Rule('conv2.attention.{rest}', 'conv2.attention.{rest}'),
+            Rule('conv2.convs.{k}.{leaf}', 'conv2.convs.{k}.{leaf}'),
+            Rule('conv2.bns.{k}.{leaf}', 'conv2.bns.{k}.{leaf}'),
+        ),
+    ),
 )
 ATTENTION = (
-    Table('spem', 'SPEM (Qrange-group/SPEM)', (
-        Rule('p', 'attn.p'),
-        *(Rule(name, f'attn.{name}') for name in ('w1', 'b1', 'w2', 'b2')))),
-    Table('cbam', 'CBAM (luuuyi/CBAM.PyTorch)', (
-        Rule('ca.fc.0.{leaf}', 'attn.channel.fc1.{leaf}'),
-        Rule('ca.fc.2.{leaf}', 'attn.channel.fc2.{leaf}'),
-        Rule('sa.conv1.{leaf}', 'attn.spatial.conv.{leaf}'))),
-    Table('nam', 'NAM (Christian-lyc/NAM)', (
-        Rule('nam.Channel_Att.bn2.{leaf}', 'attn.norm.{leaf}'),)),
-    *(Table(name, source, (
-        Rule(f'{slot}.gn.{{leaf}}', 'attn.norm.{leaf}'),
-        Rule(f'{slot}.conv1x1.{{leaf}}', 'attn.conv1.{leaf}'),
-        Rule(f'{slot}.conv3x3.{{leaf}}', 'attn.conv3.{leaf}')))
-      for name, slot, source in (
-          ('ema', 'nam', "EMA (YOLOonMe/EMA-attention-module) in NAM's ResNet"),
-          ('ema-ema', 'ema', "EMA under the name 'ema'"),
-          ('ema-attn', 'attn', "EMA under the name 'attn'"))),
-    Table('se', "SE in SDA-xNet's repository", (
-        Rule('fc1.{leaf}', 'attn.fc1.{leaf}'),
-        Rule('fc2.{leaf}', 'attn.fc2.{leaf}'))),
-    Table('se-timm', 'SE of timm', (
-        Rule('se.fc1.weight', 'attn.fc1.weight', 'squeeze'),
-        Rule('se.fc2.weight', 'attn.fc2.weight', 'squeeze'),
-        Rule('se.fc1.bias', 'attn.fc1.bias'),
-        Rule('se.fc2.bias', 'attn.fc2.bias'))),
-    Table('se-mm', 'SE of mmpretrain', (
-        Rule('se_layer.conv1.conv.weight', 'attn.fc1.weight', 'squeeze'),
-        Rule('se_layer.conv2.conv.weight', 'attn.fc2.weight', 'squeeze'),
-        Rule('se_layer.conv1.conv.bias', 'attn.fc1.bias'),
-        Rule('se_layer.conv2.conv.bias', 'attn.fc2.bias'))),
+    Table(
+        'spem',
+        'SPEM (Qrange-group/SPEM)',
+        (Rule('p', 'attn.p'), *(Rule(name, f'attn.{name}') for name in ('w1', 'b1', 'w2', 'b2'))),
+    ),
+    Table(
+        'cbam',
+        'CBAM (luuuyi/CBAM.PyTorch)',
+        (
+            Rule('ca.fc.0.{leaf}', 'attn.channel.fc1.{leaf}'),
+            Rule('ca.fc.2.{leaf}', 'attn.channel.fc2.{leaf}'),
+            Rule('sa.conv1.{leaf}', 'attn.spatial.conv.{leaf}'),
+        ),
+    ),
+    Table('nam', 'NAM (Christian-lyc/NAM)', (Rule('nam.Channel_Att.bn2.{leaf}', 'attn.norm.{leaf}'),)),
+    *(
+        Table(
+            name,
+            source,
+            (
+                Rule(f'{slot}.gn.{{leaf}}', 'attn.norm.{leaf}'),
+                Rule(f'{slot}.conv1x1.{{leaf}}', 'attn.conv1.{leaf}'),
+                Rule(f'{slot}.conv3x3.{{leaf}}', 'attn.conv3.{leaf}'),
+            ),
+        )
+        for name, slot, source in (
+            ('ema', 'nam', "EMA (YOLOonMe/EMA-attention-module) in NAM's ResNet"),
+            ('ema-ema', 'ema', "EMA under the name 'ema'"),
+            ('ema-attn', 'attn', "EMA under the name 'attn'"),
+        )
+    ),
+    Table(
+        'se',
+        "SE in SDA-xNet's repository",
+        (Rule('fc1.{leaf}', 'attn.fc1.{leaf}'), Rule('fc2.{leaf}', 'attn.fc2.{leaf}')),
+    ),
+    Table(
+        'se-timm',
+        'SE of timm',
+        (
+            Rule('se.fc1.weight', 'attn.fc1.weight', 'squeeze'),
+            Rule('se.fc2.weight', 'attn.fc2.weight', 'squeeze'),
+            Rule('se.fc1.bias', 'attn.fc1.bias'),
+            Rule('se.fc2.bias', 'attn.fc2.bias'),
+        ),
+    ),
+    Table(
+        'se-mm',
+        'SE of mmpretrain',
+        (
+            Rule('se_layer.conv1.conv.weight', 'attn.fc1.weight', 'squeeze'),
+            Rule('se_layer.conv2.conv.weight', 'attn.fc2.weight', 'squeeze'),
+            Rule('se_layer.conv1.conv.bias', 'attn.fc1.bias'),
+            Rule('se_layer.conv2.conv.bias', 'attn.fc2.bias'),
+        ),
+    ),
     Table('eca', 'ECA (BangguWu/ECANet)', (Rule('eca.conv.{leaf}', 'attn.conv.{leaf}'),)),
     Table('eca-timm', 'ECA of timm', (Rule('se.conv.{leaf}', 'attn.conv.{leaf}'),)),
-    Table('sa', 'shuffle attention (wofmanaf/SA-Net)', (
-        Rule('sa.cweight', 'attn.cweight'),
-        *(Rule(f'sa.{name}', f'attn.{name}') for name in ('cbias', 'sweight', 'sbias')),
-        Rule('sa.gn.{leaf}', 'attn.norm.{leaf}'))),
+    Table(
+        'sa',
+        'shuffle attention (wofmanaf/SA-Net)',
+        (
+            Rule('sa.cweight', 'attn.cweight'),
+            *(Rule(f'sa.{name}', f'attn.{name}') for name in ('cbias', 'sweight', 'sbias')),
+            Rule('sa.gn.{leaf}', 'attn.norm.{leaf}'),
+        ),
+    ),
 )
 _BY_NAME = {table.name: table for table in (*NETWORKS, *SPATIAL, *ATTENTION)}
 
@@ -149,6 +212,7 @@ class Layout:
         network: Table of the network.
         slots: Tables of what fills the spatial and the attention slot, where it has a table.
     """
+
     network: Table
     slots: tuple[Table, ...] = ()
 
@@ -166,8 +230,11 @@ class Layout:
     def rules(self) -> tuple[Rule, ...]:
         """All rules in order of precedence; what the slots leave is renamed as the network has it."""
         block = self.network.block
-        return (*(rule.inside(block, OUR_BLOCK) for table in self.slots for rule in table.rules),
-                *self.network.rules, Rule('{rest}', '{rest}').inside(block, OUR_BLOCK))
+        return (
+            *(rule.inside(block, OUR_BLOCK) for table in self.slots for rule in table.rules),
+            *self.network.rules,
+            Rule('{rest}', '{rest}').inside(block, OUR_BLOCK),
+        )
 
     @classmethod
     def of(cls, name: str) -> Layout:
@@ -182,7 +249,8 @@ class Layout:
         if network not in known or unknown:
             raise ConversionError(
                 f"no key layout {name!r}: it is one of {', '.join(sorted(known))}, with '+' and the names of slots "
-                f"behind it: {', '.join(n for n in _BY_NAME if n not in known)}")
+                f'behind it: {", ".join(n for n in _BY_NAME if n not in known)}'
+            )
         return cls(_BY_NAME[network], tuple(_BY_NAME[n] for n in slots))
 
 
@@ -212,15 +280,21 @@ def recognise_ours(state: State, network: str | None = None) -> Layout:
     if not _any(f'{OUR_BLOCK}{{rest}}', state):
         raise ConversionError(f"no keys of the form 'backbone.layer1.0.…' in it: {_some(state)}")
     if network is None:
-        network = 'sda' if _any('backbone.layer{s}.depth_attn.{rest}', state) else \
-            'resnet-d' if _any('backbone.stem.{rest}', state) else 'resnet'
+        network = (
+            'sda'
+            if _any('backbone.layer{s}.depth_attn.{rest}', state)
+            else 'resnet-d'
+            if _any('backbone.stem.{rest}', state)
+            else 'resnet'
+        )
     slots = []
     for tables, prefix in ((SPATIAL, 'conv2'), (ATTENTION, 'attn')):
         pattern = _pattern(f'{OUR_BLOCK}{{rest}}')
         keys = {m['rest'] for m in map(pattern.fullmatch, state) if m and m['rest'].startswith(prefix + '.')}
         keys -= {'conv2.weight'}  # a plain convolution needs no rule
-        slots += [t for t in tables if keys and all(any(_pattern(r.ours).fullmatch(k) for r in t.rules)
-                                                    for k in keys)][:1]
+        slots += [t for t in tables if keys and all(any(_pattern(r.ours).fullmatch(k) for r in t.rules) for k in keys)][
+            :1
+        ]
     return Layout(_BY_NAME[network], tuple(slots))
 
 
@@ -260,8 +334,10 @@ def revert(state: State, layout: Layout) -> dict[str, Tensor]:
         if rule.change == 'stack':
             place = places.setdefault(key.rpartition('.')[0], place)
             rows = _stack_rows(state, fields)
-            entries += [(place, k, _fill(rule.theirs, {**fields, 'k': str(k)}), part.clone())
-                        for k, part in enumerate(tensor.split(rows))]
+            entries += [
+                (place, k, _fill(rule.theirs, {**fields, 'k': str(k)}), part.clone())
+                for k, part in enumerate(tensor.split(rows))
+            ]
         else:
             value = tensor[:, :, None, None] if rule.change == 'squeeze' else tensor
             entries.append((place, 0, _fill(rule.theirs, fields), value))
@@ -273,7 +349,7 @@ def revert(state: State, layout: Layout) -> dict[str, Tensor]:
 
 def _stack_rows(state: State, fields: dict[str, str]) -> int:
     """Rows of one block's part of the depth attention's `expand`: the channels that `squeeze` reads."""
-    squeeze = f"backbone.layer{fields['s']}.depth_attn.squeeze.weight"
+    squeeze = f'backbone.layer{fields["s"]}.depth_attn.squeeze.weight'
     if squeeze not in state:
         raise ConversionError(f'{squeeze} is missing')
     return state[squeeze].shape[1]
@@ -299,8 +375,9 @@ def _add(state: dict[str, Tensor], key: str, tensor: Tensor) -> None:
 @cache
 def _pattern(template: str) -> re.Pattern:
     parts = re.split(r'\{(\w+)(?:\+1)?\}', template)
-    return re.compile(''.join(f'(?P<{part}>{FIELDS[part]})' if i % 2 else re.escape(part)
-                              for i, part in enumerate(parts)))
+    return re.compile(
+        ''.join(f'(?P<{part}>{FIELDS[part]})' if i % 2 else re.escape(part) for i, part in enumerate(parts))
+    )
 
 
 def _fill(template: str, fields: dict[str, str]) -> str:

@@ -6,6 +6,7 @@ swallow what the pickle does to them. That is enough to read a whole pickled ``n
 parameters and buffers lie in the dictionaries ``_parameters``, ``_buffers`` and ``_modules``,
 without its code and even where its class no longer exists.
 """
+
 from __future__ import annotations
 
 import math
@@ -20,11 +21,19 @@ from torch import Tensor
 from mmattn.errors import shortened
 
 STORAGE_DTYPES = {
-    'DoubleStorage': torch.float64, 'FloatStorage': torch.float32, 'HalfStorage': torch.float16,
-    'BFloat16Storage': torch.bfloat16, 'LongStorage': torch.int64, 'IntStorage': torch.int32,
-    'ShortStorage': torch.int16, 'CharStorage': torch.int8, 'ByteStorage': torch.uint8,
-    'BoolStorage': torch.bool, 'ComplexFloatStorage': torch.complex64,
-    'ComplexDoubleStorage': torch.complex128, 'UntypedStorage': torch.uint8,
+    'DoubleStorage': torch.float64,
+    'FloatStorage': torch.float32,
+    'HalfStorage': torch.float16,
+    'BFloat16Storage': torch.bfloat16,
+    'LongStorage': torch.int64,
+    'IntStorage': torch.int32,
+    'ShortStorage': torch.int16,
+    'CharStorage': torch.int8,
+    'ByteStorage': torch.uint8,
+    'BoolStorage': torch.bool,
+    'ComplexFloatStorage': torch.complex64,
+    'ComplexDoubleStorage': torch.complex128,
+    'UntypedStorage': torch.uint8,
 }
 # Modules of a network, each counted as often as it has a name, and how deep they lie in one another; letters of a name.
 MODULES, MODULE_DEPTH, NAME = 50_000, 100, 2000
@@ -34,6 +43,7 @@ EXPANDED = 2**20
 
 class Inert:
     """Placeholder for an instance of a class that may not be used; remembers only the state it was given."""
+
     state: Any = None
     module = ''  # in which its class is
 
@@ -76,6 +86,7 @@ class Allowed:
         function: The function.
         spend: Function of a number of bytes that is called before each call with what the arguments may take again.
     """
+
     __slots__ = ('_function', '_spend')
 
     def __init__(self, function: Callable, spend: Callable[[int], None] | None = None) -> None:
@@ -84,8 +95,13 @@ class Allowed:
 
     def __call__(self, *args: Any) -> Any:
         if self._spend is not None:
-            self._spend(sum(len(arg) if isinstance(arg, (str, bytes)) else 100 * len(arg) for arg in args
-                            if isinstance(arg, (str, bytes, list, tuple, dict, set))))
+            self._spend(
+                sum(
+                    len(arg) if isinstance(arg, (str, bytes)) else 100 * len(arg)
+                    for arg in args
+                    if isinstance(arg, (str, bytes, list, tuple, dict, set))
+                )
+            )
         return self._function(*args)
 
     def limited(self, spend: Callable[[int], None]) -> Allowed:
@@ -108,8 +124,9 @@ def _rebuild_tensor(storage: Tensor, offset: int, size: tuple, stride: tuple, *_
     return torch.as_strided(storage, tuple(size), tuple(stride), offset)
 
 
-def _rebuild_tensor_of_dtype(storage: Tensor, offset: int, size: tuple, stride: tuple,
-                             _grad: Any, _hooks: Any, dtype: torch.dtype, *_: Any) -> Tensor:
+def _rebuild_tensor_of_dtype(
+    storage: Tensor, offset: int, size: tuple, stride: tuple, _grad: Any, _hooks: Any, dtype: torch.dtype, *_: Any
+) -> Tensor:
     return _rebuild_tensor(storage.view(dtype), offset, size, stride)
 
 
@@ -152,44 +169,162 @@ ALLOWED = {
     ('torch._utils', '_rebuild_parameter_with_state'): Allowed(_rebuild_parameter),
     ('torch._tensor', '_rebuild_from_type_v2'): Allowed(_rebuild_subclass),
     **{('torch', name): dtype for name, dtype in vars(torch).items() if isinstance(dtype, torch.dtype)},
-    **{(module, name): dtype for name, dtype in STORAGE_DTYPES.items()
-       for module in ('torch', 'torch.cuda', 'torch.storage')},
+    **{
+        (module, name): dtype
+        for name, dtype in STORAGE_DTYPES.items()
+        for module in ('torch', 'torch.cuda', 'torch.storage')
+    },
 }
 # Dictionaries of other classes, in which mmengine's checkpoints hold the names of classes and the config.
 DICTIONARIES = {
-    ('mmengine.config.config', 'ConfigDict'), ('mmcv.utils.config', 'ConfigDict'), ('addict.addict', 'Dict')}
+    ('mmengine.config.config', 'ConfigDict'),
+    ('mmcv.utils.config', 'ConfigDict'),
+    ('addict.addict', 'Dict'),
+}
 # Names of which no checkpoint of weights has any: nothing of them would run here, but the file means harm.
 HARMFUL_MODULES = {
-    'os', 'posix', 'nt', 'subprocess', 'sys', 'runpy', 'importlib', 'shutil', 'socket', 'pty', 'ctypes', 'pickle',
-    '_pickle', 'cPickle', 'dill', 'cloudpickle', 'joblib', 'code', 'codeop', 'pdb', 'bdb', 'timeit', 'webbrowser',
-    'urllib', 'http', 'ftplib', 'smtplib', 'multiprocessing', 'concurrent', 'asyncio', 'signal', 'pip', 'pydoc',
-    'doctest', 'commands', 'popen2', 'imp', 'zipimport', 'pkgutil', 'site', 'tempfile', 'marshal',
-    'torch.serialization', 'torch.hub', 'torch.jit', 'torch.package', 'torch.utils.cpp_extension',
-    'torch.utils.model_zoo', 'torch.utils.collect_env', 'torch.distributed.run', 'torch.distributed.launcher',
-    'torch.distributed.elastic', 'torch.testing', 'numpy.testing', 'numpy.f2py', 'numpy.lib', 'numpy.ctypeslib',
-    'mmengine.fileio', 'mmengine.hub'}
+    'os',
+    'posix',
+    'nt',
+    'subprocess',
+    'sys',
+    'runpy',
+    'importlib',
+    'shutil',
+    'socket',
+    'pty',
+    'ctypes',
+    'pickle',
+    '_pickle',
+    'cPickle',
+    'dill',
+    'cloudpickle',
+    'joblib',
+    'code',
+    'codeop',
+    'pdb',
+    'bdb',
+    'timeit',
+    'webbrowser',
+    'urllib',
+    'http',
+    'ftplib',
+    'smtplib',
+    'multiprocessing',
+    'concurrent',
+    'asyncio',
+    'signal',
+    'pip',
+    'pydoc',
+    'doctest',
+    'commands',
+    'popen2',
+    'imp',
+    'zipimport',
+    'pkgutil',
+    'site',
+    'tempfile',
+    'marshal',
+    'torch.serialization',
+    'torch.hub',
+    'torch.jit',
+    'torch.package',
+    'torch.utils.cpp_extension',
+    'torch.utils.model_zoo',
+    'torch.utils.collect_env',
+    'torch.distributed.run',
+    'torch.distributed.launcher',
+    'torch.distributed.elastic',
+    'torch.testing',
+    'numpy.testing',
+    'numpy.f2py',
+    'numpy.lib',
+    'numpy.ctypeslib',
+    'mmengine.fileio',
+    'mmengine.hub',
+}
 HARMFUL = {
-    *(('builtins', name) for name in ('eval', 'exec', 'compile', 'open', 'execfile', 'file', 'apply', '__import__',
-                                      'input', 'breakpoint', 'exit', 'quit', 'globals', 'delattr', 'setattr')),
+    *(
+        ('builtins', name)
+        for name in (
+            'eval',
+            'exec',
+            'compile',
+            'open',
+            'execfile',
+            'file',
+            'apply',
+            '__import__',
+            'input',
+            'breakpoint',
+            'exit',
+            'quit',
+            'globals',
+            'delattr',
+            'setattr',
+        )
+    ),
     *((module, name) for module in ('io', '_io') for name in ('open', 'open_code', 'FileIO')),
     *(('torch', name) for name in ('load', 'save', 'from_file', 'compile')),
-    *(('numpy', name) for name in ('load', 'save', 'fromfile', 'memmap', 'loadtxt', 'genfromtxt'))}
-ADVICE = ('besides plain data; if you trust its weights, tools/convert.py makes a checkpoint of them alone, which runs '
-          'nothing either')
+    *(('numpy', name) for name in ('load', 'save', 'fromfile', 'memmap', 'loadtxt', 'genfromtxt')),
+}
+ADVICE = (
+    'besides plain data; if you trust its weights, tools/convert.py makes a checkpoint of them alone, which runs '
+    'nothing either'
+)
 # Last parts of names, in any module, and of attributes.
-HARMFUL_NAMES = {'system', 'popen', 'eval', 'exec', 'execve', 'spawn', 'from_file', 'fromfile', 'check_output',
-                 'runstring', '__globals__', '__builtins__', '__code__', '__subclasses__', '__import__',
-                 'fromstring', 'loads'}
+HARMFUL_NAMES = {
+    'system',
+    'popen',
+    'eval',
+    'exec',
+    'execve',
+    'spawn',
+    'from_file',
+    'fromfile',
+    'check_output',
+    'runstring',
+    '__globals__',
+    '__builtins__',
+    '__code__',
+    '__subclasses__',
+    '__import__',
+    'fromstring',
+    'loads',
+}
 # Besides the tables above what checkpoints without whole modules hold; it becomes placeholders, too.
 USUAL = {
-    ('argparse', 'Namespace'), ('types', 'SimpleNamespace'), ('torch', 'device'),
-    ('_codecs', 'encode'), ('copyreg', '_reconstructor'), ('copy_reg', '_reconstructor'), ('builtins', 'object'),
-    ('builtins', 'slice'), ('builtins', 'complex'), ('builtins', 'frozenset'), ('builtins', 'bytearray'),
-    ('collections', 'defaultdict'), ('collections', 'Counter'), ('builtins', 'dict'), ('builtins', 'list'),
-    ('datetime', 'datetime'), ('datetime', 'timedelta'), ('pathlib', 'PosixPath'), ('pathlib', 'WindowsPath'),
-    ('pathlib', 'Path'), ('pathlib', 'PurePosixPath')}
-USUAL_MODULES = ('mmengine.optim.', 'mmengine.config.', 'mmengine.logging.', 'mmengine.structures.', 'numpy.dtypes',
-                 'addict.', 'yapf.')
+    ('argparse', 'Namespace'),
+    ('types', 'SimpleNamespace'),
+    ('torch', 'device'),
+    ('_codecs', 'encode'),
+    ('copyreg', '_reconstructor'),
+    ('copy_reg', '_reconstructor'),
+    ('builtins', 'object'),
+    ('builtins', 'slice'),
+    ('builtins', 'complex'),
+    ('builtins', 'frozenset'),
+    ('builtins', 'bytearray'),
+    ('collections', 'defaultdict'),
+    ('collections', 'Counter'),
+    ('builtins', 'dict'),
+    ('builtins', 'list'),
+    ('datetime', 'datetime'),
+    ('datetime', 'timedelta'),
+    ('pathlib', 'PosixPath'),
+    ('pathlib', 'WindowsPath'),
+    ('pathlib', 'Path'),
+    ('pathlib', 'PurePosixPath'),
+}
+USUAL_MODULES = (
+    'mmengine.optim.',
+    'mmengine.config.',
+    'mmengine.logging.',
+    'mmengine.structures.',
+    'numpy.dtypes',
+    'addict.',
+    'yapf.',
+)
 _PYTHON2_MODULES = {'__builtin__': 'builtins'}
 
 
@@ -210,13 +345,21 @@ class InertUnpickler(pickle.Unpickler):
     The pickle is to be scanned before (`mmattn.weights.scan`), as what nests too deeply ends the process.
     """
 
-    def __init__(self, file: BinaryIO, load_storage: Callable[[torch.dtype, str, int], Tensor],
-                 allowed: Mapping[tuple[str, str], Any] | None = None, *, strict: bool = False,
-                 memory: int) -> None:
+    def __init__(
+        self,
+        file: BinaryIO,
+        load_storage: Callable[[torch.dtype, str, int], Tensor],
+        allowed: Mapping[tuple[str, str], Any] | None = None,
+        *,
+        strict: bool = False,
+        memory: int,
+    ) -> None:
         super().__init__(file, encoding='latin1')
         self.load_storage, self.strict, self.memory = load_storage, strict, memory
-        self.allowed = {key: value.limited(self._spend) if isinstance(value, Allowed) else value
-                        for key, value in {**ALLOWED, **(allowed or {})}.items()}
+        self.allowed = {
+            key: value.limited(self._spend) if isinstance(value, Allowed) else value
+            for key, value in {**ALLOWED, **(allowed or {})}.items()
+        }
 
     def _spend(self, count: int) -> None:
         self.memory -= count
@@ -231,8 +374,11 @@ class InertUnpickler(pickle.Unpickler):
             return self.allowed[name]
         self._check_name(*name)
         # a class of its own each time, as a pickle may alter it
-        return type('PlainDict', (PlainDict,), {}) if name in DICTIONARIES else \
-            type('Inert', (Inert,), dict(module=name[0]))
+        return (
+            type('PlainDict', (PlainDict,), {})
+            if name in DICTIONARIES
+            else type('Inert', (Inert,), dict(module=name[0]))
+        )
 
     def _check_name(self, module: str, name: str) -> None:
         parts, text = module.split('.'), shortened(f'{module}.{name}', 80)
@@ -246,14 +392,13 @@ class InertUnpickler(pickle.Unpickler):
     def persistent_load(self, pid: Any) -> Any:
         if isinstance(pid, tuple) and len(pid) >= 2 and pid[0] == 'module':
             return pid[1]  # a class, with its source, which files of torch before 1.6 carry along
-        if not (isinstance(pid, tuple) and len(pid) >= 5 and pid[0] == 'storage'
-                and isinstance(pid[1], torch.dtype)):
+        if not (isinstance(pid, tuple) and len(pid) >= 5 and pid[0] == 'storage' and isinstance(pid[1], torch.dtype)):
             raise pickle.UnpicklingError('an unknown kind of storage')
         dtype, key, _location, size = pid[1:5]
         storage = self.load_storage(dtype, str(key), int(size))
         view = pid[5] if len(pid) > 5 else None
         if isinstance(view, tuple):  # files before 1.6: (key, offset, elements) of a view of the storage
-            storage = storage[view[1]:view[1] + view[2]]
+            storage = storage[view[1] : view[1] + view[2]]
         return storage
 
 
@@ -275,8 +420,11 @@ def module_state(module: Inert) -> dict[str, Tensor]:
             continue
         state.update(_own(fields, prefix))
         # the first child is the next
-        waiting += [(child, f'{prefix}{name}.', depth + 1) for name, child in reversed(_items(fields.get('_modules')))
-                    if isinstance(child, Inert)]
+        waiting += [
+            (child, f'{prefix}{name}.', depth + 1)
+            for name, child in reversed(_items(fields.get('_modules')))
+            if isinstance(child, Inert)
+        ]
     return state
 
 
@@ -289,5 +437,8 @@ def _own(fields: dict, prefix: str) -> Iterator[tuple[str, Tensor]]:
 
 
 def _items(value: Any) -> list[tuple[str, Any]]:
-    return [(name, item) for name, item in value.items() if isinstance(name, str) and len(name) <= NAME] \
-        if isinstance(value, dict) else []
+    return (
+        [(name, item) for name, item in value.items() if isinstance(name, str) and len(name) <= NAME]
+        if isinstance(value, dict)
+        else []
+    )

@@ -1,4 +1,5 @@
 """Checkpoints by path or address, and a model that gets its weights from one."""
+
 from __future__ import annotations
 
 import logging
@@ -43,8 +44,9 @@ def read_checkpoint(checkpoint: str | Path, map_location: str | Callable = 'cpu'
     except CheckpointError as error:
         raise UserError(shortened(f'cannot read the checkpoint: {one_line(error)}; name another', LINE)) from error
     except Exception as error:  # noqa: BLE001  whatever a download or a loader raises
-        raise UserError(shortened(
-            f"cannot read the checkpoint '{checkpoint}' ({first_line(error)}); name another", LINE)) from error
+        raise UserError(
+            shortened(f"cannot read the checkpoint '{checkpoint}' ({first_line(error)}); name another", LINE)
+        ) from error
 
 
 def _read_by_mmengine(checkpoint: str | Path, map_location: str | Callable) -> Any:
@@ -79,11 +81,17 @@ def load_weights(model: nn.Module, checkpoint: str | Path) -> dict[str, Any]:
     model, state = unwrapped(model), content['state_dict']
     differences = fill(model, state, checkpoint).that_matters()
     if differences.missing or differences.reshaped:
-        raise UserError(f"'{checkpoint}' does not fit the model of the config ({misfit(model, state, differences)}); "
-                        'name a checkpoint that was trained with this config')
+        raise UserError(
+            f"'{checkpoint}' does not fit the model of the config ({misfit(model, state, differences)}); "
+            'name a checkpoint that was trained with this config'
+        )
     if differences.unexpected:
-        print_log(f'{checkpoint}: {len(differences.unexpected)} of its {len(state)} tensors are not used, as the '
-                  f'model has no place for them: {first(differences.unexpected)}', 'current', logging.WARNING)
+        print_log(
+            f'{checkpoint}: {len(differences.unexpected)} of its {len(state)} tensors are not used, as the '
+            f'model has no place for them: {first(differences.unexpected)}',
+            'current',
+            logging.WARNING,
+        )
     return content
 
 
@@ -99,19 +107,26 @@ def misfit(model: nn.Module, state: Mapping[str, Tensor], differences: Mismatch)
     parts = []
     if differences.reshaped:
         key = differences.reshaped[0]
-        shapes = f': {tuple(state[key].shape)} in the checkpoint, {tuple(own[key].shape)} in the model' \
-            if key in state else ''
-        parts.append(f'{len(differences.reshaped)} tensors have another shape, the first: size mismatch for {key}'
-                     f'{shapes}')
+        shapes = (
+            f': {tuple(state[key].shape)} in the checkpoint, {tuple(own[key].shape)} in the model'
+            if key in state
+            else ''
+        )
+        parts.append(
+            f'{len(differences.reshaped)} tensors have another shape, the first: size mismatch for {key}{shapes}'
+        )
     if differences.missing:
-        parts.append(f'it lacks {len(differences.missing)} of {len(own)} tensors, the first: '
-                     f'{first(differences.missing)}')
+        parts.append(
+            f'it lacks {len(differences.missing)} of {len(own)} tensors, the first: {first(differences.missing)}'
+        )
     prefix, child, count = prefix_that_fits(state, own)
     if prefix or child:
         cut = f" without the prefix '{prefix}' of their names" if prefix else ''
         place = f" as weights of the model's '{child.rstrip('.')}'" if child else ''
         parts.append(f'{count} of its {len(state)} would fit{cut}{place}')
     elif differences.unexpected:
-        parts.append(f'{len(differences.unexpected)} of its {len(state)} tensors have no place in the model, the '
-                     f'first: {first(differences.unexpected)}')
+        parts.append(
+            f'{len(differences.unexpected)} of its {len(state)} tensors have no place in the model, the '
+            f'first: {first(differences.unexpected)}'
+        )
     return '; '.join(parts)

@@ -1,4 +1,5 @@
 """Differences between the keys and shapes of a state dict and those of a model, and either in a few words."""
+
 from __future__ import annotations
 
 import re
@@ -32,6 +33,7 @@ class Mismatch:
         unexpected: Keys that only the state dict has.
         reshaped: Keys whose tensors differ in shape.
     """
+
     missing: tuple[str, ...]
     unexpected: tuple[str, ...]
     reshaped: tuple[str, ...]
@@ -42,8 +44,12 @@ class Mismatch:
 
     def that_matters(self) -> Mismatch:
         """The differences on which results depend: without counts of batches and the mean of the images."""
-        return Mismatch(*(tuple(k for k in keys if not HARMLESS.search(k))
-                          for keys in (self.missing, self.unexpected, self.reshaped)))
+        return Mismatch(
+            *(
+                tuple(k for k in keys if not HARMLESS.search(k))
+                for keys in (self.missing, self.unexpected, self.reshaped)
+            )
+        )
 
 
 def compare(state: Mapping[str, Tensor], model: Mapping[str, Tensor]) -> Mismatch:
@@ -51,7 +57,8 @@ def compare(state: Mapping[str, Tensor], model: Mapping[str, Tensor]) -> Mismatc
     return Mismatch(
         tuple(k for k in model if k not in state),
         tuple(k for k in state if k not in model),
-        tuple(k for k in model if k in state and state[k].shape != model[k].shape))
+        tuple(k for k in model if k in state and state[k].shape != model[k].shape),
+    )
 
 
 def fill(model: nn.Module, state: Mapping[str, Tensor], source: str | Path) -> Mismatch:
@@ -95,7 +102,7 @@ def prefixes(key: str) -> Iterator[str]:
     """'', 'a.' and 'a.b.' of a key 'a.b.c'."""
     yield ''
     for dot in re.finditer(r'\.', key):
-        yield key[:dot.end()]
+        yield key[: dot.end()]
 
 
 def prefix_that_fits(state: Mapping[str, Tensor], model: Mapping[str, Tensor]) -> tuple[str, str, int]:
@@ -116,11 +123,12 @@ def prefix_that_fits(state: Mapping[str, Tensor], model: Mapping[str, Tensor]) -
     for key, tensor in state.items():
         for prefix in prefixes(key):
             for child in children:
-                place = model.get(child + key[len(prefix):])
+                place = model.get(child + key[len(prefix) :])
                 if place is not None and place.shape == tensor.shape:
                     counts[prefix, child] += 1
-    fits = {(prefix, child): count for (prefix, child), count in counts.items()
-            if not child or 2 * count >= sizes[child]}
+    fits = {
+        (prefix, child): count for (prefix, child), count in counts.items() if not child or 2 * count >= sizes[child]
+    }
     if not fits:
         return '', '', 0
     # of equal counts the whole model before a child of it
@@ -135,14 +143,17 @@ def renamed(state: Mapping[str, Tensor], rename: Callable[[str], str | None]) ->
         state: Weights by name.
         rename: Function of a key that returns the new one, or None to leave the tensor out.
     """
+
     def entries(names: Iterable[str]) -> Iterator[tuple[str, str]]:
         return ((name, new) for name in names if (new := rename(name)) is not None)
 
     changed = OrderedDict((new, state[name]) for name, new in entries(state))
     versions = getattr(state, '_metadata', None)
     if isinstance(versions, Mapping):
-        changed._metadata = {new.removesuffix('.'): versions[name.removesuffix('.')]
-                             for name, new in entries(f'{key}.' if key else '' for key in versions)}
+        changed._metadata = {
+            new.removesuffix('.'): versions[name.removesuffix('.')]
+            for name, new in entries(f'{key}.' if key else '' for key in versions)
+        }
     return changed
 
 
@@ -150,21 +161,25 @@ def without_prefix(state: Mapping[str, Tensor], prefix: str | None) -> Mapping[s
     """What of `state` lies under `prefix`, which may lack its last dot, with the prefix cut off."""
     if not prefix:
         return state
-    prefix = f"{prefix.rstrip('.')}."
-    return renamed(state, lambda key: key[len(prefix):] if key.startswith(prefix) else None)
+    prefix = f'{prefix.rstrip(".")}.'
+    return renamed(state, lambda key: key[len(prefix) :] if key.startswith(prefix) else None)
 
 
 def with_batch_counts(state: Mapping[str, Tensor], model: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """`state` with BatchNorm's batch counts at zero where it has none: weights from before torch 0.4.1 have none."""
-    counts = {k: torch.zeros_like(v) for k, v in model.items()
-              if k.endswith('.num_batches_tracked') and k not in state
-              and k.replace('num_batches_tracked', 'running_mean') in state}
+    counts = {
+        k: torch.zeros_like(v)
+        for k, v in model.items()
+        if k.endswith('.num_batches_tracked')
+        and k not in state
+        and k.replace('num_batches_tracked', 'running_mean') in state
+    }
     return {**state, **counts}
 
 
 def first(keys: tuple[str, ...], most: int = 3) -> str:
     """The first keys, and whether there are more."""
-    return ', '.join((*(shortened(key, 80) for key in keys[:most]), *('…' for _ in keys[most:most + 1])))
+    return ', '.join((*(shortened(key, 80) for key in keys[:most]), *('…' for _ in keys[most : most + 1])))
 
 
 def outline(state: Mapping[str, Tensor]) -> str:

@@ -2,6 +2,7 @@
 
 mmengine loads what fits and lists the rest over many lines of the log; a missing `prefix` loads nothing at all.
 """
+
 from __future__ import annotations
 
 import logging
@@ -56,7 +57,8 @@ def init_weights(backbone: BaseModule, initialize: Callable[[], None]) -> frozen
 
 
 def load_pretrained(
-        module: nn.Module, checkpoint: str, prefix: str | None = None, map_location: str = 'cpu') -> Mismatch:
+    module: nn.Module, checkpoint: str, prefix: str | None = None, map_location: str = 'cpu'
+) -> Mismatch:
     """Loads what fits of a checkpoint, and logs in one line what that was and what was left on either side.
 
     Args:
@@ -88,16 +90,21 @@ def load_pretrained(
 
     own = module.state_dict()
     loaded = sum(key not in {*differences.unexpected, *differences.reshaped} for key in chosen)
-    parts = [f'{name}: loaded {loaded} of {len(chosen)} tensors of {checkpoint}' +
-             (f" under '{prefix}'" if prefix else '')]
+    parts = [
+        f'{name}: loaded {loaded} of {len(chosen)} tensors of {checkpoint}' + (f" under '{prefix}'" if prefix else '')
+    ]
     # BatchNorm's counts of batches are not in files from before torch 0.4.1
     missing = tuple(k for k in differences.missing if not k.endswith('num_batches_tracked'))
     if missing:
         parts.append(f'not loaded: {summary(missing)}')
     if differences.reshaped:
-        parts.append('of other shape, not loaded: ' + ', '.join(
-            f'{k} {tuple(chosen[k].shape)}, here {tuple(own[k].shape)}' if k in chosen else k
-            for k in differences.reshaped))
+        parts.append(
+            'of other shape, not loaded: '
+            + ', '.join(
+                f'{k} {tuple(chosen[k].shape)}, here {tuple(own[k].shape)}' if k in chosen else k
+                for k in differences.reshaped
+            )
+        )
     if differences.unexpected:
         parts.append(f'unused: {summary(differences.unexpected)}')
     print_log('; '.join(parts), 'current', logging.WARNING if differences.reshaped else logging.INFO)
@@ -113,8 +120,9 @@ def _split(init_cfg: dict | list[dict] | None) -> tuple[list[dict], list[dict]]:
     return ([cfg for cfg, yes in zip(cfgs, pretrained) if not yes], [cfg for cfg, yes in zip(cfgs, pretrained) if yes])
 
 
-def _explain(state: Mapping[str, Tensor], model: Mapping[str, Tensor], prefix: str | None,
-             chosen: Mapping[str, Tensor]) -> str:
+def _explain(
+    state: Mapping[str, Tensor], model: Mapping[str, Tensor], prefix: str | None, chosen: Mapping[str, Tensor]
+) -> str:
     """Why nothing fits, and the prefix that would."""
     given = f' with prefix={prefix!r}' if prefix else ''
     best, child, count = prefix_that_fits(state, model)
@@ -123,9 +131,9 @@ def _explain(state: Mapping[str, Tensor], model: Mapping[str, Tensor], prefix: s
         return f'{given}: {advice}, with which {count} do'
     if count:
         cut = f' with prefix={best!r}' if best else ''
-        return f"{given}: give it{cut} in the init_cfg of the {child.rstrip('.')}, of which {count} tensors are"
+        return f'{given}: give it{cut} in the init_cfg of the {child.rstrip(".")}, of which {count} tensors are'
     keys = list(chosen or state)
-    return f"{given}: its keys ({', '.join(keys[:3])}, …) are of another network; this one has {next(iter(model))}, …"
+    return f'{given}: its keys ({", ".join(keys[:3])}, …) are of another network; this one has {next(iter(model))}, …'
 
 
 def summary(keys: Iterable[str]) -> str:
@@ -140,5 +148,7 @@ def summary(keys: Iterable[str]) -> str:
             places.setdefault(('attention', 'module'), set()).add(parts[1])
         else:
             others[f'{parts[0]}.*' if len(parts) > 1 else key] += 1
-    return ', '.join([f'{slot} of {len(found)} {kind}{"s" * (len(found) > 1)}'
-                      for (slot, kind), found in places.items()] + list(others))
+    return ', '.join(
+        [f'{slot} of {len(found)} {kind}{"s" * (len(found) > 1)}' for (slot, kind), found in places.items()]
+        + list(others)
+    )

@@ -3,6 +3,7 @@
 Everything here that gets weights from a file gets them from this module: the check before a run, ``init_cfg``,
 ``load_from``, the conversion, and the tools that test or show a trained model.
 """
+
 from __future__ import annotations
 
 import os
@@ -42,8 +43,9 @@ def read_state(path: str | os.PathLike) -> dict[str, Tensor]:
     return read_content(path)['state_dict']
 
 
-def read_content(path: str | os.PathLike, allowed: Mapping[tuple[str, str], Any] | None = None, *,
-                 strict: bool = False) -> dict[str, Any]:
+def read_content(
+    path: str | os.PathLike, allowed: Mapping[tuple[str, str], Any] | None = None, *, strict: bool = False
+) -> dict[str, Any]:
     """Reads a checkpoint: its weights are the entry 'state_dict', on the CPU; nothing in the file is run.
 
     Takes files of ``torch.save`` (a bare state_dict, one under 'state_dict', 'model', 'net' or the only entry with
@@ -87,11 +89,17 @@ def with_weights(content: Any, source: str | os.PathLike) -> dict[str, Any]:
         raise CheckpointError(f'{source} is damaged: its modules never end') from e
     if not state:
         keys = sorted(shortened(str(key), 24) for key in islice(content, 1000)) if isinstance(content, Mapping) else ()
-        found = f'only the entries {keys[:4]}{"…" * (len(keys) > 4)}' if isinstance(content, Mapping) else \
-            f'a {type(content).__name__}'
+        found = (
+            f'only the entries {keys[:4]}{"…" * (len(keys) > 4)}'
+            if isinstance(content, Mapping)
+            else f'a {type(content).__name__}'
+        )
         raise CheckpointError(f'{source} holds no weights: it has {found}')
-    others = {k: v for k, v in content.items() if not isinstance(v, (Tensor, nn.Module))} \
-        if isinstance(content, Mapping) else {}
+    others = (
+        {k: v for k, v in content.items() if not isinstance(v, (Tensor, nn.Module))}
+        if isinstance(content, Mapping)
+        else {}
+    )
     return {**others, 'state_dict': _without_wrappers(state)}
 
 
@@ -130,8 +138,10 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except Exception as e:  # noqa: BLE001  of a type that torch lacks, too
         damaged = isinstance(e, SafetensorError)
-        raise CheckpointError(f'{path} is no safetensors file, or truncated or damaged ({first_line(e)})'
-                              + (': download or copy it again' if damaged else '')) from e
+        raise CheckpointError(
+            f'{path} is no safetensors file, or truncated or damaged ({first_line(e)})'
+            + (': download or copy it again' if damaged else '')
+        ) from e
 
 
 def _check_header(path: Path) -> None:
@@ -162,8 +172,9 @@ def _find(content: Any, source: str | os.PathLike, depth: int) -> Mapping[str, T
     sets = [k for k, v in inner.items() if len(v) > len(state)]  # a state_dict beside a tensor that is none of it
     if len(sets) > 1:
         named = ', '.join(repr(shortened(str(key), 30)) for key in sets[:4])
-        raise CheckpointError(f'{source} holds several sets of weights ({named}): save one of '
-                              "them as {'state_dict': …}")
+        raise CheckpointError(
+            f"{source} holds several sets of weights ({named}): save one of them as {{'state_dict': …}}"
+        )
     return inner[sets[0]] if sets else state
 
 

@@ -3,6 +3,7 @@
 A pickle of some bytes can ask for gigabytes, for hours, or for a nesting at which the interpreter's C code overflows
 its stack. Here its instructions are followed with placeholders in place of values, which shows all that beforehand.
 """
+
 from __future__ import annotations
 
 from mmap import mmap
@@ -22,29 +23,68 @@ MEMORY = 16 * 2**20
 # Bytes of a class, an object with its state, an empty container, an entry of a dictionary.
 CLASS, OBJECT, CONTAINER, ENTRY = 1500, 800, 200, 120
 
-(_REFUSED, _ATOM, _STRING, _LONG, _LINE, _CONTAINER, _MARK, _POP, _POP_MARK, _DUP, _PUT, _PUT_LINE, _MEMOIZE, _GET,
- _GET_LINE, _TUPLE, _COLLECT, _ADD, _ADD_ALL, _GLOBAL, _STACK_GLOBAL, _CALL, _CALL_MARK, _BUILD, _SKIP, _STOP,
- _LONG_LINE) = range(27)
+(
+    _REFUSED,
+    _ATOM,
+    _STRING,
+    _LONG,
+    _LINE,
+    _CONTAINER,
+    _MARK,
+    _POP,
+    _POP_MARK,
+    _DUP,
+    _PUT,
+    _PUT_LINE,
+    _MEMOIZE,
+    _GET,
+    _GET_LINE,
+    _TUPLE,
+    _COLLECT,
+    _ADD,
+    _ADD_ALL,
+    _GLOBAL,
+    _STACK_GLOBAL,
+    _CALL,
+    _CALL_MARK,
+    _BUILD,
+    _SKIP,
+    _STOP,
+    _LONG_LINE,
+) = range(27)
 
 
 def _table() -> tuple[list[int], list[int]]:
     """Kind and argument of each instruction: bytes of the argument or of its length, values taken from the stack."""
     kinds, arguments = [_REFUSED] * 256, [0] * 256
     for kind, codes in {
-            _ATOM: {b'N': 0, b'\x88': 0, b'\x89': 0, b'J': 4, b'K': 1, b'M': 2, b'G': 8},
-            _STRING: {b'U': 1, b'\x8c': 1, b'C': 1, b'T': 4, b'X': 4, b'B': 4, b'\x8d': 8, b'\x8e': 8, b'\x96': 8},
-            _LONG: {b'\x8a': 1, b'\x8b': 4}, _LINE: {b'F': 0, b'S': 0, b'V': 0, b'P': 0},
-            _LONG_LINE: {b'I': 0, b'L': 0},
-            _CONTAINER: {b']': 0, b'}': 0, b')': 0, b'\x8f': 0},
-            _MARK: {b'(': 0}, _POP: {b'0': 0}, _POP_MARK: {b'1': 0}, _DUP: {b'2': 0},
-            _PUT: {b'q': 1, b'r': 4}, _PUT_LINE: {b'p': 0}, _MEMOIZE: {b'\x94': 0},
-            _GET: {b'h': 1, b'j': 4}, _GET_LINE: {b'g': 0},
-            _TUPLE: {b'\x85': 1, b'\x86': 2, b'\x87': 3},
-            _COLLECT: {b't': 0, b'l': 1, b'd': 1, b'\x91': 0},  # 1 for those that cannot be hashed
-            _ADD: {b'a': 1, b's': 2}, _ADD_ALL: {b'e': 0, b'u': 1, b'\x90': 1},  # 1 for those that hash
-            _GLOBAL: {b'c': 0}, _STACK_GLOBAL: {b'\x93': 2},
-            _CALL: {b'R': 2, b'\x81': 2, b'\x92': 3, b'Q': 1}, _CALL_MARK: {b'i': 1, b'o': 0}, _BUILD: {b'b': 1},
-            _SKIP: {b'\x80': 1, b'\x95': 8}, _STOP: {b'.': 0}}.items():
+        _ATOM: {b'N': 0, b'\x88': 0, b'\x89': 0, b'J': 4, b'K': 1, b'M': 2, b'G': 8},
+        _STRING: {b'U': 1, b'\x8c': 1, b'C': 1, b'T': 4, b'X': 4, b'B': 4, b'\x8d': 8, b'\x8e': 8, b'\x96': 8},
+        _LONG: {b'\x8a': 1, b'\x8b': 4},
+        _LINE: {b'F': 0, b'S': 0, b'V': 0, b'P': 0},
+        _LONG_LINE: {b'I': 0, b'L': 0},
+        _CONTAINER: {b']': 0, b'}': 0, b')': 0, b'\x8f': 0},
+        _MARK: {b'(': 0},
+        _POP: {b'0': 0},
+        _POP_MARK: {b'1': 0},
+        _DUP: {b'2': 0},
+        _PUT: {b'q': 1, b'r': 4},
+        _PUT_LINE: {b'p': 0},
+        _MEMOIZE: {b'\x94': 0},
+        _GET: {b'h': 1, b'j': 4},
+        _GET_LINE: {b'g': 0},
+        _TUPLE: {b'\x85': 1, b'\x86': 2, b'\x87': 3},
+        _COLLECT: {b't': 0, b'l': 1, b'd': 1, b'\x91': 0},  # 1 for those that cannot be hashed
+        _ADD: {b'a': 1, b's': 2},
+        _ADD_ALL: {b'e': 0, b'u': 1, b'\x90': 1},  # 1 for those that hash
+        _GLOBAL: {b'c': 0},
+        _STACK_GLOBAL: {b'\x93': 2},
+        _CALL: {b'R': 2, b'\x81': 2, b'\x92': 3, b'Q': 1},
+        _CALL_MARK: {b'i': 1, b'o': 0},
+        _BUILD: {b'b': 1},
+        _SKIP: {b'\x80': 1, b'\x95': 8},
+        _STOP: {b'.': 0},
+    }.items():
         for code, argument in codes.items():
             kinds[code[0]], arguments[code[0]] = kind, argument
     return kinds, arguments
@@ -74,8 +114,9 @@ def scan(data: bytes | mmap, path: object, file_size: int, start: int = 0) -> in
     except CheckpointError:
         raise
     except (IndexError, KeyError, TypeError, ValueError) as error:  # of a stack that is empty, a mark, no number
-        raise CheckpointError(f'{path} is truncated or damaged: its pickle is none; download or copy it again') \
-            from error
+        raise CheckpointError(
+            f'{path} is truncated or damaged: its pickle is none; download or copy it again'
+        ) from error
 
 
 class _Scan:
@@ -111,7 +152,7 @@ class _Scan:
                 memory -= 60
                 stack.append(ATOM)
             elif kind == _PUT:
-                index = int.from_bytes(data[at:at + argument], 'little')
+                index = int.from_bytes(data[at : at + argument], 'little')
                 at += argument
                 if index > count + 255:
                     self._refuse('has numbers of values that it does not have')
@@ -122,14 +163,14 @@ class _Scan:
                 memo[len(memo)] = _value(stack[-1])
             elif kind == _GET:
                 memory -= 16
-                stack.append(memo[int.from_bytes(data[at:at + argument], 'little')])
+                stack.append(memo[int.from_bytes(data[at : at + argument], 'little')])
                 at += argument
             elif kind == _STRING:
-                length = int.from_bytes(data[at:at + argument], 'little')
+                length = int.from_bytes(data[at : at + argument], 'little')
                 at += argument
                 if length > size - at:
                     raise IndexError
-                wide = length > 256 and code in b'X\x8c\x8d' and not data[at:at + length].isascii()
+                wide = length > 256 and code in b'X\x8c\x8d' and not data[at : at + length].isascii()
                 memory -= 80 + length * (5 if wide else 2)
                 at += length
                 stack.append(ATOM if length < 256 else (0, 1 + (length >> 8)))
@@ -160,7 +201,7 @@ class _Scan:
                     place -= 1
                     if place < 0:
                         raise IndexError
-                taken = stack[place + 1:]
+                taken = stack[place + 1 :]
                 del stack[place:]
                 memory -= ENTRY * len(taken)
                 if kind == _ADD_ALL:
@@ -193,7 +234,7 @@ class _Scan:
                 at = end + 1
                 stack.append([1, 1])
             elif kind == _LONG:
-                length = int.from_bytes(data[at:at + argument], 'little')
+                length = int.from_bytes(data[at : at + argument], 'little')
                 at += argument + length
                 if at > size:
                     raise IndexError
@@ -215,7 +256,7 @@ class _Scan:
                 stack.append(_value(stack[-1]))
             elif kind in (_PUT_LINE, _GET_LINE):
                 end = self._line(at)
-                index = int(data[at:min(end, at + 12)])
+                index = int(data[at : min(end, at + 12)])
                 at = end + 1
                 if kind == _GET_LINE:
                     stack.append(memo[index])

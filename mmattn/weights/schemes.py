@@ -2,6 +2,7 @@
 
 mmengine finds and downloads what an address names; what it then reads, it may unpickle as a program.
 """
+
 from __future__ import annotations
 
 import tempfile
@@ -52,8 +53,10 @@ def read_file(path: str | Path, map_location: str | Callable | None = None) -> d
 @contextmanager
 def safe_schemes() -> Iterator[None]:
     """Has all of mmengine's loaders read files as `read_file` does; those that others have registered stay."""
-    schemes, functions = CheckpointLoader._schemes, {name: getattr(checkpoint, name)
-                                                     for name in (FROM_HTTP, LOAD) if hasattr(checkpoint, name)}
+    schemes, functions = (
+        CheckpointLoader._schemes,
+        {name: getattr(checkpoint, name) for name in (FROM_HTTP, LOAD) if hasattr(checkpoint, name)},
+    )
     CheckpointLoader._schemes = type(schemes)(schemes)
     ours = {'': _load_file, **dict.fromkeys(HTTP, _load_from_http)}
     if LOAD not in functions:
@@ -84,8 +87,9 @@ def _load_file_or_stream(file: str | BinaryIO, *_: Any, **__: Any) -> dict[str, 
         return read_file(copy.name)
 
 
-def _load_from_http(filename: str, map_location: str | Callable | None = None, model_dir: str | None = None,
-                    **_: Any) -> dict[str, Any]:
+def _load_from_http(
+    filename: str, map_location: str | Callable | None = None, model_dir: str | None = None, **_: Any
+) -> dict[str, Any]:
     return read_file(downloaded(filename, model_dir))
 
 

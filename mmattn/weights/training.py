@@ -3,6 +3,7 @@
 mmengine pickles the history of each logged value as an object of a class, made of NumPy arrays. Here these few classes
 are built by functions of our own, from plain data of bounded kinds, and no other class is.
 """
+
 from __future__ import annotations
 
 import os
@@ -87,6 +88,7 @@ class _Array:
 
 class _History:
     """A `HistoryBuffer` that a pickle describes."""
+
     module = HistoryBuffer.__module__
 
     def __init__(self, *_: object) -> None:
@@ -98,8 +100,10 @@ class _History:
         self.state = state
 
     def built(self) -> HistoryBuffer:
-        history, counts = (value.array if isinstance(value, _Array) else None for value in (
-            self.state.get('_log_history'), self.state.get('_count_history')))
+        history, counts = (
+            value.array if isinstance(value, _Array) else None
+            for value in (self.state.get('_log_history'), self.state.get('_count_history'))
+        )
         length = self.state.get('max_length', 1000000)
         if history is None or counts is None or history.ndim != 1 or not isinstance(length, int):
             raise CheckpointError('the checkpoint is damaged: a history of logged values has none')
@@ -132,8 +136,11 @@ ALLOWED = {
     ('mmengine.logging.history_buffer', 'HistoryBuffer'): _History,
     ('numpy', 'dtype'): _DType,
     ('numpy', 'ndarray'): Inert,
-    **{(f'numpy.{core}.multiarray', name): value for core in ('core', '_core')
-       for name, value in (('_reconstruct', Allowed(lambda *_: _Array())), ('scalar', Allowed(_scalar)))},
+    **{
+        (f'numpy.{core}.multiarray', name): value
+        for core in ('core', '_core')
+        for name, value in (('_reconstruct', Allowed(lambda *_: _Array())), ('scalar', Allowed(_scalar)))
+    },
 }
 
 

@@ -1,4 +1,5 @@
 """Check of the numbers of weights: NaN, infinity, and kinds of numbers that the model does not have."""
+
 from __future__ import annotations
 
 import logging
@@ -33,12 +34,17 @@ def check_values(model: nn.Module, state: Mapping[str, Tensor], source: str | Pa
     own, trained = model.state_dict(), {name for name, _ in model.named_parameters()}
     pairs = [(key, value, own[key]) for key, value in state.items() if key in own and own[key].shape == value.shape]
     complex_ones = [key for key, value, ours in pairs if value.is_complex() and not ours.is_complex()]
-    whole = [key for key, value, ours in pairs if ours.is_floating_point()
-             and not (value.is_floating_point() or value.is_complex())]
+    whole = [
+        key
+        for key, value, ours in pairs
+        if ours.is_floating_point() and not (value.is_floating_point() or value.is_complex())
+    ]
     for found, kind in ((complex_ones, 'complex'), ([key for key in whole if key in trained], 'whole')):
         if found:
-            raise UserError(f"'{source}' holds {kind} numbers in {_named(found)}, where the model has real ones "
-                            f'({state[found[0]].dtype}, here {own[found[0]].dtype}); name another checkpoint')
+            raise UserError(
+                f"'{source}' holds {kind} numbers in {_named(found)}, where the model has real ones "
+                f'({state[found[0]].dtype}, here {own[found[0]].dtype}); name another checkpoint'
+            )
     if whole:
         _warn(f'{source} holds whole numbers in {_named(whole)}, where the model has real ones')
     unusual = [key for key, value, ours in pairs if not is_finite(value) and is_finite(ours)]
@@ -46,8 +52,10 @@ def check_values(model: nn.Module, state: Mapping[str, Tensor], source: str | Pa
         count = int((~_finite(state[unusual[0]])).sum())
         what = f'{_named(unusual)} ({count} of {state[unusual[0]].numel()} values)'
         if os.environ.get(SWITCH) != '1':
-            raise UserError(f"'{source}' holds NaN or infinity in {what}; name another checkpoint, or load it all the "
-                            f'same with {SWITCH}=1 in the environment')
+            raise UserError(
+                f"'{source}' holds NaN or infinity in {what}; name another checkpoint, or load it all the "
+                f'same with {SWITCH}=1 in the environment'
+            )
         _warn(f'{source} holds NaN or infinity in {what}, and is loaded, as {SWITCH}=1 says')
 
 

@@ -1,4 +1,5 @@
 """The benchmark tool: what it reads, how it measures, what it writes. No timing is tested."""
+
 import importlib.util
 import json
 import os
@@ -142,48 +143,69 @@ def one_thread():
 
 # What the command line names
 
-@pytest.mark.parametrize('text, spec', [
-    ('SDAResNet', Spec('SDAResNet')),
-    ('mmattn.SDAResNet(depth=50)', Spec('mmattn.SDAResNet', (), {'depth': 50})),
-    ('EMA(512, factor=8)', Spec('EMA', (512,), {'factor': 8})),
-    ('type=SDAResNet,depth=86', Spec('SDAResNet', (), {'depth': 86})),
-    ("type='mmattn.SE',in_channels=8", Spec('mmattn.SE', (), {'in_channels': 8})),
-    ("AttnResNet(attn=[None, dict(type='mmattn.SE')])",
-     Spec('AttnResNet', (), {'attn': [None, {'type': 'mmattn.SE'}]})),
-])
+
+@pytest.mark.parametrize(
+    'text, spec',
+    [
+        ('SDAResNet', Spec('SDAResNet')),
+        ('mmattn.SDAResNet(depth=50)', Spec('mmattn.SDAResNet', (), {'depth': 50})),
+        ('EMA(512, factor=8)', Spec('EMA', (512,), {'factor': 8})),
+        ('type=SDAResNet,depth=86', Spec('SDAResNet', (), {'depth': 86})),
+        ("type='mmattn.SE',in_channels=8", Spec('mmattn.SE', (), {'in_channels': 8})),
+        (
+            "AttnResNet(attn=[None, dict(type='mmattn.SE')])",
+            Spec('AttnResNet', (), {'attn': [None, {'type': 'mmattn.SE'}]}),
+        ),
+    ],
+)
 def test_specs_are_read(text, spec):
     assert parse_spec(text) == spec
 
 
-@pytest.mark.parametrize('text', [
-    '', 'SDAResNet(', 'SDAResNet(depth=open("x"))', 'SDAResNet(**{})', 'a + b', 'f()()', 'type=', 'type=A,3',
-    "SDAResNet(depth=__import__('os'))", 'SDAResNet(dict(1))'])
+@pytest.mark.parametrize(
+    'text',
+    [
+        '',
+        'SDAResNet(',
+        'SDAResNet(depth=open("x"))',
+        'SDAResNet(**{})',
+        'a + b',
+        'f()()',
+        'type=',
+        'type=A,3',
+        "SDAResNet(depth=__import__('os'))",
+        'SDAResNet(dict(1))',
+    ],
+)
 def test_only_literals_are_read(text):
     with pytest.raises(UserError, match='cannot read'):
         parse_spec(text)
 
 
-@pytest.mark.parametrize('argv, said', [
-    (['SDAResNett'], 'did you mean SDAResNet'),
-    (['SDAResNet(deph=50)'], 'deph'),
-    (['EMA(in_channels=33)'], 'divisible'),
-    (['configs/nothing.py'], 'no config'),
-    (['GlobalAveragePoolingBN(8)', '--overhead'], 'needs a network'),
-    (['AttnResNet(depth=18)', '--overhead'], 'the slots of AttnResNet(depth=18) are empty'),
-    (['SE(8)', '--device', 'nonsense'], '--device nonsense'),
-    (['SE(8)', '--device', 'meta'], 'give cpu or cuda'),
-    (['SE(8)', '--json', '.'], "'.', which is a folder"),
-    (['SE(8)', '--plot', 'README.md/x.png'], "'README.md' is a file"),
-    (['AttnResNet(stage_blocks=(1, 1), base_channels=4)', '--scaling'], 'has 2'),
-    ([MOBILENET, '--scaling'], 'that of configs/ema/ema-mobilenetv2_2xb256_in1k.py is a MobileNetV2'),
-    ([MOBILENET, '--overhead'], 'needs a backbone of this package'),
-    (['SE(8)', '--against', 'json'], 'MODULE:CALLABLE'),
-    (['SE(8)', '--against', 'no_such_module:f'], '--against-path'),
-    (['SE(8)', '--against', 'json:nothing'], 'json has no nothing'),
-    (['SE(8)', '--against', 'json:dumps(1)'], 'returned a str'),
-    (['SE(8)', '--against', 'json:dumps', '--against-path', 'nowhere'], "no folder 'nowhere'"),
-    ([SMALL, '--mode', 'train', '--batch', '1'], 'Expected more than 1 value per channel'),
-])
+@pytest.mark.parametrize(
+    'argv, said',
+    [
+        (['SDAResNett'], 'did you mean SDAResNet'),
+        (['SDAResNet(deph=50)'], 'deph'),
+        (['EMA(in_channels=33)'], 'divisible'),
+        (['configs/nothing.py'], 'no config'),
+        (['GlobalAveragePoolingBN(8)', '--overhead'], 'needs a network'),
+        (['AttnResNet(depth=18)', '--overhead'], 'the slots of AttnResNet(depth=18) are empty'),
+        (['SE(8)', '--device', 'nonsense'], '--device nonsense'),
+        (['SE(8)', '--device', 'meta'], 'give cpu or cuda'),
+        (['SE(8)', '--json', '.'], "'.', which is a folder"),
+        (['SE(8)', '--plot', 'README.md/x.png'], "'README.md' is a file"),
+        (['AttnResNet(stage_blocks=(1, 1), base_channels=4)', '--scaling'], 'has 2'),
+        ([MOBILENET, '--scaling'], 'that of configs/ema/ema-mobilenetv2_2xb256_in1k.py is a MobileNetV2'),
+        ([MOBILENET, '--overhead'], 'needs a backbone of this package'),
+        (['SE(8)', '--against', 'json'], 'MODULE:CALLABLE'),
+        (['SE(8)', '--against', 'no_such_module:f'], '--against-path'),
+        (['SE(8)', '--against', 'json:nothing'], 'json has no nothing'),
+        (['SE(8)', '--against', 'json:dumps(1)'], 'returned a str'),
+        (['SE(8)', '--against', 'json:dumps', '--against-path', 'nowhere'], "no folder 'nowhere'"),
+        ([SMALL, '--mode', 'train', '--batch', '1'], 'Expected more than 1 value per channel'),
+    ],
+)
 def test_a_mistake_of_the_user_is_one_line(tool, capsys, monkeypatch, argv, said):
     monkeypatch.chdir(ROOT)
     if MOBILENET in argv:
@@ -195,11 +217,24 @@ def test_a_mistake_of_the_user_is_one_line(tool, capsys, monkeypatch, argv, said
     assert said in errors[0]
 
 
-@pytest.mark.parametrize('argv', [
-    [], ['SE(8)', '--batch', '0'], ['SE(8)', '--amp', 'int8'], ['SE(8)', '--prepare', '--mode', 'train'],
-    ['SE(8)', '--fold-norms'], ['SE(8)', '--only', 'a'], ['SE(8)', '--suite', 'x.yml'],
-    ['SE(8)', '--overhead', '--scaling'], ['SE(8)', 'SE(16)', '--against', 'a:b'], ['SE(8)', '--against-path', 'x'],
-    ['SE(8)', '--classes', '-1'], ['SE(8)', '--size', '1', '2', '3'], ['SE(8)', '--plot', 'x.pdf']])
+@pytest.mark.parametrize(
+    'argv',
+    [
+        [],
+        ['SE(8)', '--batch', '0'],
+        ['SE(8)', '--amp', 'int8'],
+        ['SE(8)', '--prepare', '--mode', 'train'],
+        ['SE(8)', '--fold-norms'],
+        ['SE(8)', '--only', 'a'],
+        ['SE(8)', '--suite', 'x.yml'],
+        ['SE(8)', '--overhead', '--scaling'],
+        ['SE(8)', 'SE(16)', '--against', 'a:b'],
+        ['SE(8)', '--against-path', 'x'],
+        ['SE(8)', '--classes', '-1'],
+        ['SE(8)', '--size', '1', '2', '3'],
+        ['SE(8)', '--plot', 'x.pdf'],
+    ],
+)
 def test_wrong_usage(tool, capsys, argv):
     with pytest.raises(SystemExit) as exit_:
         tool.main(argv)
@@ -215,6 +250,7 @@ def test_help_has_examples(tool, capsys):
 
 
 # Time
+
 
 def test_timers_take_turns():
     turns = []
@@ -252,8 +288,10 @@ def test_statistics():
     assert latency([0.001] * 9 + [0.002]) == pytest.approx(dict(p50=1, p90=1.1))
 
 
-@pytest.mark.parametrize('options, classes, stages', [
-    ('', 10, (3,)), ('num_stages=2, ', 10, (1,)), ('', 0, (0, 1, 2, 3)), ('out_indices=(1, 3), ', 10, (1, 3))])
+@pytest.mark.parametrize(
+    'options, classes, stages',
+    [('', 10, (3,)), ('num_stages=2, ', 10, (1,)), ('', 0, (0, 1, 2, 3)), ('out_indices=(1, 3), ', 10, (1, 3))],
+)
 def test_a_classifier_takes_the_last_stage_only(options, classes, stages):
     model = Ours(f'AttnResNet({options}stage_blocks=(1, 1, 1, 1), base_channels=4)', classes).build()
     backbone = getattr(model, 'backbone', model)
@@ -261,13 +299,21 @@ def test_a_classifier_takes_the_last_stage_only(options, classes, stages):
     assert model(torch.rand(2, 3, 32, 32))[0].shape[0] == (10 if classes else 2)
 
 
-@pytest.mark.parametrize('text, size, maps', [
-    ('SE(8)', (28, 28), 1), ('SDA(channels=8, depth=3)', (28, 28), 3), ('PSA(64, 64)', (28, 28), 1),
-    (SMALL, (224, 224), 1), ("AttnResNet(depth=18, stem='cifar', in_channels=1)", (32, 32), 1)])
+@pytest.mark.parametrize(
+    'text, size, maps',
+    [
+        ('SE(8)', (28, 28), 1),
+        ('SDA(channels=8, depth=3)', (28, 28), 3),
+        ('PSA(64, 64)', (28, 28), 1),
+        (SMALL, (224, 224), 1),
+        ("AttnResNet(depth=18, stem='cifar', in_channels=1)", (32, 32), 1),
+    ],
+)
 def test_inputs(text, size, maps):
     shapes = Ours(text).shapes(model=Ours(text).build(), batch=2)
-    channels = {'SE': 8, 'SDA': 8, 'PSA': 64, 'Attn': 1}.get(next(
-        (name for name in ('SE', 'SDA(', 'PSA', 'Attn') if text.startswith(name)), '').strip('('), 3)
+    channels = {'SE': 8, 'SDA': 8, 'PSA': 64, 'Attn': 1}.get(
+        next((name for name in ('SE', 'SDA(', 'PSA', 'Attn') if text.startswith(name)), '').strip('('), 3
+    )
     assert shapes == [(2, channels, *size)] * maps
 
 
@@ -279,7 +325,8 @@ def test_a_config_is_measured_as_it_stands(tool, tmp_path):
         "model = dict(type='ImageClassifier', backbone=dict(type='mmattn.AttnResNet', depth=18, base_channels=8, "
         "attn='mmattn.SE'), neck=dict(type='GlobalAveragePooling'), "
         "head=dict(type='LinearClsHead', num_classes=7, in_channels=64))\n"
-        "test_dataloader = dict(dataset=dict(type='CIFAR10'))\n")
+        "test_dataloader = dict(dataset=dict(type='CIFAR10'))\n"
+    )
     subject = Ours(str(config))
     model = subject.build().eval()
     shapes = subject.shapes(model, 2)
@@ -290,10 +337,15 @@ def test_a_config_is_measured_as_it_stands(tool, tmp_path):
 
 # What is written
 
+
 def test_report_and_its_files(tool, tmp_path, capsys):
     file, picture = tmp_path / 'out' / 'se.json', tmp_path / 'se.png'
-    assert tool.main(['SE(8)', SMALL, *FAST, '--size', '32', '--memory', 'none', '--json', str(file), '--plot',
-                      str(picture)]) == 0
+    assert (
+        tool.main(
+            ['SE(8)', SMALL, *FAST, '--size', '32', '--memory', 'none', '--json', str(file), '--plot', str(picture)]
+        )
+        == 0
+    )
     report = json.loads(file.read_text())
     assert [path.name for path in file.parent.iterdir()] == ['se.json']
     assert picture.read_bytes().startswith(b'\x89PNG')
@@ -302,7 +354,8 @@ def test_report_and_its_files(tool, tmp_path, capsys):
     assert report['versions']['torch'] == torch.__version__
     assert str(tmp_path) not in report['command'] and "'SE(8)'" in report['command']
     assert [(row['name'], row['mode']) for row in report['results']] == [
-        (name, mode) for name in ('SE(8)', SMALL) for mode in ('infer', 'train')]
+        (name, mode) for name in ('SE(8)', SMALL) for mode in ('infer', 'train')
+    ]
     for row in report['results']:
         assert row['code'] == 'ours' and row['treatment'] == 'default' and row['batch'] == 2
         assert len(row['seconds']) == 2 and row['peak_memory_bytes'] is None and row['parameters'] > 0
@@ -317,11 +370,43 @@ def test_report_and_its_files(tool, tmp_path, capsys):
 
 def test_results_are_made_of_the_files(tool, tmp_path, capsys):
     against = ['AttnResNet(stage_blocks=(1, 1, 1, 1), base_channels=16)', *FAST, '--memory', 'none', '--mode', 'infer']
-    assert tool.main([*against[:1], *FAST, '--size', '32', '--mode', 'infer', '--memory', 'none', '--scaling', '--json',
-                      str(tmp_path / 'scaling.json')]) == 0
-    assert tool.main(['SE(8)', *FAST, '--mode', 'infer', '--memory', 'none', '--against',
-                      'mmattn.models.attention:SE(8)', '--against-name', 'another', '--json',
-                      str(tmp_path / 'against.json')]) == 0
+    assert (
+        tool.main(
+            [
+                *against[:1],
+                *FAST,
+                '--size',
+                '32',
+                '--mode',
+                'infer',
+                '--memory',
+                'none',
+                '--scaling',
+                '--json',
+                str(tmp_path / 'scaling.json'),
+            ]
+        )
+        == 0
+    )
+    assert (
+        tool.main(
+            [
+                'SE(8)',
+                *FAST,
+                '--mode',
+                'infer',
+                '--memory',
+                'none',
+                '--against',
+                'mmattn.models.attention:SE(8)',
+                '--against-name',
+                'another',
+                '--json',
+                str(tmp_path / 'against.json'),
+            ]
+        )
+        == 0
+    )
     report = json.loads((tmp_path / 'scaling.json').read_text())
     for row in report['results']:
         row['peak_memory_bytes'] = 2**20 * row['value']
@@ -340,9 +425,16 @@ def test_results_are_made_of_the_files(tool, tmp_path, capsys):
     assert (tmp_path / 'accuracy.png').is_file() and (tmp_path / 'memory.png').is_file()
 
 
-@pytest.mark.parametrize('content, said', [
-    (None, 'no JSON files'), ('{', 'was not written by'), ('[1]', 'was not written by'), ('{"schema": 0}', 'schema 0'),
-    ('{"schema": 2, "results": [{"mode": "infer"}]}', 'is damaged')])
+@pytest.mark.parametrize(
+    'content, said',
+    [
+        (None, 'no JSON files'),
+        ('{', 'was not written by'),
+        ('[1]', 'was not written by'),
+        ('{"schema": 0}', 'schema 0'),
+        ('{"schema": 2, "results": [{"mode": "infer"}]}', 'is damaged'),
+    ],
+)
 def test_results_of_other_files_are_refused(tool, tmp_path, capsys, content, said):
     if content is not None:
         (tmp_path / 'x.json').write_text(content)
@@ -368,8 +460,18 @@ SUITE = """
 def test_a_suite_prints_targets_beside_measured_values(tool, toys, capsys):
     suite, folder = toys / 'suite.yml', toys / 'out'
     suite.write_text(SUITE)
-    argv = ['--suite', str(suite), '--against-path', str(toys), '--repeats', '1', '--memory', 'none', '--json',
-            str(folder)]
+    argv = [
+        '--suite',
+        str(suite),
+        '--against-path',
+        str(toys),
+        '--repeats',
+        '1',
+        '--memory',
+        'none',
+        '--json',
+        str(folder),
+    ]
     assert tool.main(argv) == 2, 'gone cannot be measured'
     printed = capsys.readouterr()
     assert 'no network or module' in printed.err
@@ -388,9 +490,14 @@ def test_what_other_code_could_not_do_is_noted_below_the_targets(tmp_path):
     suite = tmp_path / 'suite.yml'
     suite.write_text('[{name: a, title: A, command: x, targets: {train speed: 2, train speed alike: 1.5}}]')
     between = dict(mode='train', memory=None, ours='a', theirs='b')
-    reports = dict(a=dict(comparisons=[
-        between | dict(published=True, alike=False, speedup=dict(median=2.5), refused=None),
-        between | dict(published=False, alike=True, speedup=dict(median=1.4), refused='b cannot be folded')]))
+    reports = dict(
+        a=dict(
+            comparisons=[
+                between | dict(published=True, alike=False, speedup=dict(median=2.5), refused=None),
+                between | dict(published=False, alike=True, speedup=dict(median=1.4), refused='b cannot be folded'),
+            ]
+        )
+    )
     entries = read_suite(suite)
     table, explanation, notes = suite_tables(entries, reports)
     assert '| A | 2.50 [≥ 2] | **1.40** [≥ 1.5] |' in table
@@ -399,11 +506,17 @@ def test_what_other_code_could_not_do_is_noted_below_the_targets(tmp_path):
     assert missed_targets(entries, {}) == ['A: not measured']
 
 
-@pytest.mark.parametrize('content, said', [
-    (None, 'cannot be read'), ('- 3', 'is no list of entries'),
-    ('[{name: a, title: A, command: 5}]', 'command of a is 5'),
-    ("[{name: a, title: A, command: \"x '\"}]", 'No closing quotation'), ('[{name: a}]', 'is no list of entries'),
-    ('[{name: a, title: A, command: x, targets: {infer: 2}}]', "there is no target 'infer'")])
+@pytest.mark.parametrize(
+    'content, said',
+    [
+        (None, 'cannot be read'),
+        ('- 3', 'is no list of entries'),
+        ('[{name: a, title: A, command: 5}]', 'command of a is 5'),
+        ('[{name: a, title: A, command: "x \'"}]', 'No closing quotation'),
+        ('[{name: a}]', 'is no list of entries'),
+        ('[{name: a, title: A, command: x, targets: {infer: 2}}]', "there is no target 'infer'"),
+    ],
+)
 def test_a_damaged_suite_is_one_line(tool, tmp_path, capsys, content, said):
     suite = tmp_path / 'suite.yml'
     if content is not None:
@@ -435,6 +548,7 @@ def test_tables_show_height_and_width(size, shown):
 
 # Memory
 
+
 def test_memory_is_what_a_fresh_process_needs_beyond_the_model(toys):
     job = Job(Other('toys:Hungry', str(toys)), Treatment(), 'infer', [(1, 4, 8, 8)], 1, False)
     # the module needs 64 MiB; the kernel counts pages in batches
@@ -444,7 +558,7 @@ def test_memory_is_what_a_fresh_process_needs_beyond_the_model(toys):
 def test_memory_is_reported(tool, tmp_path):
     file = tmp_path / 'x.json'
     assert tool.main([SMALL, *FAST, '--size', '64', '--mode', 'infer', '--resident', '--json', str(file)]) == 0
-    row, = json.loads(file.read_text())['results']
+    (row,) = json.loads(file.read_text())['results']
     assert row['peak_memory_bytes'] > 0 and row['resident_peak_bytes'] > 0
 
 
@@ -454,9 +568,15 @@ def test_an_error_in_the_process_is_told(toys):
         peak_memory(job)
 
 
-@pytest.mark.parametrize('kind, said', [
-    ('key', "does not run (KeyError: 'what')"), ('odd', 'does not run (Odd: no)'), ('memory', 'use a smaller --batch'),
-    ('gone', 'use a smaller --batch')])
+@pytest.mark.parametrize(
+    'kind, said',
+    [
+        ('key', "does not run (KeyError: 'what')"),
+        ('odd', 'does not run (Odd: no)'),
+        ('memory', 'use a smaller --batch'),
+        ('gone', 'use a smaller --batch'),
+    ],
+)
 def test_any_error_in_the_process_is_told(toys, kind, said):
     job = Job(Other(f'toys:Failing({kind!r})', str(toys)), Treatment(), 'infer', [(1, 4, 8, 8)], 1, False)
     with pytest.raises(UserError, match=re.escape(said)), timer_of(job):
@@ -493,23 +613,27 @@ def test_what_was_measured_before_an_error_is_kept(tool, tmp_path, capsys):
 
 # Against other code
 
+
 def test_against_code_that_computes_the_same(toys):
     treatment = Treatment(channels_last=True, keep_memory=True)
     settings = replace(SETTINGS, modes=('infer', 'train'), treatment=treatment)
     report = benchmark_against(Ours('SE(8)'), Other('toys:Same(8)', str(toys)), settings)
     assert [(c['mode'], c['treatment'], c['published'], c['alike']) for c in report['comparisons']] == [
-        (mode, *one) for mode in ('infer', 'train')
-        for one in (('default', True, False), ('channels_last, memory kept', False, True))]
+        (mode, *one)
+        for mode in ('infer', 'train')
+        for one in (('default', True, False), ('channels_last, memory kept', False, True))
+    ]
     assert all(c['outputs'].startswith('outputs compared: max difference 0') for c in report['comparisons'])
     assert [(row['code'], row['mode']) for row in report['results']] == [
-        (code, mode) for mode in ('infer', 'train') for code in ('ours', 'theirs', 'theirs')]
+        (code, mode) for mode in ('infer', 'train') for code in ('ours', 'theirs', 'theirs')
+    ]
     rows, first = report['results'], report['comparisons'][0]
     ratios = [b / a for a, b in zip(rows[0]['seconds'], rows[1]['seconds'], strict=True)]
     assert first['speedup'] == spread(ratios)
 
 
 def test_against_code_with_default_settings_is_one_comparison(toys):
-    comparison, = benchmark_against(Ours('SE(8)'), Other('toys:Same(8)', str(toys)), SETTINGS)['comparisons']
+    (comparison,) = benchmark_against(Ours('SE(8)'), Other('toys:Same(8)', str(toys)), SETTINGS)['comparisons']
     assert comparison['published'] and comparison['alike'] and comparison['refused'] is None
 
 
@@ -566,8 +690,11 @@ def test_norms_are_in_eval_mode_in_finetune(foreign, fold_norms):
 def test_what_applies_depends_on_the_mode():
     treatment = Treatment(channels_last=True, prepared=True, fold_norms=True, keep_memory=True)
     names = {mode: treatment.within(mode).name for mode in ('infer', 'train', 'finetune')}
-    assert names == dict(infer='prepared, memory kept', train='channels_last, memory kept',
-                         finetune='channels_last, norms folded, memory kept')
+    assert names == dict(
+        infer='prepared, memory kept',
+        train='channels_last, memory kept',
+        finetune='channels_last, norms folded, memory kept',
+    )
 
 
 def test_weights_of_a_known_layout_are_mapped():
@@ -610,16 +737,19 @@ class Outputs(nn.Module):
         return self.give(x)
 
 
-@pytest.mark.parametrize('ours, theirs, differs', [
-    (lambda x: (x, x), lambda x: [x, x], False),
-    (lambda x: x, lambda x: {'out': x}, False),
-    (lambda x: (x, x.mean()), lambda x: (x, x.mean()), False),
-    (lambda x: (x, x), lambda x: (x, x + 1), True),
-    (lambda x: (x, x * x), lambda x: {'a': x, 'b': (x,)}, True),
-    (lambda x: (x, x / 0 * 0), lambda x: (x, x), True),
-    (lambda x: (x, x), lambda x: x, True),
-    (lambda x: x, lambda x: x[:1], True),
-])
+@pytest.mark.parametrize(
+    'ours, theirs, differs',
+    [
+        (lambda x: (x, x), lambda x: [x, x], False),
+        (lambda x: x, lambda x: {'out': x}, False),
+        (lambda x: (x, x.mean()), lambda x: (x, x.mean()), False),
+        (lambda x: (x, x), lambda x: (x, x + 1), True),
+        (lambda x: (x, x * x), lambda x: {'a': x, 'b': (x,)}, True),
+        (lambda x: (x, x / 0 * 0), lambda x: (x, x), True),
+        (lambda x: (x, x), lambda x: x, True),
+        (lambda x: x, lambda x: x[:1], True),
+    ],
+)
 def test_all_outputs_are_compared(ours, theirs, differs):
     agreement = compare_outputs(Outputs(ours), Outputs(theirs), torch.rand(2, 3))
     assert agreement.differs == differs and agreement.text.startswith('outputs compared: ')
@@ -639,18 +769,27 @@ def test_the_memory_format_that_a_network_runs_in_is_seen():
 
 # With something left out
 
+
 def test_ablation_leaves_out_one_part_at_a_time():
     treatment = Treatment(prepared=True, keep_memory=True)
     settings = replace(SETTINGS, modes=('infer', 'train'), treatment=treatment)
     report = benchmark_ablation(Ours('SE(8)'), settings, ['fold', 'keep_memory'])
     assert [(a['mode'], a['part']) for a in report['ablations']] == [
-        ('infer', 'fold'), ('infer', 'keep_memory'), ('train', 'keep_memory')]
+        ('infer', 'fold'),
+        ('infer', 'keep_memory'),
+        ('train', 'keep_memory'),
+    ]
     assert [row['treatment'] for row in report['results']] == [
-        'prepared, memory kept', 'prepared, memory kept, without fold', 'prepared, memory kept, without keep_memory',
-        'memory kept', 'memory kept, without keep_memory']
+        'prepared, memory kept',
+        'prepared, memory kept, without fold',
+        'prepared, memory kept, without keep_memory',
+        'memory kept',
+        'memory kept, without keep_memory',
+    ]
     full, without = report['results'][:2]
     assert report['ablations'][0]['speedup'] == spread(
-        [b / a for a, b in zip(full['seconds'], without['seconds'], strict=True)])
+        [b / a for a, b in zip(full['seconds'], without['seconds'], strict=True)]
+    )
 
 
 def test_ablation_knows_the_faster_ways():
@@ -661,16 +800,19 @@ def test_ablation_knows_the_faster_ways():
 
 # Against the bare trunk, and growth
 
+
 def test_overhead_is_measured_for_each_slot():
     report = benchmark_overhead(
-        Ours("SDAResNet(stage_blocks=(1, 1, 1, 1), base_channels=16, attn='mmattn.SE')"), SETTINGS)
+        Ours("SDAResNet(stage_blocks=(1, 1, 1, 1), base_channels=16, attn='mmattn.SE')"), SETTINGS
+    )
     assert [o['slot'] for o in report['overheads']] == ['spatial', 'attn', 'depth_attn']
     names = [row['name'] for row in report['results']]
     assert names[0] == report['overheads'][0]['name'] and names[3].endswith(', without depth_attn')
     full, _, without, _ = report['results']
     assert full['parameters'] > without['parameters']
     assert report['overheads'][1]['time'] == spread(
-        [a / b for a, b in zip(full['seconds'], without['seconds'], strict=True)])
+        [a / b for a, b in zip(full['seconds'], without['seconds'], strict=True)]
+    )
 
 
 def test_scaling_changes_one_thing_at_a_time():
@@ -679,8 +821,10 @@ def test_scaling_changes_one_thing_at_a_time():
     for row in rows:
         points.setdefault(row['axis'], []).append((row['depth'], row['size'], row['batch']))
         assert row['value'] == row[row['axis']]
-    assert points == {'depth': [(56, 32, 2), (110, 32, 2), (164, 32, 2)],
-                      'size': [(164, 16, 2), (164, 32, 2), (164, 48, 2)],
-                      'batch': [(164, 32, 1), (164, 32, 2)]}
+    assert points == {
+        'depth': [(56, 32, 2), (110, 32, 2), (164, 32, 2)],
+        'size': [(164, 16, 2), (164, 32, 2), (164, 48, 2)],
+        'batch': [(164, 32, 1), (164, 32, 2)],
+    }
     rows = benchmark_scaling(Ours('SE(8)'), replace(SETTINGS, size=(1, 1), batch=1))['results']
     assert [(row['axis'], row['value']) for row in rows] == [('size', 1), ('batch', 1)]

@@ -1,4 +1,5 @@
 """Figures of a detector: COCO's by every library, TIDE's kinds of errors, confusion, thresholds, sizes, calibration."""
+
 import contextlib
 import copy
 import io
@@ -29,9 +30,19 @@ def coco(objects, images=1, classes=CLASSES, size=SIDE):
     return dict(
         images=[dict(id=i + 1, file_name=f'{i + 1}.png', width=size, height=size) for i in range(images)],
         categories=[dict(id=10 * (k + 1), name=name) for k, name in enumerate(classes)],
-        annotations=[dict(id=n, image_id=image + 1, category_id=10 * (label + 1), bbox=list(map(float, box)),
-                          area=float(box[2] * box[3]), iscrowd=int(any(crowd)), segmentation=polygon(box))
-                     for n, (image, label, box, *crowd) in enumerate(objects, start=1)])
+        annotations=[
+            dict(
+                id=n,
+                image_id=image + 1,
+                category_id=10 * (label + 1),
+                bbox=list(map(float, box)),
+                area=float(box[2] * box[3]),
+                iscrowd=int(any(crowd)),
+                segmentation=polygon(box),
+            )
+            for n, (image, label, box, *crowd) in enumerate(objects, start=1)
+        ],
+    )
 
 
 def polygon(box):
@@ -41,21 +52,31 @@ def polygon(box):
 
 def mask(box):
     from pycocotools import mask as coco_mask
+
     [rle] = coco_mask.frPyObjects(polygon(box), SIDE, SIDE)
     return dict(size=rle['size'], counts=rle['counts'].decode())
 
 
 def predictions(annotations, found, masks=False):
     """Predictions of a detector: found as (image, label, box, score)."""
-    boxes = [dict(image_id=image + 1, category_id=10 * (label + 1), bbox=list(map(float, box)), score=float(score))
-             for image, label, box, score in found]
+    boxes = [
+        dict(image_id=image + 1, category_id=10 * (label + 1), bbox=list(map(float, box)), score=float(score))
+        for image, label, box, score in found
+    ]
     results = dict(bbox=boxes)
     if masks:
-        results['segm'] = [{**{key: one[key] for key in ('image_id', 'category_id', 'score')},
-                            'segmentation': mask(one['bbox'])} for one in boxes]
-    return dict(kind='detector', annotations=annotations, images=[one['id'] for one in annotations['images']],
-                categories=[one['id'] for one in annotations['categories']], results=results,
-                settings=dict.fromkeys(results, SETTINGS))
+        results['segm'] = [
+            {**{key: one[key] for key in ('image_id', 'category_id', 'score')}, 'segmentation': mask(one['bbox'])}
+            for one in boxes
+        ]
+    return dict(
+        kind='detector',
+        annotations=annotations,
+        images=[one['id'] for one in annotations['images']],
+        categories=[one['id'] for one in annotations['categories']],
+        results=results,
+        settings=dict.fromkeys(results, SETTINGS),
+    )
 
 
 def random_predictions(seed, images=12, classes=6, masks=False, crowds=0.1, ties=True):
@@ -70,8 +91,14 @@ def random_predictions(seed, images=12, classes=6, masks=False, crowds=0.1, ties
             for _ in range(generator.integers(0, 4)):
                 other = label if generator.random() < 0.8 else int(generator.integers(classes))
                 score = generator.random()
-                found.append((image, other, (box * np.exp(generator.normal(0, 0.12, 4))).tolist(),
-                              round(score, 1) if ties else score))
+                found.append(
+                    (
+                        image,
+                        other,
+                        (box * np.exp(generator.normal(0, 0.12, 4))).tolist(),
+                        round(score, 1) if ties else score,
+                    )
+                )
     return predictions(coco(objects, images, [f'class {k}' for k in range(classes)]), found, masks)
 
 
@@ -79,6 +106,7 @@ def official(given, kind, areas=None):
     """COCOeval of pycocotools itself."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
+
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO()
         truth.dataset = copy.deepcopy(given['annotations'])
@@ -96,11 +124,19 @@ def official(given, kind, areas=None):
 
 def evaluate(given, kind='bbox', **options):
     given = copy.deepcopy(given)
-    return evaluated(given['annotations'], given['results'][kind], kind, given['images'], given['categories'],
-                     [100, 300, 1000], **options)
+    return evaluated(
+        given['annotations'],
+        given['results'][kind],
+        kind,
+        given['images'],
+        given['categories'],
+        [100, 300, 1000],
+        **options,
+    )
 
 
 # COCO's figures.
+
 
 @pytest.mark.parametrize('library', ['hotcoco', 'pycocotools'])
 @pytest.mark.parametrize('kind', ['bbox', 'segm'])
@@ -128,9 +164,14 @@ def test_figures_by_class_are_pycocotools_precisions_and_recalls():
     for row, kind in (('box', 'bbox'), ('mask', 'segm')):
         precision, recall = theirs[kind].eval['precision'], theirs[kind].eval['recall']
         for k, values in enumerate(found.by_class[row].values()):
-            for column, part in (('AP', precision[:, :, k, 0, 0]), ('AP50', precision[0, :, k, 0, 2]),
-                                 ('AP75', precision[5, :, k, 0, 2]), ('AP_S', precision[:, :, k, 1, 2]),
-                                 ('AP_L', precision[:, :, k, 3, 2]), ('AR', recall[:, k, 0, 2])):
+            for column, part in (
+                ('AP', precision[:, :, k, 0, 0]),
+                ('AP50', precision[0, :, k, 0, 2]),
+                ('AP75', precision[5, :, k, 0, 2]),
+                ('AP_S', precision[:, :, k, 1, 2]),
+                ('AP_L', precision[:, :, k, 3, 2]),
+                ('AR', recall[:, k, 0, 2]),
+            ):
                 expected = part[part > -1].mean() if (part > -1).any() else None
                 assert values[column] == expected
         assert found.overall[row]['AP'] == theirs[kind].stats[0]
@@ -166,6 +207,7 @@ def test_images_that_the_annotations_lack_are_an_error_of_one_line():
 
 # Matching and TIDE.
 
+
 @pytest.mark.parametrize('seed', range(4))
 def test_ap_of_the_matches_is_pycocotools_ap50(seed):
     given = random_predictions(seed)
@@ -192,13 +234,17 @@ OBJECT = (100, 100, 100, 100)
 MOVED = (170, 100, 100, 100)  # IoU 30 / 170 = 0.18
 
 
-@pytest.mark.parametrize('found, kind, cost', [
-    ([(0, 1, OBJECT, 0.9)], 'classification', 1.0),  # with the right class it finds the only object
-    ([(0, 0, MOVED, 0.9)], 'localisation', 1.0),
-    ([(0, 1, MOVED, 0.9)], 'both', 0.0),  # removed, and the object is missed still
-    ([(0, 0, OBJECT, 0.9), (0, 0, OBJECT, 0.8)], 'duplicate', 0.0),  # after all objects it costs nothing
-    ([(0, 0, (300, 300, 50, 50), 0.95), (0, 0, OBJECT, 0.9)], 'background', 0.5),  # precision 1/2 becomes 1
-    ([], 'missed', 1.0)])
+@pytest.mark.parametrize(
+    'found, kind, cost',
+    [
+        ([(0, 1, OBJECT, 0.9)], 'classification', 1.0),  # with the right class it finds the only object
+        ([(0, 0, MOVED, 0.9)], 'localisation', 1.0),
+        ([(0, 1, MOVED, 0.9)], 'both', 0.0),  # removed, and the object is missed still
+        ([(0, 0, OBJECT, 0.9), (0, 0, OBJECT, 0.8)], 'duplicate', 0.0),  # after all objects it costs nothing
+        ([(0, 0, (300, 300, 50, 50), 0.95), (0, 0, OBJECT, 0.9)], 'background', 0.5),  # precision 1/2 becomes 1
+        ([], 'missed', 1.0),
+    ],
+)
 def test_each_kind_of_error_alone_has_its_name_and_its_cost(found, kind, cost):
     matches = match_boxes(predictions(coco([(0, 0, OBJECT)]), found))
     errors = error_kinds(matches)
@@ -210,15 +256,23 @@ def test_each_kind_of_error_alone_has_its_name_and_its_cost(found, kind, cost):
 
 def test_an_object_is_given_to_the_best_of_several_errors_only():
     """Of two detections with a wrong class one would find the object; the other is removed."""
-    errors = error_kinds(match_boxes(predictions(coco([(0, 0, OBJECT), (0, 1, (0, 0, 50, 50))]), [
-        (0, 1, OBJECT, 0.9), (0, 2, OBJECT, 0.8), (0, 1, (0, 0, 50, 50), 0.7)])))
+    errors = error_kinds(
+        match_boxes(
+            predictions(
+                coco([(0, 0, OBJECT), (0, 1, (0, 0, 50, 50))]),
+                [(0, 1, OBJECT, 0.9), (0, 2, OBJECT, 0.8), (0, 1, (0, 0, 50, 50), 0.7)],
+            )
+        )
+    )
     assert errors.number['classification'] == 2 and errors.number['missed'] == 0
     assert errors.ap == pytest.approx((0 + 0.5) / 2) and errors.cost['classification'] == pytest.approx(0.75)
 
 
 def test_detections_in_a_crowd_are_no_errors():
-    given = predictions(coco([(0, 0, (0, 0, 200, 200), True), (0, 0, (300, 300, 50, 50))]), [
-        (0, 0, (10, 10, 50, 50), 0.9), (0, 0, (300, 300, 50, 50), 0.8), (0, 1, (20, 20, 50, 50), 0.85)])
+    given = predictions(
+        coco([(0, 0, (0, 0, 200, 200), True), (0, 0, (300, 300, 50, 50))]),
+        [(0, 0, (10, 10, 50, 50), 0.9), (0, 0, (300, 300, 50, 50), 0.8), (0, 1, (20, 20, 50, 50), 0.85)],
+    )
     matches = match_boxes(given)
     assert matches.ignored.tolist() == [True, False, False] and matches.count() == 1
     errors = error_kinds(matches)
@@ -240,19 +294,26 @@ def test_nothing_detected_and_nothing_annotated():
 
 # Confusion.
 
+
 def test_confusion_counts_right_wrong_missed_and_background():
-    objects = [(0, 0, (0, 0, 50, 50)), (0, 0, (100, 0, 50, 50)), (0, 1, (200, 0, 50, 50)), (1, 2, (0, 0, 50, 50)),
-               (1, 1, (100, 100, 50, 50))]
-    found = [(0, 0, (0, 0, 50, 50), 0.9),      # right
-             (0, 1, (100, 0, 50, 50), 0.8),    # an ant taken for a bee
-             (0, 1, (200, 0, 50, 50), 0.7),    # right
-             (0, 2, (200, 0, 50, 50), 0.95),   # the same bee once more, as a cow: nothing is left to find
-             (1, 2, (300, 300, 50, 50), 0.6),  # nothing there
-             (1, 1, (100, 100, 50, 50), 0.1)]  # below the threshold: missed
+    objects = [
+        (0, 0, (0, 0, 50, 50)),
+        (0, 0, (100, 0, 50, 50)),
+        (0, 1, (200, 0, 50, 50)),
+        (1, 2, (0, 0, 50, 50)),
+        (1, 1, (100, 100, 50, 50)),
+    ]
+    found = [
+        (0, 0, (0, 0, 50, 50), 0.9),  # right
+        (0, 1, (100, 0, 50, 50), 0.8),  # an ant taken for a bee
+        (0, 1, (200, 0, 50, 50), 0.7),  # right
+        (0, 2, (200, 0, 50, 50), 0.95),  # the same bee once more, as a cow: nothing is left to find
+        (1, 2, (300, 300, 50, 50), 0.6),  # nothing there
+        (1, 1, (100, 100, 50, 50), 0.1),
+    ]  # below the threshold: missed
     matches = match_boxes(predictions(coco(objects, images=2), found))
     pairing = pair(matches, [0.5] * 3)
-    assert detector_confusion(matches, pairing).tolist() == [
-        [1, 1, 0, 0], [0, 1, 0, 1], [0, 0, 0, 1], [0, 0, 2, 0]]
+    assert detector_confusion(matches, pairing).tolist() == [[1, 1, 0, 0], [0, 1, 0, 1], [0, 0, 0, 1], [0, 0, 2, 0]]
     assert matches.objects.label[pairing.missed].tolist() == [2, 1]
 
 
@@ -267,6 +328,7 @@ def test_confusion_of_random_data_counts_every_object_and_kept_detection_once():
 
 
 # Thresholds, calibration, sizes, label errors.
+
 
 def test_best_threshold_is_where_f1_is_best():
     scores, right = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.5]), np.array([1, 1, 0, 1, 0, 0], bool)
@@ -302,7 +364,7 @@ def test_size_bins_have_equal_numbers_of_objects_and_pycocotools_ap():
     bins = size_bins(copy.deepcopy(given), matches.objects)
     assert len(bins) == 10 and sum(one.objects for one in bins) == matches.count()
     assert max(one.objects for one in bins) - min(one.objects for one in bins) <= 1
-    borders = [0, *((a.high ** 2 + b.low ** 2) / 2 for a, b in zip(bins, bins[1:])), 1e10]
+    borders = [0, *((a.high**2 + b.low**2) / 2 for a, b in zip(bins, bins[1:])), 1e10]
     theirs = official(given, 'bbox', areas=[list(pair) for pair in zip(borders, borders[1:])]).eval['precision']
     for k, one in enumerate(bins):
         values = theirs[:, :, :, k, 0]
@@ -316,8 +378,14 @@ def test_objects_of_one_size_are_in_one_bin():
 
 
 def test_confident_detections_on_nothing_are_suspected_label_errors():
-    found = [(0, 0, OBJECT, 0.8), (0, 0, (300, 300, 50, 50), 0.9), (0, 0, (300, 10, 50, 50), 0.7),
-             (0, 1, (10, 300, 50, 50), 0.6), (0, 2, (10, 10, 50, 50), 0.4), (0, 1, (120, 120, 80, 80), 0.99)]
+    found = [
+        (0, 0, OBJECT, 0.8),
+        (0, 0, (300, 300, 50, 50), 0.9),
+        (0, 0, (300, 10, 50, 50), 0.7),
+        (0, 1, (10, 300, 50, 50), 0.6),
+        (0, 2, (10, 10, 50, 50), 0.4),
+        (0, 1, (120, 120, 80, 80), 0.99),
+    ]
     matches = match_boxes(predictions(coco([(0, 0, OBJECT)]), found))
     # Not the one less sure than right ants are, not the one below 0.5, not the one on the annotated object.
     assert matches.score[missing_annotations(matches)].tolist() == [0.9, 0.6]

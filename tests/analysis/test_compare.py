@@ -1,4 +1,5 @@
 """The comparison of trainings: reading runs, COCO's figures of resamples, tables, the page, and the tool itself."""
+
 import contextlib
 import csv
 import importlib.util
@@ -46,8 +47,10 @@ SIGNS, NUCLEI = ROOT / 'configs/demo/imagenet_style_signs.py', ROOT / 'configs/d
 
 def ap_record(epoch, ap):
     values = {'': ap, '_50': ap + 0.2, '_75': ap - 0.1, '_s': ap, '_m': ap, '_l': -1.0}
-    return {'step': epoch, **{f'coco/{kind}_mAP{size}': value for kind in ('bbox', 'segm')
-                              for size, value in values.items()}}
+    return {
+        'step': epoch,
+        **{f'coco/{kind}_mAP{size}': value for kind in ('bbox', 'segm') for size, value in values.items()},
+    }
 
 
 def write_run(folder, records, epochs=2, tail='', config=None, name='plain.py'):
@@ -74,6 +77,7 @@ def three(tmp_path):
 
 # Reading.
 
+
 def test_states_of_runs(three):
     good, short, broken = read_runs(list(map(str, three)))
     assert (good.state, good.reached, good.metrics['box AP50']) == (FINISHED, '', 50.0)
@@ -88,11 +92,28 @@ def test_a_damaged_config_leaves_the_metrics(tmp_path, config, state):
     assert run.state == state and run.reached and run.metrics['box AP'] == 20.0 and run.cfg is None
 
 
-@pytest.mark.parametrize('record', [
-    dict(loss='x', step=1), dict(loss=1.0, step=1, epoch='x'), {'coco/bbox_mAP': 'x', 'step': 1},
-    {'coco/bbox_mAP': [1], 'step': 1}, {'coco/bbox_mAP': None, 'step': 1}, {'accuracy/top1': 'x', 'step': 1}])
-@pytest.mark.parametrize('config', ['train_cfg = 3', "train_cfg = dict(max_epochs='x')", 'model = 3',
-                                    'model = dict(type=3, backbone=5)', 'default_scope = 3', 'val_evaluator = 3'])
+@pytest.mark.parametrize(
+    'record',
+    [
+        dict(loss='x', step=1),
+        dict(loss=1.0, step=1, epoch='x'),
+        {'coco/bbox_mAP': 'x', 'step': 1},
+        {'coco/bbox_mAP': [1], 'step': 1},
+        {'coco/bbox_mAP': None, 'step': 1},
+        {'accuracy/top1': 'x', 'step': 1},
+    ],
+)
+@pytest.mark.parametrize(
+    'config',
+    [
+        'train_cfg = 3',
+        "train_cfg = dict(max_epochs='x')",
+        'model = 3',
+        'model = dict(type=3, backbone=5)',
+        'default_scope = 3',
+        'val_evaluator = 3',
+    ],
+)
 def test_whatever_a_log_or_config_holds_costs_only_its_own_run(tmp_path, record, config):
     first = write_run(tmp_path / 'first', [ap_record(1, 0.2)])
     runs = read_runs([str(first), str(write_run(tmp_path / 'second', [record], config=config))])
@@ -125,7 +146,8 @@ def test_a_folder_that_is_missing_or_empty(tmp_path):
 def test_resources_of_a_wrong_kind_do_not_end_the_report(tmp_path):
     folder = write_run(tmp_path / 'run', [ap_record(1, 0.2)])
     (folder / '20260101_000000' / 'resources.json').write_text(
-        '{"wall_time_s": "long", "peak_memory_bytes": 1, "device": "cpu"}')
+        '{"wall_time_s": "long", "peak_memory_bytes": 1, "device": "cpu"}'
+    )
     assert read_run('run', folder).state == NO_RESULT
 
 
@@ -150,6 +172,7 @@ def test_metrics_that_are_undefined_have_no_value():
 
 # COCO.
 
+
 def random_coco(path, images, generator):
     """Objects and overlapping detections in random images: two classes, crowds, sizes of all kinds."""
     truth, found = [], []
@@ -157,15 +180,35 @@ def random_coco(path, images, generator):
         for _ in range(generator.integers(1, 7)):
             x, y, w, h = (*generator.uniform(0, 200, 2), *generator.uniform(8, 160, 2))
             category = int(generator.integers(1, 3))
-            truth.append(dict(id=len(truth) + 1, image_id=image, category_id=category, bbox=[x, y, w, h], area=w * h,
-                              iscrowd=int(generator.random() < 0.1)))
+            truth.append(
+                dict(
+                    id=len(truth) + 1,
+                    image_id=image,
+                    category_id=category,
+                    bbox=[x, y, w, h],
+                    area=w * h,
+                    iscrowd=int(generator.random() < 0.1),
+                )
+            )
             for _ in range(generator.integers(0, 4)):
                 moved = generator.normal(0, 0.1, 4) * (w, h, w, h) + (x, y, w, h)
-                found.append(dict(image_id=image, category_id=category, score=float(generator.random()),
-                                  bbox=[float(v) for v in np.maximum(moved, 1)]))
-    path.write_text(json.dumps(dict(
-        images=[dict(id=image, width=400, height=400) for image in images], annotations=truth,
-        categories=[dict(id=1, name='a'), dict(id=2, name='b')])))
+                found.append(
+                    dict(
+                        image_id=image,
+                        category_id=category,
+                        score=float(generator.random()),
+                        bbox=[float(v) for v in np.maximum(moved, 1)],
+                    )
+                )
+    path.write_text(
+        json.dumps(
+            dict(
+                images=[dict(id=image, width=400, height=400) for image in images],
+                annotations=truth,
+                categories=[dict(id=1, name='a'), dict(id=2, name='b')],
+            )
+        )
+    )
     return truth, found
 
 
@@ -173,6 +216,7 @@ def official(path, found):
     """The six average precisions as pycocotools gives them."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
+
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO(str(path))
         evaluator = COCOeval(truth, truth.loadRes(found), 'bbox')
@@ -221,22 +265,43 @@ def crowded_coco(path, images=(1, 2), objects=130):
     """More objects in an image than 100, all found, by detections whose scores say nothing."""
     generator = np.random.default_rng(2)
     boxes = [[float(8 * (i % 20)), float(8 * (i // 20)), 6.0, 6.0] for i in range(objects)]
-    truth = [dict(id=1 + i + objects * n, image_id=image, category_id=1, bbox=box, area=36.0, iscrowd=0)
-             for n, image in enumerate(images) for i, box in enumerate(boxes)]
-    path.write_text(json.dumps(dict(images=[dict(id=image, width=200, height=200) for image in images],
-                                    annotations=truth, categories=[dict(id=1, name='a')])))
-    return [dict(image_id=o['image_id'], category_id=1, bbox=o['bbox'], score=float(generator.random()))
-            for o in truth]
+    truth = [
+        dict(id=1 + i + objects * n, image_id=image, category_id=1, bbox=box, area=36.0, iscrowd=0)
+        for n, image in enumerate(images)
+        for i, box in enumerate(boxes)
+    ]
+    path.write_text(
+        json.dumps(
+            dict(
+                images=[dict(id=image, width=200, height=200) for image in images],
+                annotations=truth,
+                categories=[dict(id=1, name='a')],
+            )
+        )
+    )
+    return [dict(image_id=o['image_id'], category_id=1, bbox=o['bbox'], score=float(generator.random())) for o in truth]
 
 
-@pytest.mark.parametrize('settings', [
-    dict(), dict(proposal_nums=(1, 10, 100)), dict(proposal_nums=(100, 1, 10)), dict(proposal_nums=(300, 500, 1000)),
-    dict(proposal_nums=(100, 110, 120, 1000)), dict(use_mp_eval=True), dict(use_mp_eval=True, proposal_nums=(1, 20)),
-    dict(iou_thrs=np.array([0.5, 0.6])), dict(classwise=True)], ids=str)
+@pytest.mark.parametrize(
+    'settings',
+    [
+        dict(),
+        dict(proposal_nums=(1, 10, 100)),
+        dict(proposal_nums=(100, 1, 10)),
+        dict(proposal_nums=(300, 500, 1000)),
+        dict(proposal_nums=(100, 110, 120, 1000)),
+        dict(use_mp_eval=True),
+        dict(use_mp_eval=True, proposal_nums=(1, 20)),
+        dict(iou_thrs=np.array([0.5, 0.6])),
+        dict(classwise=True),
+    ],
+    ids=str,
+)
 def test_predictions_are_evaluated_as_the_log_was(tmp_path, settings):
     """Against mmdet's CocoMetric itself, where the limits of detections matter."""
     pytest.importorskip('mmdet')
     from mmdet.evaluation import CocoMetric
+
     path = tmp_path / 'truth.json'
     found = crowded_coco(path)
     metric = CocoMetric(ann_file=str(path), **settings)
@@ -244,14 +309,26 @@ def test_predictions_are_evaluated_as_the_log_was(tmp_path, settings):
     for image in (1, 2):
         own = [d for d in found if d['image_id'] == image]
         boxes = torch.tensor([d['bbox'] for d in own])
-        metric.process({}, [dict(img_id=image, ori_shape=(200, 200), pred_instances=dict(
-            bboxes=torch.cat([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1),
-            scores=torch.tensor([d['score'] for d in own]), labels=torch.zeros(len(own), dtype=torch.long)))])
+        metric.process(
+            {},
+            [
+                dict(
+                    img_id=image,
+                    ori_shape=(200, 200),
+                    pred_instances=dict(
+                        bboxes=torch.cat([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1),
+                        scores=torch.tensor([d['score'] for d in own]),
+                        labels=torch.zeros(len(own), dtype=torch.long),
+                    ),
+                )
+            ],
+        )
     with contextlib.redirect_stdout(io.StringIO()):
         logged = in_percent({name.removeprefix('coco/'): value for name, value in metric.evaluate(2).items()})
     ours = CocoEvaluation(str(path), found, 'bbox', [1, 2], [1], **_arguments(settings)).precisions()
-    assert {f'box {name}': pytest.approx(value, abs=0.051) for name, value in ours.items()
-            if f'box {name}' in logged} == logged
+    assert {
+        f'box {name}': pytest.approx(value, abs=0.051) for name, value in ours.items() if f'box {name}' in logged
+    } == logged
     assert ('box AP' in logged) == (not np.isnan(ours['AP']))
 
 
@@ -265,6 +342,7 @@ def test_nothing_detected(tmp_path):
 
 
 # Differences.
+
 
 def answers(right, labels=None):
     return Answers(tuple(labels or range(len(right))), np.where(right, 0, 7), 10)
@@ -301,16 +379,22 @@ def test_no_interval_for_other_images(three):
     assert 'not those of good' in short.notes[-1] and comparison.resamples == 0
 
 
-@pytest.mark.parametrize('settings', [dict(), dict(topk=(1, 2)), dict(topk=2, thrs=None), dict(topk=(1, 3), thrs=0.3)],
-                         ids=str)
+@pytest.mark.parametrize(
+    'settings', [dict(), dict(topk=(1, 2)), dict(topk=2, thrs=None), dict(topk=(1, 3), thrs=0.3)], ids=str
+)
 def test_a_classifier_is_evaluated_as_the_log_was(settings):
     """Against mmpretrain's Accuracy, with equal scores, scores of nothing and NaN."""
     pytest.importorskip('mmpretrain')
     from mmengine.structures import BaseDataElement
     from mmpretrain.evaluation import Accuracy
+
     generator = torch.Generator().manual_seed(0)
-    scores = [torch.tensor([0.25] * 4), torch.tensor([0.0, 0.0, 1.0, 0.0]), torch.tensor([float('nan')] * 4),
-              *torch.rand(40, 4, generator=generator).mul(3).round().div(3)]
+    scores = [
+        torch.tensor([0.25] * 4),
+        torch.tensor([0.0, 0.0, 1.0, 0.0]),
+        torch.tensor([float('nan')] * 4),
+        *torch.rand(40, 4, generator=generator).mul(3).round().div(3),
+    ]
     samples = [BaseDataElement(pred_score=row, gt_label=torch.tensor([i % 4])) for i, row in enumerate(scores)]
     metric = Accuracy(**settings)
     metric.process(None, [sample.to_dict() for sample in samples])
@@ -324,6 +408,7 @@ def test_a_classifier_is_evaluated_as_the_log_was(settings):
 
 # Published figures.
 
+
 def test_published_figures_are_found_by_the_name_of_the_config():
     rows = read_metafiles(ROOT)
     direct = find_published(Path('mask-rcnn_sda-resnet86_fpn_1x_coco.py'), rows, ROOT)
@@ -333,6 +418,7 @@ def test_published_figures_are_found_by_the_name_of_the_config():
 
 
 # Charts.
+
 
 def test_long_losses_are_thinned_by_means():
     x, y = thinned(range(1000), [1.0, 3.0] * 500)
@@ -351,17 +437,23 @@ def elements(page, tag):
 
 def test_charts_leave_out_what_is_not_finite_and_keep_their_ids_apart(tmp_path):
     pytest.importorskip('matplotlib')
-    records = [{**ap_record(epoch, 0.2 * epoch), 'coco/bbox_mAP': value} for epoch, value in
-               enumerate((0.2, float('nan'), 0.4), start=1)]
+    records = [
+        {**ap_record(epoch, 0.2 * epoch), 'coco/bbox_mAP': value}
+        for epoch, value in enumerate((0.2, float('nan'), 0.4), start=1)
+    ]
     runs = read_runs([f'a<b={write_run(tmp_path / "first", records)}', str(write_run(tmp_path / 'second', records))])
     page = make_page(compare(runs))
-    ids = [attributes['id'] for tag in ('path', 'clippath', 'g') for attributes in elements(page, tag)
-           if 'id' in attributes]
+    ids = [
+        attributes['id']
+        for tag in ('path', 'clippath', 'g')
+        for attributes in elements(page, tag)
+        if 'id' in attributes
+    ]
     assert len(elements(page, 'svg')) == 3 and ids and len(set(ids)) == len(ids)
     assert all(f'id="{reference}"' in page for reference in re.findall(r'(?:url\(|href=")#([^")]+)', page))
     assert page.count('a&lt;b: 20.0 at 1') == 2 and 'a&lt;b: 40.0 at 3' in page  # once for boxes, once for masks
     assert not re.search(r'\b(nan|inf)\b', ''.join(attributes.get('d', '') for attributes in elements(page, 'path')))
-    assert not elements(page[page.index('<svg'):], 'style') and 'Training loss: a&lt;b, second' in page
+    assert not elements(page[page.index('<svg') :], 'style') and 'Training loss: a&lt;b, second' in page
 
 
 def test_series_with_the_same_color_have_other_strokes():
@@ -370,6 +462,7 @@ def test_series_with_the_same_color_have_other_strokes():
 
 
 # The page, Markdown and CSV.
+
 
 def test_reports_of_unfinished_and_damaged_runs(three):
     evil = '<script>x'
@@ -387,7 +480,8 @@ def test_reports_of_unfinished_and_damaged_runs(three):
     good, short, broken = csv.DictReader(io.StringIO(table))
     assert (good['box AP (%)'], short['mask AP difference'], short['state']) == ('30.0', '-5.0', 'unfinished')
     assert broken['state'] == 'no result' and not any(
-        value for name, value in broken.items() if name not in ('run', 'work_dir', 'state', 'reached'))
+        value for name, value in broken.items() if name not in ('run', 'work_dir', 'state', 'reached')
+    )
     accuracy = text.partition('## Accuracy')[2].partition('##')[0]
     assert '| broken (no result) | – |' in accuracy and '\\<script' in text
     assert '**30.0**' not in accuracy  # the best of one finished run is no news
@@ -407,6 +501,7 @@ def test_the_suffix_names_the_format():
 
 # With models.
 
+
 @pytest.fixture(scope='module')
 def trained(tmp_path_factory):
     """Work folders of a classifier and a detector with random weights, as a training leaves them."""
@@ -414,13 +509,16 @@ def trained(tmp_path_factory):
     pytest.importorskip('mmdet')
     os.chdir(ROOT)
     folders = {}
-    for config, record in ((SIGNS, {'accuracy/top1': 37.0, 'accuracy/top5': 50.0, 'step': 1}),
-                           (NUCLEI, ap_record(1, 0.3))):
+    for config, record in (
+        (SIGNS, {'accuracy/top1': 37.0, 'accuracy/top5': 50.0, 'step': 1}),
+        (NUCLEI, ap_record(1, 0.3)),
+    ):
         folder = tmp_path_factory.mktemp(config.stem)
         cfg = Config.fromfile(config)
         write_run(folder, [record], config=cfg.pretty_text, name=config.name)
         launch.register_modules(cfg)
         from mmengine.registry import MODELS, init_default_scope
+
         init_default_scope(cfg.default_scope)
         torch.manual_seed(0)
         model = MODELS.build({'data_preprocessor': cfg.get('data_preprocessor'), **cfg.model})
@@ -444,8 +542,24 @@ def test_the_tool_with_a_classifier(trained, tmp_path, monkeypatch, capsys):
     first, second = trained[SIGNS.stem], tmp_path / 'second'
     shutil.copytree(first, second)
     out = [tmp_path / f'report{suffix}' for suffix in ('.html', '.csv')]
-    run_tool(monkeypatch, first, f'second={second}', '--baseline', 'second', '--predict', '--latency', 0.01,
-             '--resamples', 20, '--device', 'cpu', '--out', out[0], '--out', out[1])
+    run_tool(
+        monkeypatch,
+        first,
+        f'second={second}',
+        '--baseline',
+        'second',
+        '--predict',
+        '--latency',
+        0.01,
+        '--resamples',
+        20,
+        '--device',
+        'cpu',
+        '--out',
+        out[0],
+        '--out',
+        out[1],
+    )
     one, other = csv.DictReader(out[1].open())
     assert float(one['top-1 difference']) == 0 and one['top-1 difference low'] == '0.0'
     assert other['top-1 difference'] == '' and float(other['latency (s)']) > 0
@@ -468,8 +582,9 @@ def test_the_tool_with_a_detector(trained, tmp_path, monkeypatch):
     assert len(found['images']) == 9 and set(found['results']) == {'bbox', 'segm'}
     # With new predictions in the same place, a page shows their curves without --predict.
     truth = json.loads((ROOT / found['annotations']).read_text())['annotations']
-    found['results']['bbox'] = [dict(image_id=o['image_id'], category_id=o['category_id'], bbox=o['bbox'], score=0.9)
-                                for o in truth]
+    found['results']['bbox'] = [
+        dict(image_id=o['image_id'], category_id=o['category_id'], bbox=o['bbox'], score=0.9) for o in truth
+    ]
     found['results'].pop('segm')
     cache_path(cfg, checkpoint).write_text(json.dumps(found))
     run_tool(monkeypatch, folder, '--out', tmp_path / 'report.html')
@@ -504,11 +619,16 @@ def test_predictions_of_another_checkpoint_or_damaged_ones_are_not_used(trained,
     assert cache_path(cfg, checkpoint) != cache_path(Config.fromfile(tmp_path / 'run' / SIGNS.name), checkpoint)
 
 
-@pytest.mark.parametrize('args, message', [
-    (['--out', 'report.pdf'], "--out 'report.pdf'"), (['--out', 'a.md', '--baseline', 'x'], "baseline 'x' is none"),
-    (['--out', 'README.md/a.md'], "'README.md' is a file"),
-    (['--out', 'a.md', '--predict', '--device', 'nonsense'], '--device nonsense'),
-    (['--out', 'a.md', '--latency', '1', '--device', 'nonsense'], '--device nonsense')])
+@pytest.mark.parametrize(
+    'args, message',
+    [
+        (['--out', 'report.pdf'], "--out 'report.pdf'"),
+        (['--out', 'a.md', '--baseline', 'x'], "baseline 'x' is none"),
+        (['--out', 'README.md/a.md'], "'README.md' is a file"),
+        (['--out', 'a.md', '--predict', '--device', 'nonsense'], '--device nonsense'),
+        (['--out', 'a.md', '--latency', '1', '--device', 'nonsense'], '--device nonsense'),
+    ],
+)
 def test_errors_of_the_tool_are_one_line(three, monkeypatch, capsys, args, message):
     with pytest.raises(SystemExit) as exit_info:
         run_tool(monkeypatch, *three, *args)
@@ -517,7 +637,7 @@ def test_errors_of_the_tool_are_one_line(three, monkeypatch, capsys, args, messa
 
 
 def test_extras_are_needed_only_where_they_are_used(tmp_path):
-    program = '''
+    program = """
 import sys
 import mmattn.errors
 sys.modules['matplotlib'] = sys.modules['pycocotools'] = sys.modules['mmdet'] = sys.modules['mmpretrain'] = None
@@ -533,9 +653,14 @@ try:
     check_outputs([Path('report.html')])
 except mmattn.errors.UserError as error:
     print(error)
-'''
-    done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True, cwd=tmp_path,
-                          env={**os.environ, 'PYTHONPATH': str(ROOT)})
+"""
+    done = subprocess.run(
+        [sys.executable, '-c', program],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, 'PYTHONPATH': str(ROOT)},
+    )
     assert 'pip install pycocotools' in done.stdout and "'mmattn[viz]'" in done.stdout, done.stderr
 
 
@@ -544,7 +669,7 @@ def test_the_page_in_a_browser_as_wide_as_a_phone(three, tmp_path):
     """Only the tables' frames scroll sideways, a switch hides a run's lines, and a click or key enlarges a chart."""
     runs = read_runs([f'a run with quite a long name={three[0]}', *map(str, three[1:])])
     (tmp_path / 'report.html').write_text(make_page(compare(runs, runs[0])), encoding='utf-8')
-    (tmp_path / 'frame.html').write_text('''<body><iframe id="f" src="report.html" width="390" height="800"></iframe>
+    (tmp_path / 'frame.html').write_text("""<body><iframe id="f" src="report.html" width="390" height="800"></iframe>
 <script>onload = () => {
   const page = document.getElementById('f').contentDocument, all = s => [...page.querySelectorAll(s)];
   const seen = () => all('figure svg .series-0').filter(e => e.getClientRects().length).length;
@@ -559,12 +684,26 @@ def test_the_page_in_a_browser_as_wide_as_a_phone(three, tmp_path):
     width: page.documentElement.scrollWidth, before, after, charts, opened, rows: all('tbody tr').length,
     scrolling: all('.scroll').filter(e => e.scrollWidth > e.clientWidth).length,
     letters: Math.min(...all('p, td, th, li').map(e => parseFloat(page.defaultView.getComputedStyle(e).fontSize)))});
-}</script>''')
+}</script>""")
     done = subprocess.run(
-        [CHROMIUM, '--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking',
-         '--allow-file-access-from-files', f'--user-data-dir={tmp_path / "profile"}', '--window-size=800,900',
-         '--dump-dom', (tmp_path / 'frame.html').as_uri()], capture_output=True, text=True, timeout=120)
-    found = json.loads(done.stdout[done.stdout.index('{'):done.stdout.rindex('}') + 1])
+        [
+            CHROMIUM,
+            '--headless',
+            '--no-sandbox',
+            '--disable-gpu',
+            '--no-first-run',
+            '--disable-background-networking',
+            '--allow-file-access-from-files',
+            f'--user-data-dir={tmp_path / "profile"}',
+            '--window-size=800,900',
+            '--dump-dom',
+            (tmp_path / 'frame.html').as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    found = json.loads(done.stdout[done.stdout.index('{') : done.stdout.rindex('}') + 1])
     assert found['width'] <= 390 and found['scrolling'] >= 1 and found['letters'] >= 12
     assert len(found['charts']) == 3 and all(300 < width < 390 for width in found['charts'])
     assert found['before'] == 3 and found['after'] == 0 and found['rows'] == 3 + 3 + 2 + 3

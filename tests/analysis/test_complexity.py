@@ -1,4 +1,5 @@
 """Counting parameters and multiply-adds, and the tables of what the papers print beside them."""
+
 import importlib.util
 import json
 from pathlib import Path
@@ -16,14 +17,32 @@ TOOL = ROOT / 'tools' / 'complexity.py'
 
 # MACs in G of the authors' code, measured with hooks on convolutions and linear layers, and EMA's matrix products
 MULTIPLY_ADDS = {
-    'resnet50': '4.0892', 'resnet86': '6.7096', 'senet50': '4.0917', 'senet86': '6.7140',
-    'pyconv50': '3.8204', 'pyconv86': '6.2189', 'res2net50': '4.2552', 'res2net86': '6.9459',
-    'sda_resnet50': '2.4724', 'sda_resnet86': '3.8800', 'sda_resnet101': '4.4661', 'sda_senet86': '6.7168',
-    'sda_pyconv86': '6.2216', 'sda_res2net86': '6.9486', 'sda_epsanet86': '5.8526',
-    'epsanet50': '3.5979', 'mspanet50_s': '3.8518', 'mspanet50_b': '4.1740',
-    'mspanet50_s_cifar100': '1.2207', 'mspanet50_b_cifar100': '1.3259', 'preact_mspanet164_6w_cifar100': '0.1884',
-    'preact_mspanet164_8w_cifar100': '0.2732', 'spem164_cifar100': '0.2477', 'resnet50_cifar100': '1.2980',
-    'ema_resnet50_cifar100': '1.6113', 'ema_resnet101_cifar100': '3.1555',
+    'resnet50': '4.0892',
+    'resnet86': '6.7096',
+    'senet50': '4.0917',
+    'senet86': '6.7140',
+    'pyconv50': '3.8204',
+    'pyconv86': '6.2189',
+    'res2net50': '4.2552',
+    'res2net86': '6.9459',
+    'sda_resnet50': '2.4724',
+    'sda_resnet86': '3.8800',
+    'sda_resnet101': '4.4661',
+    'sda_senet86': '6.7168',
+    'sda_pyconv86': '6.2216',
+    'sda_res2net86': '6.9486',
+    'sda_epsanet86': '5.8526',
+    'epsanet50': '3.5979',
+    'mspanet50_s': '3.8518',
+    'mspanet50_b': '4.1740',
+    'mspanet50_s_cifar100': '1.2207',
+    'mspanet50_b_cifar100': '1.3259',
+    'preact_mspanet164_6w_cifar100': '0.1884',
+    'preact_mspanet164_8w_cifar100': '0.2732',
+    'spem164_cifar100': '0.2477',
+    'resnet50_cifar100': '1.2980',
+    'ema_resnet50_cifar100': '1.6113',
+    'ema_resnet101_cifar100': '3.1555',
 }
 
 CLASSIFIER = """
@@ -32,9 +51,12 @@ model = dict(type='ImageClassifier', backbone=dict({backbone}), neck=dict(type='
              head=dict(type='LinearClsHead', num_classes=10, in_channels={channels}))
 test_dataloader = dict(dataset=dict({dataset}))
 """
-SMALL = dict(backbone="type='mmattn.AttnResNet', depth=18, base_channels=16, attn='mmattn.SE'", channels=128,
-             dataset="type='ImageNet', pipeline=[dict(type='Resize', scale=80), dict(type='CenterCrop', crop_size=64),"
-             " dict(type='PackInputs')]")
+SMALL = dict(
+    backbone="type='mmattn.AttnResNet', depth=18, base_channels=16, attn='mmattn.SE'",
+    channels=128,
+    dataset="type='ImageNet', pipeline=[dict(type='Resize', scale=80), dict(type='CenterCrop', crop_size=64),"
+    " dict(type='PackInputs')]",
+)
 
 DETECTOR = "_base_ = 'mmdet::{}_r50_fpn_1x_coco.py'\n"
 
@@ -69,6 +91,7 @@ def classifier(tmp_path):
         path = tmp_path / 'small.py'
         path.write_text(CLASSIFIER.format(**SMALL | changes))
         return path
+
     return write
 
 
@@ -86,6 +109,7 @@ def project(tmp_path, tool, monkeypatch):
     def write(parameters='0.71', flops="'0.0111'", note="''", text=METAFILE):
         (folder / 'metafile.yml').write_text(text.format(parameters=parameters, flops=flops, note=note))
         return folder
+
     return write
 
 
@@ -93,27 +117,50 @@ def meta(*shape):
     return torch.empty(*shape, device='meta')
 
 
-@pytest.mark.parametrize('run, expected', [
-    (lambda: nn.Conv2d(6, 8, 3, padding=1, groups=2, device='meta')(meta(1, 6, 10, 12)), 10 * 12 * 8 * 3 * 9),
-    (lambda: nn.Conv2d(4, 4, 3, padding=2, dilation=2, stride=2, device='meta')(meta(1, 4, 9, 9)), 25 * 4 * 4 * 9),
-    (lambda: nn.Conv2d(16, 16, 5, groups=16, device='meta')(meta(3, 16, 8, 8)), 3 * 16 * 16 * 25),
-    (lambda: nn.Conv1d(1, 1, 3, padding=1, device='meta')(meta(1, 1, 64)), 64 * 3),
-    # each element of the input meets the whole kernel, whatever the stride
-    (lambda: nn.ConvTranspose2d(6, 8, 2, stride=2, groups=2, device='meta')(meta(2, 6, 14, 14)),
-     2 * 14 * 14 * 6 * 4 * 4),
-    (lambda: nn.Linear(8, 5, device='meta')(meta(2, 8)), 2 * 8 * 5),
-    (lambda: nn.Linear(8, 5, bias=False, device='meta')(meta(2, 3, 4, 8)), 2 * 3 * 4 * 8 * 5),
-    (lambda: torch.bmm(meta(7, 2, 3), meta(7, 3, 5)), 7 * 2 * 3 * 5),
-    (lambda: torch.baddbmm(meta(5), meta(7, 2, 3), meta(7, 3, 5)), 7 * 2 * 3 * 5),
-    (lambda: meta(2, 4, 3, 8) @ meta(2, 4, 8, 5), 2 * 4 * 3 * 8 * 5),
-    (lambda: torch.einsum('bchw,bkhw->bck', meta(2, 3, 4, 5), meta(2, 6, 4, 5)), 2 * 3 * 6 * 20),
-    (lambda: meta(3, 4) @ meta(4), 12),
-    (lambda: meta(4) @ meta(4), 4),
-    (lambda: F.scaled_dot_product_attention(meta(2, 4, 10, 8), meta(2, 4, 20, 8), meta(2, 4, 20, 8)),
-     2 * 2 * 4 * 10 * 20 * 8),
-    (lambda: F.relu(nn.BatchNorm2d(4, device='meta').eval()(F.avg_pool2d(meta(1, 4, 8, 8), 2))) * 2, 0),
-], ids=['grouped', 'dilated', 'depthwise', 'conv1d', 'transposed', 'linear', 'linear on maps', 'bmm', 'baddbmm',
-        'matmul', 'einsum', 'matrix times vector', 'dot', 'attention', 'none'])
+@pytest.mark.parametrize(
+    'run, expected',
+    [
+        (lambda: nn.Conv2d(6, 8, 3, padding=1, groups=2, device='meta')(meta(1, 6, 10, 12)), 10 * 12 * 8 * 3 * 9),
+        (lambda: nn.Conv2d(4, 4, 3, padding=2, dilation=2, stride=2, device='meta')(meta(1, 4, 9, 9)), 25 * 4 * 4 * 9),
+        (lambda: nn.Conv2d(16, 16, 5, groups=16, device='meta')(meta(3, 16, 8, 8)), 3 * 16 * 16 * 25),
+        (lambda: nn.Conv1d(1, 1, 3, padding=1, device='meta')(meta(1, 1, 64)), 64 * 3),
+        # each element of the input meets the whole kernel, whatever the stride
+        (
+            lambda: nn.ConvTranspose2d(6, 8, 2, stride=2, groups=2, device='meta')(meta(2, 6, 14, 14)),
+            2 * 14 * 14 * 6 * 4 * 4,
+        ),
+        (lambda: nn.Linear(8, 5, device='meta')(meta(2, 8)), 2 * 8 * 5),
+        (lambda: nn.Linear(8, 5, bias=False, device='meta')(meta(2, 3, 4, 8)), 2 * 3 * 4 * 8 * 5),
+        (lambda: torch.bmm(meta(7, 2, 3), meta(7, 3, 5)), 7 * 2 * 3 * 5),
+        (lambda: torch.baddbmm(meta(5), meta(7, 2, 3), meta(7, 3, 5)), 7 * 2 * 3 * 5),
+        (lambda: meta(2, 4, 3, 8) @ meta(2, 4, 8, 5), 2 * 4 * 3 * 8 * 5),
+        (lambda: torch.einsum('bchw,bkhw->bck', meta(2, 3, 4, 5), meta(2, 6, 4, 5)), 2 * 3 * 6 * 20),
+        (lambda: meta(3, 4) @ meta(4), 12),
+        (lambda: meta(4) @ meta(4), 4),
+        (
+            lambda: F.scaled_dot_product_attention(meta(2, 4, 10, 8), meta(2, 4, 20, 8), meta(2, 4, 20, 8)),
+            2 * 2 * 4 * 10 * 20 * 8,
+        ),
+        (lambda: F.relu(nn.BatchNorm2d(4, device='meta').eval()(F.avg_pool2d(meta(1, 4, 8, 8), 2))) * 2, 0),
+    ],
+    ids=[
+        'grouped',
+        'dilated',
+        'depthwise',
+        'conv1d',
+        'transposed',
+        'linear',
+        'linear on maps',
+        'bmm',
+        'baddbmm',
+        'matmul',
+        'einsum',
+        'matrix times vector',
+        'dot',
+        'attention',
+        'none',
+    ],
+)
 def test_layers_by_hand(run, expected):
     with MultiplyAdds() as count:
         run()
@@ -167,8 +214,9 @@ def test_classifier(classifier):
 
 
 def test_slot_without_parameters_and_several_slots(classifier):
-    size = measure(classifier(
-        backbone="type='mmattn.SDAResNet', depth=50, base_channels=16, attn='mmattn.SimAM'", channels=512))
+    size = measure(
+        classifier(backbone="type='mmattn.SDAResNet', depth=50, base_channels=16, attn='mmattn.SimAM'", channels=512)
+    )
     slots = {slot.slot: slot for slot in size.slots}
     assert set(slots) == {'spatial', 'attn', 'depth_attn'}
     assert (slots['attn'].modules, slots['attn'].parameters) == ('SimAM', 0)
@@ -193,8 +241,11 @@ def detectors(tmp_path_factory):
         path = folder / f'{name}.py'
         path.write_text(DETECTOR.format(base))
         return measure(path)
-    return {name: write(name, f'{name}_rcnn/{name}-rcnn' if name != 'retina' else 'retinanet/retinanet')
-            for name in ('faster', 'mask', 'retina')}
+
+    return {
+        name: write(name, f'{name}_rcnn/{name}-rcnn' if name != 'retina' else 'retinanet/retinanet')
+        for name in ('faster', 'mask', 'retina')
+    }
 
 
 def test_two_stage_detectors(detectors):
@@ -231,19 +282,33 @@ model = dict(backbone=dict(depth=18, init_cfg=None), neck=dict(in_channels={chan
 PYRAMID = [64, 128, 256, 512]
 
 
-@pytest.mark.parametrize('base, changes, parts', [
-    ('htc/htc_r50_fpn_1x_coco.py', '', {
-        'roi_head.bbox_head.2': 1000 * (256 * 49 * 1024 + 1024 * 1024 + 1024 * (81 + 4)),
-        # the second mask head also takes the features of the first, by a 1x1 convolution
-        'roi_head.mask_head.1': 100 * (4 * 196 * 9 * 256**2 + 196 * 256**2 + 196 * 4 * 256**2 + 784 * 256 * 80),
-        'roi_head.semantic_head': 44_789_760_000}),
-    ('ms_rcnn/ms-rcnn_r50-caffe_fpn_1x_coco.py', '', {
-        'roi_head.mask_head': 100 * (4 * 196 * 9 * 256**2 + 196 * 4 * 256**2 + 784 * 256 * 80),
-        'roi_head.mask_iou_head': 100 * (196 * 9 * (257 + 256 + 256) * 256 + 49 * 9 * 256**2
-                                         + (49 * 256 + 1024) * 1024 + 1024 * 80)}),
-    ('detr/detr_r50_8xb2-150e_coco.py', '', {'bbox_head': 6 * 100 * 256 * (81 + 2 * 256 + 4) }),
-    ('sparse_rcnn/sparse-rcnn_r50_fpn_1x_coco.py', '', {'roi_head.bbox_head.5': 1_485_107_200, 'rpn_head': 0}),
-], ids=['HTC', 'Mask Scoring R-CNN', 'DETR', 'Sparse R-CNN'])
+@pytest.mark.parametrize(
+    'base, changes, parts',
+    [
+        (
+            'htc/htc_r50_fpn_1x_coco.py',
+            '',
+            {
+                'roi_head.bbox_head.2': 1000 * (256 * 49 * 1024 + 1024 * 1024 + 1024 * (81 + 4)),
+                # the second mask head also takes the features of the first, by a 1x1 convolution
+                'roi_head.mask_head.1': 100 * (4 * 196 * 9 * 256**2 + 196 * 256**2 + 196 * 4 * 256**2 + 784 * 256 * 80),
+                'roi_head.semantic_head': 44_789_760_000,
+            },
+        ),
+        (
+            'ms_rcnn/ms-rcnn_r50-caffe_fpn_1x_coco.py',
+            '',
+            {
+                'roi_head.mask_head': 100 * (4 * 196 * 9 * 256**2 + 196 * 4 * 256**2 + 784 * 256 * 80),
+                'roi_head.mask_iou_head': 100
+                * (196 * 9 * (257 + 256 + 256) * 256 + 49 * 9 * 256**2 + (49 * 256 + 1024) * 1024 + 1024 * 80),
+            },
+        ),
+        ('detr/detr_r50_8xb2-150e_coco.py', '', {'bbox_head': 6 * 100 * 256 * (81 + 2 * 256 + 4)}),
+        ('sparse_rcnn/sparse-rcnn_r50_fpn_1x_coco.py', '', {'roi_head.bbox_head.5': 1_485_107_200, 'rpn_head': 0}),
+    ],
+    ids=['HTC', 'Mask Scoring R-CNN', 'DETR', 'Sparse R-CNN'],
+)
 def test_every_head_of_a_detector_is_in_the_total(tmp_path, base, changes, parts):
     pytest.importorskip('mmdet')
     path = tmp_path / 'detector.py'
@@ -260,8 +325,9 @@ def test_what_no_forward_pass_uses_is_named(tool, tmp_path, capsys):
     """PointRend refines masks at points that depend on the image, CondInst predicts masks of what it detected."""
     pytest.importorskip('mmdet')
     path = tmp_path / 'detector.py'
-    path.write_text(HEADS.format(base='condinst/condinst_r50_fpn_ms-poly-90k_coco_instance.py', channels=PYRAMID,
-                                 changes=''))
+    path.write_text(
+        HEADS.format(base='condinst/condinst_r50_fpn_ms-poly-90k_coco_instance.py', channels=PYRAMID, changes='')
+    )
     size = measure(path, (160, 256))
     assert 'mask_head' in [part.name for part in size.uncounted] and size.parts[-1].multiply_adds == 0
     assert tool.main([str(path), '--shape', '160', '256']) == 0
@@ -271,8 +337,20 @@ def test_what_no_forward_pass_uses_is_named(tool, tmp_path, capsys):
 def test_json(tool, classifier, capsys):
     assert tool.main([str(classifier()), '--json', '--shape', '32', '48']) == 0
     content = json.loads(capsys.readouterr().out)
-    assert set(content) == {'config', 'network', 'kind', 'shape', 'parameters', 'trainable', 'multiply_adds', 'parts',
-                            'stages', 'slots', 'uncounted', 'rule'}
+    assert set(content) == {
+        'config',
+        'network',
+        'kind',
+        'shape',
+        'parameters',
+        'trainable',
+        'multiply_adds',
+        'parts',
+        'stages',
+        'slots',
+        'uncounted',
+        'rule',
+    }
     assert content['shape'] == [32, 48]
     for part in content['parts'] + content['stages']:
         assert set(part) == {'name', 'parameters', 'trainable', 'multiply_adds'}
@@ -291,14 +369,17 @@ def test_text(tool, classifier, capsys):
     assert 'layer4' not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize('content, message', [
-    (None, 'no config'),
-    ('x = 1', 'no model'),
-    ('x = ', 'cannot be read: SyntaxError'),
-    (CLASSIFIER.format(**SMALL | dict(backbone="type='mmattn.AttnResNet', depth=7")), 'cannot be built'),
-    (CLASSIFIER.format(**SMALL | dict(dataset="type='CustomDataset'")), 'give --shape H W'),
-    (CLASSIFIER.format(**SMALL | dict(channels=64)), 'head of'),
-])
+@pytest.mark.parametrize(
+    'content, message',
+    [
+        (None, 'no config'),
+        ('x = 1', 'no model'),
+        ('x = ', 'cannot be read: SyntaxError'),
+        (CLASSIFIER.format(**SMALL | dict(backbone="type='mmattn.AttnResNet', depth=7")), 'cannot be built'),
+        (CLASSIFIER.format(**SMALL | dict(dataset="type='CustomDataset'")), 'give --shape H W'),
+        (CLASSIFIER.format(**SMALL | dict(channels=64)), 'head of'),
+    ],
+)
 def test_bad_config_is_one_line(tool, tmp_path, capsys, content, message):
     pytest.importorskip('mmpretrain')
     path = tmp_path / 'bad.py'
@@ -312,8 +393,17 @@ def test_bad_config_is_one_line(tool, tmp_path, capsys, content, message):
     assert message in captured.err
 
 
-@pytest.mark.parametrize('argv', [[], ['c.py', '--tables'], ['c.py', '--write'], ['--tables', '--json'],
-                                  ['--tables', '--write', '--check'], ['c.py', '--shape', '0', '4']])
+@pytest.mark.parametrize(
+    'argv',
+    [
+        [],
+        ['c.py', '--tables'],
+        ['c.py', '--write'],
+        ['--tables', '--json'],
+        ['--tables', '--write', '--check'],
+        ['c.py', '--shape', '0', '4'],
+    ],
+)
 def test_options_that_do_not_go_together(tool, argv):
     with pytest.raises(SystemExit) as stop:
         tool.main(argv)
@@ -337,9 +427,16 @@ def test_tables(tool, project, capsys):
     assert 'is not what the code gives' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize('parameters, flops, note, problems', [
-    ('0.71', "'0.0111'", "''", 0), ('0.71', 'n/f', "''", 0), ('0.72', "'0.0111'", "''", 1),
-    ('0.71', "'0.0113'", "''", 1), ('0.72', "'0.0113'", 'a reason', 0)])
+@pytest.mark.parametrize(
+    'parameters, flops, note, problems',
+    [
+        ('0.71', "'0.0111'", "''", 0),
+        ('0.71', 'n/f', "''", 0),
+        ('0.72', "'0.0111'", "''", 1),
+        ('0.71', "'0.0113'", "''", 1),
+        ('0.72', "'0.0113'", 'a reason', 0),
+    ],
+)
 def test_difference_needs_a_note(tool, project, capsys, parameters, flops, note, problems):
     project(parameters, flops, note)
     assert tool.main(['--tables', '--write']) == 0
@@ -347,14 +444,17 @@ def test_difference_needs_a_note(tool, project, capsys, parameters, flops, note,
     assert ('small differs from what is published' in capsys.readouterr().err) == bool(problems)
 
 
-@pytest.mark.parametrize('changes, message', [
-    (dict(flops='3.60'), 'in quotes'),
-    (dict(text=METAFILE.replace('Source', 'Sauce')), 'Source'),
-    (dict(text=METAFILE.replace('unpublished', 'small')), "two models named 'small'"),
-    (dict(text=METAFILE.replace('small.py', 'large.py')), 'there is no config'),
-    (dict(text='Models: [{{Name: x}}]'), 'has no Config'),
-    (dict(text='Models: ['), 'no YAML'),
-])
+@pytest.mark.parametrize(
+    'changes, message',
+    [
+        (dict(flops='3.60'), 'in quotes'),
+        (dict(text=METAFILE.replace('Source', 'Sauce')), 'Source'),
+        (dict(text=METAFILE.replace('unpublished', 'small')), "two models named 'small'"),
+        (dict(text=METAFILE.replace('small.py', 'large.py')), 'there is no config'),
+        (dict(text='Models: [{{Name: x}}]'), 'has no Config'),
+        (dict(text='Models: ['), 'no YAML'),
+    ],
+)
 def test_damaged_metafile_is_one_line(tool, project, capsys, changes, message):
     project(**changes)
     assert tool.main(['--tables']) == 2
@@ -373,8 +473,10 @@ def test_readme_without_markers(tool, project, capsys):
 
 def test_two_sources_for_one_network(project):
     figures = "{{{{Parameters: '0.71', FLOPs: '0.04', Source: {}}}}}"
-    folder = project(text='Models: [{{Name: small, Config: configs/some/small.py, Published: ['
-                     f"{figures.format('one')}, {figures.format('two')}]}}}}]")
+    folder = project(
+        text='Models: [{{Name: small, Config: configs/some/small.py, Published: ['
+        f'{figures.format("one")}, {figures.format("two")}]}}}}]'
+    )
     rows = read_metafiles(folder.parents[1])
     assert [row.figures.source for row in rows] == ['one', 'two']
     assert len({row.config for row in rows}) == 1

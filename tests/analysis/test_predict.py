@@ -1,4 +1,5 @@
 """Predictions on images: what is read, found and written."""
+
 import json
 from pathlib import Path
 
@@ -67,6 +68,7 @@ BOTH = [(CLASSES[1], SECOND), (CLASSES[0], FIRST)]
 
 # From Python.
 
+
 def test_paths_and_arrays_give_boxes_names_scores_and_masks_best_first(predictor, tmp_path):
     picture().save(tmp_path / 'a.png')
     array = np.asarray(picture())[..., ::-1]
@@ -114,6 +116,7 @@ def test_the_threshold_changes_nothing_above_it_in_a_real_detector(tmp_path):
     from mmengine.registry import MODELS, DefaultScope
 
     from mmattn.engine import launch
+
     cfg = Config.fromfile(ROOT / 'configs/demo/mask_rcnn_sda_nuclei.py')
     launch.register_modules(cfg)
     torch.manual_seed(0)
@@ -133,15 +136,26 @@ def test_the_threshold_changes_nothing_above_it_in_a_real_detector(tmp_path):
 
 # Inputs.
 
+
 def test_folders_patterns_and_single_files_are_each_found_once(tmp_path):
-    for name in ('a.JPG', 'b.txt', 'unter ordner/ä 灰.png', 'unter ordner/a.jpg', '.hidden.png',
-                 'out/pictures/old.jpg'):
+    for name in (
+        'a.JPG',
+        'b.txt',
+        'unter ordner/ä 灰.png',
+        'unter ordner/a.jpg',
+        '.hidden.png',
+        'out/pictures/old.jpg',
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b'x')
     inputs = find_inputs([str(tmp_path), str(tmp_path / '**/*.jpg'), str(tmp_path / 'a.JPG')], [tmp_path / 'out'])
     names = {one.file_name: one.output for one in inputs.images}
-    assert names == {'a.JPG': 'a', 'unter ordner/a.jpg': 'unter ordner/a', 'unter ordner/ä 灰.png': 'unter ordner/ä 灰',
-                     'out/pictures/old.jpg': 'out/pictures/old'}  # named by the pattern
+    assert names == {
+        'a.JPG': 'a',
+        'unter ordner/a.jpg': 'unter ordner/a',
+        'unter ordner/ä 灰.png': 'unter ordner/ä 灰',
+        'out/pictures/old.jpg': 'out/pictures/old',
+    }  # named by the pattern
     assert inputs.root == tmp_path
 
 
@@ -149,16 +163,22 @@ def test_videos_streams_and_cameras_are_told_from_images(tmp_path):
     (tmp_path / 'clip.MP4').write_bytes(b'x')
     inputs = find_inputs([str(tmp_path / 'clip.MP4'), 'rtsp://host/live?a=1', '0', '/dev/null'])
     assert [(one.source, one.output, one.live) for one in inputs.videos] == [
-        (str(tmp_path / 'clip.MP4'), 'clip', False), ('rtsp://host/live?a=1', 'host_live_a_1', True),
-        (0, 'camera0', True), ('/dev/null', 'null', True)]
+        (str(tmp_path / 'clip.MP4'), 'clip', False),
+        ('rtsp://host/live?a=1', 'host_live_a_1', True),
+        (0, 'camera0', True),
+        ('/dev/null', 'null', True),
+    ]
     assert inputs.images == ()
 
 
-@pytest.mark.parametrize('named, said', [
-    ('nothing.jpg', "no image, video or folder 'nothing.jpg'"),
-    ('no*.jpg', "the pattern 'no\\*.jpg' matches no file"),
-    ('empty', 'no image .* in the folder'),
-])
+@pytest.mark.parametrize(
+    'named, said',
+    [
+        ('nothing.jpg', "no image, video or folder 'nothing.jpg'"),
+        ('no*.jpg', "the pattern 'no\\*.jpg' matches no file"),
+        ('empty', 'no image .* in the folder'),
+    ],
+)
 def test_what_is_not_there_is_an_error_of_one_line(tmp_path, monkeypatch, named, said):
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'empty').mkdir()
@@ -168,6 +188,7 @@ def test_what_is_not_there_is_an_error_of_one_line(tmp_path, monkeypatch, named,
 
 
 # What is written.
+
 
 @pytest.fixture(scope='module')
 def odd(tmp_path_factory):
@@ -187,10 +208,10 @@ def odd(tmp_path_factory):
     exif[0x0112] = 3  # upside down
     image.rotate(180).save(folder / 'turned.jpg', exif=exif, quality=95)
     whole = (folder / 'plain.bmp').read_bytes()
-    (folder / 'cut.bmp').write_bytes(whole[:len(whole) // 2])
+    (folder / 'cut.bmp').write_bytes(whole[: len(whole) // 2])
     image.save(folder / 'cut.jpg')
     whole = (folder / 'cut.jpg').read_bytes()
-    (folder / 'cut.jpg').write_bytes(whole[:len(whole) // 2])
+    (folder / 'cut.jpg').write_bytes(whole[: len(whole) // 2])
     (folder / 'empty.png').write_bytes(b'')
     (folder / 'text.png').write_text('no image')
     (folder / 'lost.png').symlink_to('nowhere.png')
@@ -205,8 +226,18 @@ def odd_out(odd, predictor, tmp_path_factory):
 
 def test_images_of_any_kind_are_predicted_as_the_config_loads_them(odd_out):
     found = found_in(odd_out[0])
-    assert set(found) == {'plain.png', 'plain.bmp', 'below/plain.png', '灰 ü.webp', 'animated.gif', 'grey.png',
-                          'sixteen.png', 'alpha.png', 'cmyk.jpg', 'turned.jpg'}
+    assert set(found) == {
+        'plain.png',
+        'plain.bmp',
+        'below/plain.png',
+        '灰 ü.webp',
+        'animated.gif',
+        'grey.png',
+        'sixteen.png',
+        'alpha.png',
+        'cmyk.jpg',
+        'turned.jpg',
+    }
     for name, objects in found.items():
         assert len(objects) == 2, name
         for (_, box), expected in zip(objects, (SECOND, FIRST), strict=True):
@@ -261,7 +292,12 @@ def test_a_second_run_replaces_its_files_and_no_others(predictor, tmp_path):
     predict(predictor, out, tmp_path / 'a.png')
     assert found_in(out) == {'a.png': BOTH[1:]}
     assert sorted(path.name for path in out.rglob('*') if path.is_file()) == [
-        'a.jpg', 'mine.txt', 'other.jpg', 'predictions.csv', 'predictions.json']
+        'a.jpg',
+        'mine.txt',
+        'other.jpg',
+        'predictions.csv',
+        'predictions.json',
+    ]
     assert (out / 'pictures/other.jpg').read_text() == 'mine'
 
 
@@ -298,6 +334,7 @@ def test_what_was_done_before_an_interruption_is_kept(predictor, tmp_path, monke
 
 
 # Videos.
+
 
 def write_video(path, frames=12, codec='mp4v', size=(128, 96)):
     """A red rectangle goes to the right, 4 pixels a frame."""
@@ -352,7 +389,7 @@ def test_every_fifth_frame_keeps_the_duration(predictor, tmp_path):
 
 def test_a_truncated_video_gives_what_it_has_and_is_named(predictor, tmp_path):
     whole = write_video(tmp_path / 'whole.avi', frames=30, codec='MJPG').read_bytes()
-    (tmp_path / 'cut.avi').write_bytes(whole[:len(whole) // 2])
+    (tmp_path / 'cut.avi').write_bytes(whole[: len(whole) // 2])
     (tmp_path / 'broken.mp4').write_bytes(b'no video')
     folder = predict(predictor, tmp_path / 'out', tmp_path / 'cut.avi', tmp_path / 'broken.mp4')
     assert folder.failures == [str(tmp_path / 'cut.avi'), str(tmp_path / 'broken.mp4')]
@@ -378,8 +415,11 @@ def test_an_interrupted_video_is_kept_as_far_as_it_came(predictor, tmp_path, mon
 def test_motion_jpeg_replaces_a_codec_that_is_missing(tmp_path, monkeypatch):
     fourcc = cv2.VideoWriter_fourcc
     monkeypatch.setattr(cv2, 'VideoWriter_fourcc', lambda *code: -1 if code == tuple('mp4v') else fourcc(*code))
-    monkeypatch.setattr(cv2, 'VideoWriter', lambda path, code, *more, real=cv2.VideoWriter: (
-        real() if code == -1 else real(path, code, *more)))
+    monkeypatch.setattr(
+        cv2,
+        'VideoWriter',
+        lambda path, code, *more, real=cv2.VideoWriter: real() if code == -1 else real(path, code, *more),
+    )
     writer = VideoWriter(tmp_path / 'a', 10, (64, 48))
     for _ in range(3):
         writer.add(np.zeros((48, 64, 3), np.uint8))
@@ -394,12 +434,14 @@ def test_a_live_source_has_no_length(tmp_path):
 
 # Classifiers.
 
+
 @pytest.fixture(scope='module')
 def classifier(tmp_path_factory):
     from mmengine.config import Config
     from mmengine.registry import MODELS, DefaultScope
 
     from mmattn.engine import launch
+
     folder = tmp_path_factory.mktemp('digits')
     cfg = Config.fromfile(ROOT / 'configs/demo/imagenet_style_signs.py')
     cfg.dump(folder / 'config.py')
@@ -409,8 +451,10 @@ def classifier(tmp_path_factory):
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         model = MODELS.build(dict(cfg.model, data_preprocessor=cfg.data_preprocessor))
     names = [f'Ziffer {digit}' for digit in range(10)]
-    torch.save(dict(state_dict=model.state_dict(), meta=dict(dataset_meta=dict(classes=names))),
-               folder / 'best_accuracy_top1_epoch_3.pth')
+    torch.save(
+        dict(state_dict=model.state_dict(), meta=dict(dataset_meta=dict(classes=names))),
+        folder / 'best_accuracy_top1_epoch_3.pth',
+    )
     return folder
 
 
@@ -429,6 +473,7 @@ def test_a_classifier_says_the_five_likeliest_classes_of_each_image(classifier, 
 
 def test_classes_confine_what_a_classifier_chooses_from_and_tiles_are_not_for_it(classifier):
     from mmattn.analysis.predict import Tiles
+
     [found] = Predictor(classifier, classes=['Ziffer 7', 'Ziffer 2'])([np.zeros((64, 64, 3), np.uint8)])
     assert sorted(found.names) == ['Ziffer 2', 'Ziffer 7']
     with pytest.raises(UserError, match='no detector'):

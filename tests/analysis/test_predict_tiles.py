@@ -1,4 +1,5 @@
 """Tiles of large images, and the merging of what is found in them."""
+
 import dataclasses
 from pathlib import Path
 
@@ -20,6 +21,7 @@ RED, GREEN = (220, 20, 30), (20, 200, 40)
 
 
 # Where tiles lie.
+
 
 @pytest.mark.parametrize('width, height', [(1000, 700), (641, 640), (640, 641), (5000, 100), (1216, 1216)])
 def test_tiles_cover_the_image_with_at_least_the_overlap(width, height):
@@ -55,37 +57,46 @@ def detections(*objects):
     """From (box x1 y1 x2 y2, score, label)."""
     boxes = torch.tensor([box for box, _, _ in objects]).float().reshape(-1, 4)
     labels = torch.tensor([label for _, _, label in objects], dtype=torch.long)
-    return Detections(boxes, torch.tensor([score for _, score, _ in objects]), labels,
-                      [f'class {label}' for label in labels.tolist()])
+    return Detections(
+        boxes, torch.tensor([score for _, score, _ in objects]), labels, [f'class {label}' for label in labels.tolist()]
+    )
 
 
 def merge(whole=(), first=(), second=()):
     """Boxes in pixels of the image, the second tile's, too; returns (box, score, label) of what is left."""
     second = [((box[0] - 80, box[1], box[2] - 80, box[3]), *rest) for box, *rest in second]
     found = merged(WINDOWS, [detections(*whole), detections(*first), detections(*second)])
-    return [(tuple(box), round(score, 2), label) for box, score, label in zip(
-        found.boxes.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True)]
+    return [
+        (tuple(box), round(score, 2), label)
+        for box, score, label in zip(found.boxes.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True)
+    ]
 
 
 def test_an_object_in_both_tiles_and_the_whole_image_is_one_with_the_best_box():
     assert merge([((90, 10, 111, 31), 0.6, 0)], [((90, 10, 110, 30), 0.9, 0)], [((89, 10, 110, 30), 0.8, 0)]) == [
-        ((90, 10, 110, 30), 0.9, 0)]
+        ((90, 10, 110, 30), 0.9, 0)
+    ]
 
 
 def test_a_piece_goes_into_the_whole_object_that_another_tile_shows():
     assert merge(first=[((100, 10, 120, 40), 0.95, 0)], second=[((100, 10, 150, 40), 0.7, 0)]) == [
-        ((100, 10, 150, 40), 0.95, 0)]
+        ((100, 10, 150, 40), 0.95, 0)
+    ]
 
 
 def test_pieces_that_no_tile_shows_whole_become_one_object():
     """They share a fifth of their area, which is less than IoS asks for."""
     assert merge(first=[((20, 10, 120, 40), 0.9, 0)], second=[((80, 11, 180, 40), 0.8, 0)]) == [
-        ((20, 10, 180, 40), 0.9, 0)]
+        ((20, 10, 180, 40), 0.9, 0)
+    ]
 
 
 def test_pieces_go_into_a_larger_object_of_the_whole_image_even_with_better_scores():
-    assert merge([((5, 5, 195, 95), 0.5, 0)], [((5, 5, 120, 95), 0.9, 0), ((10, 40, 60, 90), 0.6, 0)],
-                 [((80, 5, 195, 95), 0.8, 0)]) == [((5, 5, 195, 95), 0.9, 0)]
+    assert merge(
+        [((5, 5, 195, 95), 0.5, 0)],
+        [((5, 5, 120, 95), 0.9, 0), ((10, 40, 60, 90), 0.6, 0)],
+        [((80, 5, 195, 95), 0.8, 0)],
+    ) == [((5, 5, 195, 95), 0.9, 0)]
 
 
 def test_neighbours_of_one_tile_stay_apart():
@@ -104,7 +115,8 @@ def test_objects_of_two_classes_stay_apart_but_a_piece_of_another_class_is_dropp
     one, other = ((90, 10, 110, 30), 0.9, 0), ((90, 10, 110, 30), 0.8, 1)
     assert merge(first=[one], second=[other]) == [one, other]
     assert merge(first=[((100, 10, 120, 40), 0.95, 1)], second=[((100, 10, 150, 40), 0.7, 0)]) == [
-        ((100, 10, 150, 40), 0.7, 0)]
+        ((100, 10, 150, 40), 0.7, 0)
+    ]
 
 
 def test_nothing_found_is_nothing_merged():
@@ -114,7 +126,7 @@ def test_nothing_found_is_nothing_merged():
 def test_masks_of_pieces_are_united():
     def with_mask(box, size):
         mask = np.zeros(size[::-1], bool)
-        mask[box[1]:box[3], box[0]:box[2]] = True
+        mask[box[1] : box[3], box[0] : box[2]] = True
         return dataclasses.replace(detections((box, 0.9, 0)), masks=Masks([Patch.of(mask)], *size[::-1]))
 
     nothing = dataclasses.replace(detections(), masks=Masks([], 100, 200))
@@ -125,6 +137,7 @@ def test_masks_of_pieces_are_united():
 
 
 # End to end.
+
 
 @pytest.fixture(scope='module')
 def reduced(tmp_path_factory):
@@ -157,7 +170,8 @@ def test_small_objects_are_found_where_they_are_and_cut_ones_are_whole(reduced):
     assert (distances.amin(1) <= 4).all()  # the whole image is seen at a seventh of its size
     assert (distances.amin(1)[(boxes[nearest, 2] - boxes[nearest, 0]) < 10] <= 1).all()
     assert [found.names[index] for index in range(len(found))] == [
-        CLASSES[objects[number][1]] for number in nearest.tolist()]
+        CLASSES[objects[number][1]] for number in nearest.tolist()
+    ]
     for index, number in enumerate(nearest.tolist()):
         mask, (left, top, right, bottom) = found.masks[index], objects[number][0]
         assert mask[top:bottom, left:right].float().mean() > 0.9
@@ -167,10 +181,14 @@ def test_small_objects_are_found_where_they_are_and_cut_ones_are_whole(reduced):
 def test_nuclei_of_demo_images_are_found_at_their_places_in_a_mosaic(tmp_path):
     """Bright on black as they are, the blob detector finds them; tiles lie across the borders of the images."""
     from mmattn.analysis.predict.inputs import find_inputs
+
     model = write_model(tmp_path)
     paths = [one.path for one in find_inputs([str(ROOT / 'demo/nuclei_mini/images')]).images]
-    dark = [np.asarray(image) for image in (Image.open(path).convert('RGB') for path in paths)
-            if image.size == (256, 256) and np.asarray(image).mean() < 30][:6]
+    dark = [
+        np.asarray(image)
+        for image in (Image.open(path).convert('RGB') for path in paths)
+        if image.size == (256, 256) and np.asarray(image).mean() < 30
+    ][:6]
     assert len(dark) == 6
     # Ground between the images, so that nuclei at their edges do not touch.
     dark = [np.pad(image[2:-2, 2:-2], ((2, 2), (2, 2), (0, 0))) for image in dark]

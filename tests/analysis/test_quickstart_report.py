@@ -1,4 +1,5 @@
 """The report of a training: reading work folders, the table, pictures, and the tool itself."""
+
 import importlib.util
 import json
 import os
@@ -41,10 +42,11 @@ STEPS = (10, 20)
 
 
 def epoch_records(epoch, loss=1.0, ap=0.1):
-    records = [dict(loss=loss, lr=0.1, epoch=epoch, iter=25 * (epoch - 1) + step,
-                    step=25 * (epoch - 1) + step) for step in STEPS]
-    metrics = {f'coco/{kind}_mAP{size}': ap
-               for kind in ('bbox', 'segm') for size in ('', '_50', '_75', '_s', '_m')}
+    records = [
+        dict(loss=loss, lr=0.1, epoch=epoch, iter=25 * (epoch - 1) + step, step=25 * (epoch - 1) + step)
+        for step in STEPS
+    ]
+    metrics = {f'coco/{kind}_mAP{size}': ap for kind in ('bbox', 'segm') for size in ('', '_50', '_75', '_s', '_m')}
     metrics.update({'coco/bbox_mAP_l': -1.0, 'coco/segm_mAP_l': -1.0, 'time': 0.2, 'step': epoch})
     return [*records, metrics]
 
@@ -57,15 +59,14 @@ def write_part(work_dir, timestamp, records, tail='', resources=None):
         write_json(resources, work_dir / timestamp / 'resources.json')
 
 
-def resources(seconds, memory=2 ** 30):
+def resources(seconds, memory=2**30):
     return dict(wall_time_s=seconds, peak_memory_bytes=memory, device='cpu')
 
 
 @pytest.fixture
 def finished(tmp_path):
     """A work folder of two epochs."""
-    write_part(tmp_path, FIRST, epoch_records(1) + epoch_records(2, ap=0.25), '{"loss": 0.',
-               resources(83.4))
+    write_part(tmp_path, FIRST, epoch_records(1) + epoch_records(2, ap=0.25), '{"loss": 0.', resources(83.4))
     (tmp_path / 'demo.py').write_text("train_cfg = dict(max_epochs=2)\ndefault_scope = 'mmdet'\n")
     (tmp_path / 'epoch_2.pth').write_bytes(b'weights')
     (tmp_path / 'last_checkpoint').write_text('/moved/from/here/epoch_2.pth')
@@ -82,18 +83,18 @@ def run_tool(monkeypatch, *args):
 
 # Reading.
 
+
 def test_history_ignores_a_partial_last_line(finished):
     history = read_history(finished)
     assert history.iterations == [10, 20, 35, 45]
     assert [(v.epoch, v.iteration) for v in history.validations] == [(1, 20), (2, 45)]
     assert history.validations[-1].metrics['segm_mAP'] == 0.25
-    assert (history.wall_time, history.peak_memory, history.device) == (83.4, 2 ** 30, 'cpu')
+    assert (history.wall_time, history.peak_memory, history.device) == (83.4, 2**30, 'cpu')
 
 
 def test_history_of_a_resumed_training(tmp_path):
     """The second epoch was broken off and done again; its first attempt only counts as time."""
-    write_part(tmp_path, FIRST, epoch_records(1) + epoch_records(2, loss=9.0)[:2],
-               resources=resources(50, 300))
+    write_part(tmp_path, FIRST, epoch_records(1) + epoch_records(2, loss=9.0)[:2], resources=resources(50, 300))
     write_part(tmp_path, SECOND, epoch_records(2, loss=0.5), resources=resources(30, 200))
     history = read_history(tmp_path)
     assert history.iterations == [10, 20, 35, 45]
@@ -137,13 +138,16 @@ def test_a_training_counted_in_iterations_has_no_epochs(tmp_path):
     assert (validation.epoch, validation.iteration) == (None, 20)
 
 
-@pytest.mark.parametrize('records, tail, message', [
-    ([], '', 'no training in'),
-    (epoch_records(1)[:2], '', 'before its first validation'),
-    (epoch_records(1), '{"loss": 1\n{"loss": 1, "step": 30}\n', 'damaged in line 4'),
-    (epoch_records(1), '[1, 2]\n', 'damaged in line 4'),
-    (epoch_records(1), '\x00\x00\n', 'damaged in line 4'),
-])
+@pytest.mark.parametrize(
+    'records, tail, message',
+    [
+        ([], '', 'no training in'),
+        (epoch_records(1)[:2], '', 'before its first validation'),
+        (epoch_records(1), '{"loss": 1\n{"loss": 1, "step": 30}\n', 'damaged in line 4'),
+        (epoch_records(1), '[1, 2]\n', 'damaged in line 4'),
+        (epoch_records(1), '\x00\x00\n', 'damaged in line 4'),
+    ],
+)
 def test_unusable_logs(tmp_path, records, tail, message):
     write_part(tmp_path, FIRST, records, tail)
     with pytest.raises(UserError, match=message):
@@ -180,18 +184,30 @@ class FixedMetric(BaseMetric):
 
 def test_what_mmengine_and_the_hook_write_can_be_read(tmp_path):
     """Two epochs, and a third after resuming, with the hook named as in a config."""
+
     def train(epochs, resume):
-        loader = dict(batch_size=1, dataset=[{'inputs': torch.ones(1)}] * 4, collate_fn=dict(
-            type='default_collate'), sampler=dict(type='DefaultSampler', shuffle=False))
+        loader = dict(
+            batch_size=1,
+            dataset=[{'inputs': torch.ones(1)}] * 4,
+            collate_fn=dict(type='default_collate'),
+            sampler=dict(type='DefaultSampler', shuffle=False),
+        )
         runner = Runner(
-            Line(), str(tmp_path), train_dataloader=loader, val_dataloader=loader,
-            train_cfg=dict(by_epoch=True, max_epochs=epochs), val_cfg=dict(),
-            val_evaluator=[FixedMetric()], default_scope='mmengine', resume=resume,
+            Line(),
+            str(tmp_path),
+            train_dataloader=loader,
+            val_dataloader=loader,
+            train_cfg=dict(by_epoch=True, max_epochs=epochs),
+            val_cfg=dict(),
+            val_evaluator=[FixedMetric()],
+            default_scope='mmengine',
+            resume=resume,
             optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
             default_hooks=dict(logger=dict(type='LoggerHook', interval=2)),
             custom_hooks=[dict(type='mmattn.ResourceHook')],
             visualizer=dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')]),
-            experiment_name=f'{tmp_path.name}_{epochs}')
+            experiment_name=f'{tmp_path.name}_{epochs}',
+        )
         runner.train()
         return runner
 
@@ -205,7 +221,7 @@ def test_what_mmengine_and_the_hook_write_can_be_read(tmp_path):
     assert history.validations[0].metrics['bbox_mAP'] == 0.3
     assert 0 < history.wall_time < time.perf_counter() - start
     if torch.cuda.is_available():
-        assert 0 < history.peak_memory < 2 ** 30 and history.device != 'cpu'
+        assert 0 < history.peak_memory < 2**30 and history.device != 'cpu'
     else:  # Python with torch takes more than 50 MB and this model less than 100 GB
         assert 50e6 < history.peak_memory < 100e9 and history.device == 'cpu'
     resources = Path(runner.log_dir, 'resources.json')
@@ -216,11 +232,11 @@ def test_what_mmengine_and_the_hook_write_can_be_read(tmp_path):
 
 # The table.
 
+
 def test_empty_size_classes_are_not_numbers():
     metrics = dict(bbox_mAP=0.3904, bbox_mAP_50=0.0, bbox_mAP_75=float('nan'), bbox_mAP_l=-1.0)
     table = average_precisions(metrics)
-    assert table == {'box': {'AP': 0.3904, 'AP50': 0.0, 'AP75': None, 'AP_S': None, 'AP_M': None,
-                             'AP_L': None}}
+    assert table == {'box': {'AP': 0.3904, 'AP50': 0.0, 'AP75': None, 'AP_S': None, 'AP_M': None, 'AP_L': None}}
     header, row = format_table(table).splitlines()
     assert header.split() == ['AP', 'AP50', 'AP75', 'AP_S', 'AP_M', 'AP_L']
     assert row.split() == ['box', '0.390', '0.000', 'n/a', 'n/a', 'n/a', 'n/a']
@@ -230,6 +246,7 @@ def test_empty_size_classes_are_not_numbers():
 
 # Drawing.
 
+
 def test_smoothing_keeps_a_constant_and_starts_at_the_first_value():
     np.testing.assert_allclose(smooth([3.0] * 5), 3.0)
     smoothed = smooth([4.0, 0.0, 0.0])
@@ -237,16 +254,16 @@ def test_smoothing_keeps_a_constant_and_starts_at_the_first_value():
 
 
 def test_each_object_is_matched_once():
-    truth = torch.tensor([[0., 0, 10, 10], [20, 20, 30, 30]])
-    found = torch.tensor([[0., 0, 10, 9], [0, 0, 10, 10], [21, 20, 31, 30], [50, 50, 60, 60]])
+    truth = torch.tensor([[0.0, 0, 10, 10], [20, 20, 30, 30]])
+    found = torch.tensor([[0.0, 0, 10, 9], [0, 0, 10, 10], [21, 20, 31, 30], [50, 50, 60, 60]])
     assert match(found, truth) == [0, None, 1, None]
     assert match(found, torch.zeros(0, 4)) == [None] * 4
     assert match(torch.zeros(0, 4), truth) == []
 
 
 def test_a_prediction_between_two_objects_takes_the_free_one():
-    truth = torch.tensor([[0., 0, 10, 10], [2, 0, 12, 10]])
-    found = torch.tensor([[0., 0, 10, 10], [0.9, 0, 10.9, 10]])
+    truth = torch.tensor([[0.0, 0, 10, 10], [2, 0, 12, 10]])
+    found = torch.tensor([[0.0, 0, 10, 10], [0.9, 0, 10.9, 10]])
     assert match(found, truth) == [0, 1]
 
 
@@ -264,9 +281,12 @@ def rectangles(boxes, size=(60, 80), names=None):
 
 
 def example(**kwargs):
-    return Example('picture', Image.new('RGB', (80, 60)),
-                   rectangles([(10, 10, 30, 30), (50, 20, 70, 40)], **kwargs),
-                   rectangles([(11, 10, 31, 30), (0, 40, 20, 60)]))
+    return Example(
+        'picture',
+        Image.new('RGB', (80, 60)),
+        rectangles([(10, 10, 30, 30), (50, 20, 70, 40)], **kwargs),
+        rectangles([(11, 10, 31, 30), (0, 40, 20, 60)]),
+    )
 
 
 def test_panels_show_masks_in_the_colors_of_their_objects():
@@ -282,12 +302,15 @@ def test_panels_show_masks_in_the_colors_of_their_objects():
     assert truth[100, 80].max() == 0
 
 
-@pytest.mark.parametrize('truth, predictions', [
-    (Instances(torch.zeros(0, 4)), Instances(torch.zeros(0, 4))),
-    (Instances(torch.tensor([[10., 10, 30, 30]])), Instances(torch.zeros(0, 4))),
-    (Instances(torch.zeros(0, 4)), rectangles([(0, 0, 80, 60)], names=['cat 0.97'])),
-    (Instances(torch.tensor([[5., 5, 5, 5]])), Instances(torch.tensor([[70., 50, 95, 70]]))),
-])
+@pytest.mark.parametrize(
+    'truth, predictions',
+    [
+        (Instances(torch.zeros(0, 4)), Instances(torch.zeros(0, 4))),
+        (Instances(torch.tensor([[10.0, 10, 30, 30]])), Instances(torch.zeros(0, 4))),
+        (Instances(torch.zeros(0, 4)), rectangles([(0, 0, 80, 60)], names=['cat 0.97'])),
+        (Instances(torch.tensor([[5.0, 5, 5, 5]])), Instances(torch.tensor([[70.0, 50, 95, 70]]))),
+    ],
+)
 def test_pictures_without_objects_or_masks_or_beyond_the_edge(truth, predictions):
     picture = draw_example(Example('x', Image.new('RGB', (80, 60)), truth, predictions), 0.5)
     assert picture.width > 2 * 640 and picture.height > 480
@@ -295,8 +318,7 @@ def test_pictures_without_objects_or_masks_or_beyond_the_edge(truth, predictions
 
 def test_the_first_of_overlapping_masks_is_on_top():
     truth = rectangles([(10, 10, 50, 50), (30, 30, 70, 60)])
-    panel = np.asarray(draw_panels(
-        Example('x', Image.new('RGB', (80, 60)), truth, rectangles([])), 160)[0])
+    panel = np.asarray(draw_panels(Example('x', Image.new('RGB', (80, 60)), truth, rectangles([])), 160)[0])
     first, second = np.array(distinct_colors(2))
     np.testing.assert_allclose(panel[80, 80], 0.3 * first, atol=1)
     np.testing.assert_allclose(panel[110, 120], 0.3 * second, atol=1)
@@ -338,6 +360,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
 
 # The tool.
 
+
 def test_table_metrics_and_curves(finished, monkeypatch, capsys):
     run_tool(monkeypatch, finished, '--max-images', 0)
     out = capsys.readouterr().out
@@ -350,7 +373,7 @@ def test_table_metrics_and_curves(finished, monkeypatch, capsys):
     assert metrics['finished'] is True and metrics['epoch'] == 2 and metrics['pictures_checkpoint'] is None
     assert [item['box']['AP'] for item in metrics['validations']] == [0.1, 0.25]
     with Image.open(finished / 'curves.png') as curves:
-        assert curves.width >= 1000 and len(curves.convert('RGB').getcolors(10 ** 6)) > 50
+        assert curves.width >= 1000 and len(curves.convert('RGB').getcolors(10**6)) > 50
 
 
 def test_a_broken_off_training_is_reported_as_such(finished, monkeypatch, capsys):
@@ -366,8 +389,10 @@ def test_a_broken_off_training_is_reported_as_such(finished, monkeypatch, capsys
 def test_after_a_kill_time_and_memory_are_said_to_be_lower_bounds(finished, monkeypatch, capsys):
     write_part(finished, SECOND, [dict(record, time=2.0) for record in epoch_records(3)])
     run_tool(monkeypatch, finished, '--max-images', 0)
-    assert 'evaluation: at least 1 min 43 s, peak memory: at least 1.00 GiB (process on CPU); a part' in \
-        capsys.readouterr().out
+    assert (
+        'evaluation: at least 1 min 43 s, peak memory: at least 1.00 GiB (process on CPU); a part'
+        in capsys.readouterr().out
+    )
     assert json.loads((finished / 'metrics.json').read_text())['resources_at_least'] is True
 
 
@@ -380,16 +405,20 @@ def test_iteration_counted_trainings_know_their_end(finished, monkeypatch, capsy
         assert ('iteration 45 of 500' in capsys.readouterr().out) is stopped
 
 
-@pytest.mark.parametrize('spoil, message', [
-    (lambda folder: (folder / 'demo.py').unlink(), 'no config'),
-    (lambda folder: (folder / 'last_checkpoint').unlink(), 'no checkpoint in'),
-    (lambda folder: (folder / 'epoch_2.pth').unlink(), 'which is missing'),
-    (lambda folder: (folder / FIRST / 'vis_data' / 'scalars.json').unlink(), 'no training in'),
-    (lambda folder: (folder / FIRST / 'vis_data' / 'scalars.json').write_text('?\n{}\n'),
-     'damaged in line 1'),
-    (lambda folder: write_part(folder, SECOND, [*epoch_records(3)[:2], {'time': 1, 'step': 3}]),
-     'nothing was detected'),
-])
+@pytest.mark.parametrize(
+    'spoil, message',
+    [
+        (lambda folder: (folder / 'demo.py').unlink(), 'no config'),
+        (lambda folder: (folder / 'last_checkpoint').unlink(), 'no checkpoint in'),
+        (lambda folder: (folder / 'epoch_2.pth').unlink(), 'which is missing'),
+        (lambda folder: (folder / FIRST / 'vis_data' / 'scalars.json').unlink(), 'no training in'),
+        (lambda folder: (folder / FIRST / 'vis_data' / 'scalars.json').write_text('?\n{}\n'), 'damaged in line 1'),
+        (
+            lambda folder: write_part(folder, SECOND, [*epoch_records(3)[:2], {'time': 1, 'step': 3}]),
+            'nothing was detected',
+        ),
+    ],
+)
 def test_errors_are_one_line(finished, monkeypatch, capsys, spoil, message):
     spoil(finished)
     with pytest.raises(SystemExit) as exit_info:
@@ -409,8 +438,12 @@ def test_bad_options(finished, monkeypatch, capsys, option):
 
 def test_as_a_command(tmp_path):
     result = subprocess.run(
-        [sys.executable, str(TOOL), str(tmp_path / 'nowhere')], capture_output=True, text=True,
-        cwd=ROOT, env={**os.environ, 'PYTHONPATH': str(ROOT)})
+        [sys.executable, str(TOOL), str(tmp_path / 'nowhere')],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, 'PYTHONPATH': str(ROOT)},
+    )
     assert result.returncode == 2 and result.stdout == ''
     assert result.stderr.splitlines()[-1].startswith('error: no folder')
     assert 'Traceback' not in result.stderr
@@ -427,12 +460,14 @@ def test_pictures_of_a_detector(finished, monkeypatch, capsys):
     """The whole way, with random weights: everything the demo's config has but the training."""
     pytest.importorskip('mmdet')
     from mmengine.registry import MODELS
+
     monkeypatch.chdir(ROOT)
     cfg = Config.fromfile('configs/demo/mask_rcnn_sda_nuclei.py')
     cfg.dump(finished / 'demo.py')
     launch.register_modules(cfg)
     torch.manual_seed(0)
     from mmengine.registry import DefaultScope
+
     with DefaultScope.overwrite_default_scope('mmdet'):
         model = MODELS.build(cfg.model)
     checkpoint = dict(state_dict=model.state_dict(), meta=dict(dataset_meta=cfg.metainfo))

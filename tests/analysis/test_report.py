@@ -1,4 +1,5 @@
 """Reports of trained models: what the page, metrics.json and the CSV files hold, the pictures, and the tool itself."""
+
 import csv
 import json
 import os
@@ -35,6 +36,7 @@ IMAGES = 3
 
 def save_random_weights(cfg, path):
     from mmengine.registry import MODELS, init_default_scope
+
     launch.register_modules(cfg)
     init_default_scope(cfg.default_scope)
     torch.manual_seed(0)
@@ -81,20 +83,36 @@ def keep_predictions(folder):
     for number, one in enumerate(truth['annotations']):
         x, y, w, h = one['bbox']
         if number % 4:  # a quarter is missed, and what is found is a little beside
-            boxes.append(dict(image_id=one['image_id'], category_id=1, bbox=[x + 0.1 * w, y, w, h],
-                              score=0.9 - 0.0001 * number))
-    nothing = [dict(image_id=truth['images'][0]['id'], category_id=1, bbox=[2000.0, 2000.0, 30, 30], score=0.99),
-               dict(image_id=truth['images'][1]['id'], category_id=1, bbox=[1.0, 1.0, 1.5, 1.5], score=0.2)]
-    content = dict(kind='detector', format=3, annotations=str(folder / 'val.json'), categories=[1],
-                   images=[image['id'] for image in truth['images']], results=dict(bbox=boxes + nothing),
-                   settings=dict(bbox=dict(max_detections=[100, 300, 1000], ious=None, parallel=False)))
+            boxes.append(
+                dict(image_id=one['image_id'], category_id=1, bbox=[x + 0.1 * w, y, w, h], score=0.9 - 0.0001 * number)
+            )
+    nothing = [
+        dict(image_id=truth['images'][0]['id'], category_id=1, bbox=[2000.0, 2000.0, 30, 30], score=0.99),
+        dict(image_id=truth['images'][1]['id'], category_id=1, bbox=[1.0, 1.0, 1.5, 1.5], score=0.2),
+    ]
+    content = dict(
+        kind='detector',
+        format=3,
+        annotations=str(folder / 'val.json'),
+        categories=[1],
+        images=[image['id'] for image in truth['images']],
+        results=dict(bbox=boxes + nothing),
+        settings=dict(bbox=dict(max_detections=[100, 300, 1000], ious=None, parallel=False)),
+    )
     cache_path(cfg, checkpoint).write_text(json.dumps(content))
 
 
 def run_tool(*arguments):
     environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''}
-    return subprocess.run([sys.executable, 'tools/report.py', *map(str, arguments)], cwd=ROOT, env=environment,
-                          text=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=300)
+    return subprocess.run(
+        [sys.executable, 'tools/report.py', *map(str, arguments)],
+        cwd=ROOT,
+        env=environment,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=300,
+    )
 
 
 def text_of(page):
@@ -114,14 +132,22 @@ def test_the_tool_reports_a_work_folder_of_a_detector(detector, tmp_path):
     assert 'the errors that cost most are missed objects' in result.stdout
     page = (tmp_path / 'report.html').read_text()
     text = text_of(page)
-    for value in (*box.values(), *metrics['errors']['cost'].values(), *(one['AP'] for one in metrics['sizes']['box']),
-                  metrics['calibration']['expected_calibration_error'], metrics['thresholds']['nucleus']['F1']):
+    for value in (
+        *box.values(),
+        *metrics['errors']['cost'].values(),
+        *(one['AP'] for one in metrics['sizes']['box']),
+        metrics['calibration']['expected_calibration_error'],
+        metrics['thresholds']['nucleus']['F1'],
+    ):
         assert value is None or f' {100 * value:.1f} ' in text
     numbers = metrics['confusion']['numbers']
     assert numbers[0][0] + numbers[0][1] == metrics['objects'] and f' {numbers[0][0]} ' in text
     assert metrics['mistakes']['missed'] == numbers[0][1] and metrics['mistakes']['right'] == numbers[0][0]
     assert sorted(path.name for path in (tmp_path / 'pictures').iterdir()) == [
-        'label-01.jpg', 'worst-01.jpg', 'worst-02.jpg']
+        'label-01.jpg',
+        'worst-01.jpg',
+        'worst-02.jpg',
+    ]
     links = re.findall(r'(?:href|src)="([^"#]+)"', page)
     assert links and all((tmp_path / link).is_file() for link in links)
     by_class = list(csv.DictReader((tmp_path / 'by_class.csv').open()))
@@ -165,10 +191,19 @@ def test_a_classifier_is_reported_with_the_accuracy_of_its_log(classifier, tmp_p
 
 def test_figures_of_a_classifier_on_known_answers():
     """Three classes; the last image is labelled 0 and looks like a 1 as much as the ones do."""
-    found = classifier_figures(dict(
-        kind='classifier', classes=3, names=['a', 'b', 'c'], labels=[0, 0, 1, 1, 0, 0], predicted=[0, 1, 1, 1, 2, 1],
-        ranks=[0, 1, 0, 0, 1, 2], scores=[0.9, 0.5, 0.8, 0.6, 0.4, 0.95],
-        label_scores=[0.9, 0.4, 0.8, 0.6, 0.35, 0.01], indices=[0, 1, 2, 3, 4, 5]))
+    found = classifier_figures(
+        dict(
+            kind='classifier',
+            classes=3,
+            names=['a', 'b', 'c'],
+            labels=[0, 0, 1, 1, 0, 0],
+            predicted=[0, 1, 1, 1, 2, 1],
+            ranks=[0, 1, 0, 0, 1, 2],
+            scores=[0.9, 0.5, 0.8, 0.6, 0.4, 0.95],
+            label_scores=[0.9, 0.4, 0.8, 0.6, 0.35, 0.01],
+            indices=[0, 1, 2, 3, 4, 5],
+        )
+    )
     assert found.accuracy == {'top-1': 50.0}
     assert found.confusion.tolist() == [[1, 2, 1], [0, 2, 0], [0, 0, 0]]
     assert found.by_class['b'] == dict(images=2, precision=0.5, recall=1.0, F1=pytest.approx(2 / 3))
@@ -178,11 +213,18 @@ def test_figures_of_a_classifier_on_known_answers():
     assert found.label_errors().tolist() == [5] and found.worst().tolist() == [5, 1, 4]
 
 
-@pytest.mark.parametrize('change, message', [
-    (lambda cfg: cfg.val_evaluator.update(type='CityScapesMetric'), 'this config is of neither: correct its evaluator'),
-    (lambda cfg: cfg.val_dataloader.dataset.metainfo.update(classes=('other',)), 'no annotated objects'),
-    (lambda cfg: cfg.pop('test_dataloader'), 'no test_dataloader'),
-    (lambda cfg: cfg.val_evaluator.update(ann_file='missing.json'), 'missing.json')])
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (
+            lambda cfg: cfg.val_evaluator.update(type='CityScapesMetric'),
+            'this config is of neither: correct its evaluator',
+        ),
+        (lambda cfg: cfg.val_dataloader.dataset.metainfo.update(classes=('other',)), 'no annotated objects'),
+        (lambda cfg: cfg.pop('test_dataloader'), 'no test_dataloader'),
+        (lambda cfg: cfg.val_evaluator.update(ann_file='missing.json'), 'missing.json'),
+    ],
+)
 def test_what_is_missing_for_a_report_is_said_in_one_line(detector, tmp_path, change, message):
     cfg = Config.fromfile(detector / 'nuclei.py')
     change(cfg)
@@ -203,8 +245,13 @@ def test_a_checkpoint_of_another_model_or_none_is_said_in_one_line(detector, cla
 
 
 def test_predictions_of_a_classifier_are_not_used_when_an_image_has_another_label(tmp_path):
-    cfg = Config(dict(model=dict(type='x'), val_evaluator=dict(type='Accuracy'), val_dataloader=dict(
-        dataset=dict(type='CustomDataset', data_root=str(tmp_path), data_prefix='val'))))
+    cfg = Config(
+        dict(
+            model=dict(type='x'),
+            val_evaluator=dict(type='Accuracy'),
+            val_dataloader=dict(dataset=dict(type='CustomDataset', data_root=str(tmp_path), data_prefix='val')),
+        )
+    )
     checkpoint = tmp_path / 'x.pth'
     for path in (checkpoint, tmp_path / 'val' / '0' / 'a.png', tmp_path / 'val' / '1' / 'b.png'):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -222,11 +269,14 @@ def test_predictions_of_a_classifier_are_not_used_when_an_image_has_another_labe
 
 # Pictures.
 
+
 def colors_in(picture):
     """Numbers of the pixels of each kind's colour, above the legend."""
     pixels = np.asarray(picture)[:-26]
-    return {kind: int((pixels == [int(color[i:i + 2], 16) for i in (1, 3, 5)]).all(-1).sum())
-            for kind, color in COLORS.items()}
+    return {
+        kind: int((pixels == [int(color[i : i + 2], 16) for i in (1, 3, 5)]).all(-1).sum())
+        for kind, color in COLORS.items()
+    }
 
 
 def test_each_kind_of_mistake_is_drawn_in_its_color():
@@ -248,16 +298,26 @@ def test_a_crop_holds_the_box_and_what_is_around_it_inside_the_image():
 
 # Many classes.
 
+
 def test_of_very_many_classes_the_page_shows_the_worst_and_the_files_all(tmp_path):
     """150 classes of four images each, of which those of the last five classes are taken for class 0."""
     count = 150
     labels = np.repeat(np.arange(count), 4)
     predicted = np.where(labels >= count - 5, 0, labels)
     right = labels == predicted
-    figures = classifier_figures(dict(
-        kind='classifier', classes=count, names=[f'kind {k}' for k in range(count)], labels=labels.tolist(),
-        predicted=predicted.tolist(), ranks=(~right).astype(int).tolist(), scores=[0.9] * len(labels),
-        label_scores=np.where(right, 0.9, 0.1).tolist(), indices=list(range(len(labels)))))
+    figures = classifier_figures(
+        dict(
+            kind='classifier',
+            classes=count,
+            names=[f'kind {k}' for k in range(count)],
+            labels=labels.tolist(),
+            predicted=predicted.tolist(),
+            ranks=(~right).astype(int).tolist(),
+            scores=[0.9] * len(labels),
+            label_scores=np.where(right, 0.9, 0.1).tolist(),
+            indices=list(range(len(labels))),
+        )
+    )
     names = SimpleNamespace(name=lambda index: f'{index}.png', by_index=lambda index: Image.new('RGB', (8, 8)))
     content = report_classifier(figures, names, tmp_path, 3)
     text = text_of(render(Page('title', 'tool', tuple(content.sections))))
@@ -275,29 +335,55 @@ def test_the_page_of_a_detector_is_no_wider_than_a_phone(tmp_path):
     """Only the frames of the tables scroll sideways, with names of classes that are long."""
     pytest.importorskip('pycocotools')
     names = [f'a class with quite a long name {"and_without_spaces" * 3} {k}' for k in range(12)]
-    objects = [dict(id=k + 1, image_id=1, category_id=k + 1, bbox=[20 * k, 10, 15, 30], area=450, iscrowd=0)
-               for k in range(12)]
-    found = [dict(image_id=1, category_id=k % 9 + 1, bbox=[20 * k + 1, 10, 15, 30], score=0.9 - k / 20)
-             for k in range(12)]
-    figures = detector_figures(dict(
-        images=[1], categories=list(range(1, 13)), results=dict(bbox=found),
-        annotations=dict(images=[dict(id=1, file_name='b' * 90 + '.png', width=300, height=60)], annotations=objects,
-                         categories=[dict(id=k + 1, name=name) for k, name in enumerate(names)]),
-        settings=dict(bbox=dict(max_detections=[1, 10, 100], ious=None))))
+    objects = [
+        dict(id=k + 1, image_id=1, category_id=k + 1, bbox=[20 * k, 10, 15, 30], area=450, iscrowd=0) for k in range(12)
+    ]
+    found = [
+        dict(image_id=1, category_id=k % 9 + 1, bbox=[20 * k + 1, 10, 15, 30], score=0.9 - k / 20) for k in range(12)
+    ]
+    figures = detector_figures(
+        dict(
+            images=[1],
+            categories=list(range(1, 13)),
+            results=dict(bbox=found),
+            annotations=dict(
+                images=[dict(id=1, file_name='b' * 90 + '.png', width=300, height=60)],
+                annotations=objects,
+                categories=[dict(id=k + 1, name=name) for k, name in enumerate(names)],
+            ),
+            settings=dict(bbox=dict(max_detections=[1, 10, 100], ious=None)),
+        )
+    )
     content = report_detector(figures, SimpleNamespace(by_id=lambda _: Image.new('RGB', (300, 60))), tmp_path, 5)
-    write_page(Page('title', 'tool', tuple(content.sections), content.facts, content.series, contents=True),
-               tmp_path / 'report.html')
-    (tmp_path / 'frame.html').write_text('''<body><iframe id="f" src="report.html" width="390" height="800"></iframe>
+    write_page(
+        Page('title', 'tool', tuple(content.sections), content.facts, content.series, contents=True),
+        tmp_path / 'report.html',
+    )
+    (tmp_path / 'frame.html').write_text("""<body><iframe id="f" src="report.html" width="390" height="800"></iframe>
 <script>onload = () => {
   const page = document.getElementById('f').contentDocument;
   document.body.innerText = JSON.stringify({width: page.documentElement.scrollWidth, shaded: [
     ...page.querySelectorAll('.shaded')].map(e => page.defaultView.getComputedStyle(e).backgroundColor)});
-}</script>''')
+}</script>""")
     done = subprocess.run(
-        [CHROMIUM, '--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking',
-         '--allow-file-access-from-files', f'--user-data-dir={tmp_path / "profile"}', '--window-size=800,900',
-         '--dump-dom', (tmp_path / 'frame.html').as_uri()], capture_output=True, text=True, timeout=120)
-    found = json.loads(done.stdout[done.stdout.index('{'):done.stdout.rindex('}') + 1])
+        [
+            CHROMIUM,
+            '--headless',
+            '--no-sandbox',
+            '--disable-gpu',
+            '--no-first-run',
+            '--disable-background-networking',
+            '--allow-file-access-from-files',
+            f'--user-data-dir={tmp_path / "profile"}',
+            '--window-size=800,900',
+            '--dump-dom',
+            (tmp_path / 'frame.html').as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    found = json.loads(done.stdout[done.stdout.index('{') : done.stdout.rindex('}') + 1])
     assert found['width'] <= 390
     assert len(found['shaded']) == np.count_nonzero(figures.confusion) > 9
     assert not any(color.startswith('rgba(0, 0, 0, 0') for color in found['shaded'])

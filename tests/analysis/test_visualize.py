@@ -1,4 +1,5 @@
 """The pictures of tools/visualize.py: Grad-CAM, attention weights, the page, the tool itself."""
+
 import csv
 import importlib.util
 import json
@@ -36,6 +37,7 @@ MEAN_STD = dict(mean=[128.0] * 3, std=[60.0] * 3)
 
 # What modules offer.
 
+
 @pytest.mark.parametrize('module', [EMA(16, factor=4), CBAM(16), EMA(16, factor=4, identity_init=True)])
 def test_attention_map_is_what_the_module_multiplies_by(module):
     torch.manual_seed(0)
@@ -57,9 +59,14 @@ def test_pooling_shares_are_those_of_the_mix():
     assert pooling_shares(nn.ModuleDict({'attn': module})) == {'attn': pytest.approx(0.1)}
 
 
-@pytest.mark.parametrize('build, names', [
-    (lambda: PSA(16, 16, kernel_sizes=(3, 5), groups=(1, 2), reduction=1), ['5 x 5', '3 x 3']),
-    (lambda: MSPA(12, 12, reduction=1), ['scale 1', 'scale 2', 'scale 3'])], ids=['PSA', 'MSPA'])
+@pytest.mark.parametrize(
+    'build, names',
+    [
+        (lambda: PSA(16, 16, kernel_sizes=(3, 5), groups=(1, 2), reduction=1), ['5 x 5', '3 x 3']),
+        (lambda: MSPA(12, 12, reduction=1), ['scale 1', 'scale 2', 'scale 3']),
+    ],
+    ids=['PSA', 'MSPA'],
+)
 def test_branch_weights_are_those_of_the_forward(build, names):
     torch.manual_seed(0)
     module = build().eval()
@@ -110,13 +117,22 @@ def test_inventory_and_names():
 
 # Object sizes.
 
+
 def test_sizes_are_cocos():
     pytest.importorskip('pycocotools')
     square = [[0, 0, 40, 0, 40, 20, 0, 20]]
-    info = dict(height=300, width=300, instances=[
-        dict(bbox=[0, 0, 31, 33]), dict(bbox=[0, 0, 32, 32]), dict(bbox=[0, 0, 95, 97]), dict(bbox=[0, 0, 96, 96]),
-        dict(bbox=[0, 0, 200, 200], ignore_flag=1),
-        dict(bbox=[0, 0, 40, 40], mask=square)])  # 800 pixels, though the box has 1600
+    info = dict(
+        height=300,
+        width=300,
+        instances=[
+            dict(bbox=[0, 0, 31, 33]),
+            dict(bbox=[0, 0, 32, 32]),
+            dict(bbox=[0, 0, 95, 97]),
+            dict(bbox=[0, 0, 96, 96]),
+            dict(bbox=[0, 0, 200, 200], ignore_flag=1),
+            dict(bbox=[0, 0, 40, 40], mask=square),
+        ],
+    )  # 800 pixels, though the box has 1600
     assert count_sizes(info) == (2, 2, 1)
     assert count_sizes(dict()) == (0, 0, 0)
 
@@ -158,6 +174,7 @@ def test_nothing_to_compare():
 
 # Extras.
 
+
 def test_a_missing_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, 'pytorch_grad_cam', None)
     with pytest.raises(UserError, match=r"package grad-cam.*pip install 'mmattn\[viz\]'"):
@@ -165,12 +182,15 @@ def test_a_missing_extra_is_named(monkeypatch):
 
 
 def test_importing_needs_no_extras():
-    code = ("import sys; sys.modules['matplotlib'] = None; sys.modules['pytorch_grad_cam'] = None\n"
-            'import mmattn.models, mmattn.analysis.visualize.attention, mmattn.analysis.visualize.output')
+    code = (
+        "import sys; sys.modules['matplotlib'] = None; sys.modules['pytorch_grad_cam'] = None\n"
+        'import mmattn.models, mmattn.analysis.visualize.attention, mmattn.analysis.visualize.output'
+    )
     subprocess.run([sys.executable, '-c', code], check=True, cwd=ROOT, timeout=120)
 
 
 # Models and the tool.
+
 
 def write_config(folder, text):
     path = folder / 'tiny.py'
@@ -227,6 +247,7 @@ val_dataloader = dict(dataset=dict(type='CocoDataset', test_mode=True, metainfo=
 def save_weights(config, path):
     """Random weights of a config's model, as a training would leave them."""
     from mmengine.registry import MODELS, init_default_scope
+
     cfg = launch.load_config(str(config))
     launch.register_modules(cfg)
     init_default_scope(cfg.default_scope)
@@ -234,7 +255,7 @@ def save_weights(config, path):
     model = MODELS.build(cfg.model)
     for parameter in model.parameters():
         if parameter.dim() > 1:
-            nn.init.normal_(parameter, std=parameter[0].numel()**-0.5)
+            nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5)
     torch.save(dict(state_dict=model.state_dict(), meta={}), path)
 
 
@@ -242,10 +263,12 @@ def save_weights(config, path):
 def classifier(tmp_path_factory):
     pytest.importorskip('mmpretrain')
     folder = tmp_path_factory.mktemp('classifier')
-    backbone = ("type='mmattn.AttnResNet', depth=None, stage_blocks=(1, 1), base_channels=16, out_indices=(1, ), "
-                "attn=(dict(type='mmattn.EMA', factor=8, identity_init=True), 'mmattn.SPEM'), "
-                "spatial=dict(type='mmattn.PSA', reduction=4, groups=(1, 2, 2, 4)), "
-                "plugins=[dict(cfg=dict(type='mmattn.CBAM'), position='after_conv3')]")
+    backbone = (
+        "type='mmattn.AttnResNet', depth=None, stage_blocks=(1, 1), base_channels=16, out_indices=(1, ), "
+        "attn=(dict(type='mmattn.EMA', factor=8, identity_init=True), 'mmattn.SPEM'), "
+        "spatial=dict(type='mmattn.PSA', reduction=4, groups=(1, 2, 2, 4)), "
+        "plugins=[dict(cfg=dict(type='mmattn.CBAM'), position='after_conv3')]"
+    )
     config = write_config(folder, classifier_config(backbone, 128))
     save_weights(config, folder / 'weights.pth')
     return config, folder / 'weights.pth'
@@ -258,8 +281,11 @@ def detector(tmp_path_factory, images):
     annotations = dict(
         images=[dict(id=i, file_name=f'{name}.png', width=64, height=48) for i, name in enumerate(('a', 'b#1'))],
         categories=[dict(id=1, name='ant'), dict(id=2, name='bee')],
-        annotations=[dict(id=i, image_id=i // 2, category_id=1, bbox=[0, 0, size, size], area=size**2, iscrowd=0)
-                     for i, size in enumerate((10, 40, 12, 14))])
+        annotations=[
+            dict(id=i, image_id=i // 2, category_id=1, bbox=[0, 0, size, size], area=size**2, iscrowd=0)
+            for i, size in enumerate((10, 40, 12, 14))
+        ],
+    )
     (folder / 'val.json').write_text(json.dumps(annotations))
     config = write_config(folder, detector_config(folder / 'val.json', images))
     save_weights(config, folder / 'weights.pth')
@@ -268,6 +294,7 @@ def detector(tmp_path_factory, images):
 
 def load(pair):
     from mmattn.analysis.visualize.network import Network
+
     cfg = launch.load_config(str(pair[0]))
     launch.register_modules(cfg)
     return Network(cfg, pair[1], 'cpu')
@@ -296,6 +323,7 @@ def test_heat_maps_are_those_of_the_package(classifier, images):
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
     from mmattn.analysis.visualize.cam import METHODS, Choice, Explainer
+
     network = load(classifier)
     image = network.open(images / 'a.png')
     assert image.image.size == image.padded_size == (64, 64)
@@ -312,18 +340,22 @@ def test_heat_maps_are_those_of_the_package(classifier, images):
 def test_heat_is_seen_on_dark_and_bright_images(tmp_path, brightness):
     pytest.importorskip('pytorch_grad_cam')
     from mmattn.analysis.visualize.cam import Explanation
+
     heat = np.zeros((60, 60), np.float32)
     heat[20:40, 20:40] = 0.9
     image = Image.new('RGB', (60, 60), (brightness,) * 3)
     reading = attention.Reading('layer1.0', 'EMA', torch.from_numpy(heat)[None], ['group 1'])
-    for figure in (figures.draw_cam(image, [Explanation('', np.empty((0, 4)), {'Grad-CAM': heat})]),
-                   figures.draw_maps(image, [reading], image.size)):
+    for figure in (
+        figures.draw_cam(image, [Explanation('', np.empty((0, 4)), {'Grad-CAM': heat})]),
+        figures.draw_maps(image, [reading], image.size),
+    ):
         save_png(figure, tmp_path / 'picture.png')
         panel = figure.axes[1 if len(figure.axes) > 2 else 0].get_window_extent()
         with Image.open(tmp_path / 'picture.png') as picture:
             scale = picture.width / figure.bbox.width
             red, green, blue = picture.convert('RGB').getpixel(
-                (int(scale * (panel.x0 + panel.x1) / 2), picture.height - int(scale * (panel.y0 + panel.y1) / 2)))
+                (int(scale * (panel.x0 + panel.x1) / 2), picture.height - int(scale * (panel.y0 + panel.y1) / 2))
+            )
         assert red > 120 and red - blue > 60, (red, green, blue)
 
 
@@ -337,6 +369,7 @@ def test_the_image_shown_is_what_the_network_sees(classifier, images):
 def test_detections_are_explained_from_the_map_they_come_from(detector, images):
     pytest.importorskip('pytorch_grad_cam')
     from mmattn.analysis.visualize.cam import Choice, Explainer
+
     network = load(detector)
     image = network.open(images / 'a.png')
     assert image.image.size == (96, 72) and image.padded_size == (96, 96)
@@ -360,6 +393,7 @@ def test_any_module_explains_a_detection(detector, images, layer):
     """A block of a stage with depth attention, too, and through frozen stages and checkpointed blocks."""
     pytest.importorskip('pytorch_grad_cam')
     from mmattn.analysis.visualize.cam import Choice, Explainer
+
     network = load(detector)
     image = network.open(images / 'a.png')
     [best] = Explainer(network, ['gradcam', 'layercam'], layer).explain(image, Choice(limit=1, score_thr=0.0))
@@ -369,6 +403,7 @@ def test_any_module_explains_a_detection(detector, images, layer):
 def test_a_class_with_no_detection_gives_nothing(detector, images):
     pytest.importorskip('pytorch_grad_cam')
     from mmattn.analysis.visualize.cam import Choice, Explainer
+
     network = load(detector)
     assert Explainer(network, ['gradcam']).explain(network.open(images / 'a.png'), Choice(classes=[7])) == []
     with pytest.raises(UserError, match='cow.*its classes are: ant, bee'):
@@ -398,8 +433,15 @@ def test_tool_on_a_detector(monkeypatch, tmp_path, detector, images):
     pytest.importorskip('pytorch_grad_cam')
     run_tool(monkeypatch, *detector, images, '--out', tmp_path, '--max-images', 1, '--dataset', '--score-thr', 0)
     assert {path.name for path in tmp_path.iterdir()} == {
-        'index.html', 'a.json', 'a_cam.png', 'a_depth.png', 'depth_by_size.json', 'depth_by_size.csv',
-        'depth_by_size.png', 'depth_by_image.csv'}
+        'index.html',
+        'a.json',
+        'a_cam.png',
+        'a_depth.png',
+        'depth_by_size.json',
+        'depth_by_size.csv',
+        'depth_by_size.png',
+        'depth_by_image.csv',
+    }
     summary = json.loads((tmp_path / 'depth_by_size.json').read_text())
     assert summary['images'] == 2 and summary['objects'] == dict(small=3, medium=1, large=0)
     first, _, last = summary['stages']
@@ -453,27 +495,56 @@ def test_an_image_that_cannot_be_read_costs_the_others_nothing(monkeypatch, tmp_
     for name in ('empty', 'broken'):
         (tmp_path / f'{name}.png').write_bytes(b'x' * (name == 'broken'))
     (tmp_path / 'folder.png').mkdir()
-    line = fails(monkeypatch, capsys, *detector, tmp_path, images / 'a.png', '--only', 'depth', '--out',
-                 tmp_path / 'out')
+    line = fails(
+        monkeypatch, capsys, *detector, tmp_path, images / 'a.png', '--only', 'depth', '--out', tmp_path / 'out'
+    )
     assert "broken.png' cannot be read as an image" in line and line.endswith('(and 1 more images)')
     assert (tmp_path / 'out' / 'a_depth.png').is_file() and (tmp_path / 'out' / 'index.html').is_file()
 
 
-@pytest.mark.parametrize('option, message', [
-    ('test_dataloader.dataset.pipeline=3', 'test pipeline'), ('val_dataloader=3', 'no pictures can be made'),
-    ('val_dataloader.dataset.type=Nope', 'the val_dataloader of'), ('model.backbone=None', 'cannot be built'),
-    ('model.data_preprocessor.bgr_to_rgb=True test_dataloader.dataset.pipeline.0.color_type=grayscale',
-     'does not take what its test pipeline returns')])
+@pytest.mark.parametrize(
+    'option, message',
+    [
+        ('test_dataloader.dataset.pipeline=3', 'test pipeline'),
+        ('val_dataloader=3', 'no pictures can be made'),
+        ('val_dataloader.dataset.type=Nope', 'the val_dataloader of'),
+        ('model.backbone=None', 'cannot be built'),
+        (
+            'model.data_preprocessor.bgr_to_rgb=True test_dataloader.dataset.pipeline.0.color_type=grayscale',
+            'does not take what its test pipeline returns',
+        ),
+    ],
+)
 def test_a_config_that_does_not_fit_together_is_one_line(
-        monkeypatch, tmp_path, capsys, detector, images, option, message):
-    line = fails(monkeypatch, capsys, *detector, images / 'a.png', '--only', 'depth', '--dataset', '--out',
-                 tmp_path / 'out', '--cfg-options', *option.split())
+    monkeypatch, tmp_path, capsys, detector, images, option, message
+):
+    line = fails(
+        monkeypatch,
+        capsys,
+        *detector,
+        images / 'a.png',
+        '--only',
+        'depth',
+        '--dataset',
+        '--out',
+        tmp_path / 'out',
+        '--cfg-options',
+        *option.split(),
+    )
     assert message in line
 
 
 def test_a_model_without_depth_attention_has_no_sizes(monkeypatch, tmp_path, capsys, classifier):
-    line = fails(monkeypatch, capsys, *classifier, '--out', tmp_path, '--dataset', '--cfg-options',
-                 'val_dataloader.dataset.type=CIFAR10')
+    line = fails(
+        monkeypatch,
+        capsys,
+        *classifier,
+        '--out',
+        tmp_path,
+        '--dataset',
+        '--cfg-options',
+        'val_dataloader.dataset.type=CIFAR10',
+    )
     assert 'which the model lacks' in line and 'PSA' in line
 
 
@@ -487,8 +558,10 @@ def test_a_network_of_one_channel(monkeypatch, tmp_path, images):
     pytest.importorskip('pytorch_grad_cam')
     backbone = "type='mmattn.AttnResNet', depth=18, base_channels=8, in_channels=1, attn='mmattn.CBAM'"
     text = classifier_config(backbone, 64)
-    text = text.replace(', '.join(f'{k}={v}' for k, v in MEAN_STD.items()) + ', to_rgb=True',
-                        ', '.join(f'{k}={v}' for k, v in GREY.items()))
+    text = text.replace(
+        ', '.join(f'{k}={v}' for k, v in MEAN_STD.items()) + ', to_rgb=True',
+        ', '.join(f'{k}={v}' for k, v in GREY.items()),
+    )
     config = write_config(tmp_path, text.replace("'LoadImageFromFile'", "'LoadImageFromFile', color_type='grayscale'"))
     save_weights(config, tmp_path / 'weights.pth')
     run_tool(monkeypatch, config, tmp_path / 'weights.pth', images / 'a.png', '--out', tmp_path / 'out')
@@ -504,13 +577,15 @@ def test_parts_of_a_validation_set_and_no_test_data(monkeypatch, tmp_path, detec
     config, weights = detector
     cfg = launch.load_config(str(config))
     part = cfg.val_dataloader.dataset.to_dict()
-    cfg.val_dataloader.dataset = dict(type='RepeatDataset', times=1, dataset=dict(
-        type='ConcatDataset', datasets=[part, part]))
+    cfg.val_dataloader.dataset = dict(
+        type='RepeatDataset', times=1, dataset=dict(type='ConcatDataset', datasets=[part, part])
+    )
     cfg.pop('test_dataloader')
     cfg.dump(tmp_path / 'parts.py')
     out = tmp_path / 'out'
-    run_tool(monkeypatch, tmp_path / 'parts.py', weights, images / 'a.png', '--only', 'depth', '--dataset', '--out',
-             out)
+    run_tool(
+        monkeypatch, tmp_path / 'parts.py', weights, images / 'a.png', '--only', 'depth', '--dataset', '--out', out
+    )
     assert json.loads((out / 'depth_by_size.json').read_text())['images'] == 4
     assert (out / 'a_depth.png').is_file()
     assert load((tmp_path / 'parts.py', weights)).classes.name(1) == 'bee'
@@ -548,6 +623,7 @@ def test_images_are_shown_as_the_network_sees_them(tmp_path, classifier):
     cfg = launch.load_config(str(config), {'test_dataloader.dataset.pipeline.0.color_type': 'color_ignore_orientation'})
     launch.register_modules(cfg)
     from mmattn.analysis.visualize.network import Network
+
     lying = Network(cfg, weights, 'cpu').open(tmp_path / 'camera.jpg').image
     assert lying.getpixel((8, 56))[0] > 200 and lying.getpixel((8, 8))[0] < 50
 
@@ -555,30 +631,52 @@ def test_images_are_shown_as_the_network_sees_them(tmp_path, classifier):
     Image.fromarray(ramp).save(tmp_path / 'deep.png')
     shown = np.asarray(network.open(tmp_path / 'deep.png').image, int)
     np.testing.assert_allclose(shown[..., 0], ramp / 257, atol=2)
-    cfg = launch.load_config(str(config), {'test_dataloader.dataset.pipeline.0.color_type': 'unchanged',
-                                           'test_dataloader.dataset.pipeline.0.to_float32': True})
+    cfg = launch.load_config(
+        str(config),
+        {
+            'test_dataloader.dataset.pipeline.0.color_type': 'unchanged',
+            'test_dataloader.dataset.pipeline.0.to_float32': True,
+        },
+    )
     network.pipeline = Network(cfg, weights, 'cpu').pipeline
     data = network.pipeline(dict(img_path=str(tmp_path / 'deep.png')))
     assert data['inputs'].max() > 30_000
     from mmattn.analysis.shown_image import to_rgb
+
     shown = np.asarray(to_rgb(data['inputs'].permute(1, 2, 0).numpy()), int)
     np.testing.assert_allclose(shown[..., 0], ramp / 40_000 * 255, atol=2)
 
 
-@pytest.mark.parametrize('pixels, expected', [
-    (np.full((2, 2), 7, np.uint8), (7, 7, 7)), (np.full((2, 2, 3), (1, 2, 3), np.uint8), (3, 2, 1)),
-    (np.full((2, 2, 4), (1, 2, 3, 99), np.uint8), (3, 2, 1)), (np.full((2, 2, 1), 9.4, np.float32), (9, 9, 9)),
-    (np.full((2, 2, 2), (5, 200), np.uint8), (5, 5, 5)), (np.full((2, 2, 5), (1, 2, 3, 4, 5), np.int16), (3, 2, 1)),
-    (np.full((2, 2), np.nan), (0, 0, 0)), (np.array([[-1.0, 1.0]]), (0, 0, 0)), (np.ones((2, 2), bool), (1, 1, 1))])
+@pytest.mark.parametrize(
+    'pixels, expected',
+    [
+        (np.full((2, 2), 7, np.uint8), (7, 7, 7)),
+        (np.full((2, 2, 3), (1, 2, 3), np.uint8), (3, 2, 1)),
+        (np.full((2, 2, 4), (1, 2, 3, 99), np.uint8), (3, 2, 1)),
+        (np.full((2, 2, 1), 9.4, np.float32), (9, 9, 9)),
+        (np.full((2, 2, 2), (5, 200), np.uint8), (5, 5, 5)),
+        (np.full((2, 2, 5), (1, 2, 3, 4, 5), np.int16), (3, 2, 1)),
+        (np.full((2, 2), np.nan), (0, 0, 0)),
+        (np.array([[-1.0, 1.0]]), (0, 0, 0)),
+        (np.ones((2, 2), bool), (1, 1, 1)),
+    ],
+)
 def test_any_array_is_a_picture(pixels, expected):
     from mmattn.analysis.shown_image import to_rgb
+
     assert to_rgb(pixels).getpixel((0, 0)) == expected
 
 
 def test_images_of_one_name_have_files_of_their_own(tmp_path):
     from mmattn.analysis.visualize.show import find_images
-    paths = [tmp_path / 'one' / 'a.png', tmp_path / 'two' / 'a.png', tmp_path / 'two' / 'A.jpg',
-             tmp_path / 'two' / 'pooling.png', tmp_path / 'three' / 'a-2.png']
+
+    paths = [
+        tmp_path / 'one' / 'a.png',
+        tmp_path / 'two' / 'a.png',
+        tmp_path / 'two' / 'A.jpg',
+        tmp_path / 'two' / 'pooling.png',
+        tmp_path / 'three' / 'a-2.png',
+    ]
     for path in paths:
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b'')
@@ -587,10 +685,12 @@ def test_images_of_one_name_have_files_of_their_own(tmp_path):
     assert list(found) == ['a', 'a-2', 'A-3', 'pooling-2', 'a-2-2']
 
 
-@pytest.mark.parametrize('name', ['$\\frac{$', '$', 'a $x$ b', '行人', 'собака', 'ไทย', '😀', 'two\nlines', 'x' * 300,
-                                  '\ud800', '%s {0}'])
+@pytest.mark.parametrize(
+    'name', ['$\\frac{$', '$', 'a $x$ b', '行人', 'собака', 'ไทย', '😀', 'two\nlines', 'x' * 300, '\ud800', '%s {0}']
+)
 def test_a_class_may_be_called_anything(tmp_path, name, capsys, recwarn):
     from mmattn.analysis.visualize.cam import Explanation
+
     image = Image.new('RGB', (60, 60))
     figure = figures.draw_cam(image, [Explanation(f'{name} 0.93', np.empty((0, 4)), {'Grad-CAM': np.zeros((60, 60))})])
     save_png(figure, tmp_path / 'picture.png')
@@ -602,6 +702,7 @@ def test_a_class_may_be_called_anything(tmp_path, name, capsys, recwarn):
 
 def test_letters_without_a_font_are_transliterated_and_a_line_says_so(monkeypatch, capsys):
     from mmattn.engine import drawn_text
+
     monkeypatch.setattr(drawn_text, '_installed', lambda: ())
     monkeypatch.setattr(drawn_text, '_said', set())
     assert drawn_text.drawable('行人') == drawn_text.drawable('行人') == 'XingRen'
@@ -612,6 +713,7 @@ def test_letters_without_a_font_are_transliterated_and_a_line_says_so(monkeypatc
 
 def test_a_font_that_has_the_letters_is_used(monkeypatch):
     from mmattn.engine import drawn_text
+
     fonts = {'DejaVu Sans': frozenset(range(128)), 'Half': frozenset([ord('行')]), 'Whole': frozenset(map(ord, '行人'))}
     monkeypatch.setattr(drawn_text, '_installed', lambda: ('Half', 'Whole'))
     monkeypatch.setattr(drawn_text, '_letters', fonts.__getitem__)
@@ -659,11 +761,24 @@ def test_the_page_in_a_browser(tmp_path, width):
     (tmp_path / 'probe.html').write_text(PROBE.format(width=width), 'utf-8')
     environment = {**os.environ, 'HOME': str(tmp_path)}
     result = subprocess.run(
-        [CHROMIUM, '--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage',
-         '--allow-file-access-from-files', f'--user-data-dir={tmp_path / "profile"}',
-         f'--window-size={width + 50},1000', '--virtual-time-budget=3000',
-         '--dump-dom', (tmp_path / 'probe.html').as_uri()],
-        capture_output=True, text=True, timeout=90, env=environment)
+        [
+            CHROMIUM,
+            '--headless',
+            '--no-sandbox',
+            '--disable-gpu',
+            '--disable-dev-shm-usage',
+            '--allow-file-access-from-files',
+            f'--user-data-dir={tmp_path / "profile"}',
+            f'--window-size={width + 50},1000',
+            '--virtual-time-budget=3000',
+            '--dump-dom',
+            (tmp_path / 'probe.html').as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        env=environment,
+    )
     assert 'data-shown="7"' in result.stdout, result.stdout[-500:] + result.stderr[-500:]  # the enlarged one, too
     assert 'data-enlarged="true"' in result.stdout
     assert 'data-overflow="false"' in result.stdout

@@ -1,4 +1,5 @@
 """The GPU benchmark, in its small form on a CPU."""
+
 import json
 import subprocess
 import sys
@@ -11,8 +12,10 @@ from mmengine.utils import digit_version
 SCRIPT = Path(__file__).resolve().parents[2] / 'benchmarks' / 'gpu.py'
 NAMES = {'SDA-ResNet-50', 'EMA-ResNet-50', 'EPSANet-50', 'SPEM-ResNet-164'}
 
-pytestmark = pytest.mark.skipif(digit_version(torch.__version__) < digit_version('2.4'),
-                                reason='torch before 2.4 has no float16 autocast on a CPU, which the checks take')
+pytestmark = pytest.mark.skipif(
+    digit_version(torch.__version__) < digit_version('2.4'),
+    reason='torch before 2.4 has no float16 autocast on a CPU, which the checks take',
+)
 
 
 def run(*arguments):
@@ -38,8 +41,11 @@ def test_every_check_of_every_network_passes(report):
 def test_every_mode_is_measured_eager_and_compiled(report):
     rows = report[0]['rows']
     assert {(row['network'], row['mode'], row['compiled']) for row in rows} == {
-        (name, mode, compiled) for name in NAMES for mode in ('infer', 'train', 'finetune')
-        for compiled in (False, True)}
+        (name, mode, compiled)
+        for name in NAMES
+        for mode in ('infer', 'train', 'finetune')
+        for compiled in (False, True)
+    }
     assert [row for row in rows if 'error' in row or not row['images_per_second'] > 0] == []
     assert report[0]['left_out'] == []
 

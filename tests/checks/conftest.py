@@ -1,4 +1,5 @@
 """Runners without what takes most of the time of a tiny run: a look at the machine, and a tidy dump of the config."""
+
 import mmengine.runner.runner
 import pytest
 from mmengine.config import Config

@@ -1,4 +1,5 @@
 """Configs of pure Python for tests: types are classes, and there is no default scope."""
+
 from __future__ import annotations
 
 from pathlib import Path

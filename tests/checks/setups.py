@@ -1,4 +1,5 @@
 """Small set-ups for the tests of the checks: a few images with annotations, and configs of tiny networks for them."""
+
 from __future__ import annotations
 
 import json
@@ -9,13 +10,20 @@ import cv2
 import numpy as np
 from mmengine.config import Config
 
-BACKBONE = dict(_delete_=True, type='mmattn.AttnResNet', depth=None, stage_blocks=(1, 1, 1, 1), base_channels=8,
-                norm_cfg=dict(type='GN', num_groups=2))
+BACKBONE = dict(
+    _delete_=True,
+    type='mmattn.AttnResNet',
+    depth=None,
+    stage_blocks=(1, 1, 1, 1),
+    base_channels=8,
+    norm_cfg=dict(type='GN', num_groups=2),
+)
 CLASSES = ('round', 'square')
 
 
-def write_coco(folder: Path, name: str, images: int = 4, first: int = 0, size: int = 64,
-               classes: tuple = CLASSES, ids: int = 1) -> Path:
+def write_coco(
+    folder: Path, name: str, images: int = 4, first: int = 0, size: int = 64, classes: tuple = CLASSES, ids: int = 1
+) -> Path:
     """Writes a COCO file ``<name>.json`` and its images ``<name>/<number>.png``; returns the path of the file.
 
     Every image has an object of each class, with a polygon.
@@ -29,9 +37,17 @@ def write_coco(folder: Path, name: str, images: int = 4, first: int = 0, size: i
         content['images'].append(dict(id=ids + index, file_name=file, width=size, height=size))
         for category in content['categories']:
             x, y, w, h = (int(v) for v in generator.integers((2, 2, 16, 16), (20, 20, 30, 30)))
-            content['annotations'].append(dict(
-                id=len(content['annotations']) + 1, image_id=ids + index, category_id=category['id'], iscrowd=0,
-                bbox=[x, y, w, h], area=w * h, segmentation=[[x, y, x + w, y, x + w, y + h, x, y + h]]))
+            content['annotations'].append(
+                dict(
+                    id=len(content['annotations']) + 1,
+                    image_id=ids + index,
+                    category_id=category['id'],
+                    iscrowd=0,
+                    bbox=[x, y, w, h],
+                    area=w * h,
+                    segmentation=[[x, y, x + w, y, x + w, y + h, x, y + h]],
+                )
+            )
     path = folder / f'{name}.json'
     path.write_text(json.dumps(content))
     return path
@@ -56,40 +72,72 @@ def detector(folder: Path, kind: str = 'faster', **changes: object) -> Config:
         changes: Values by key, with ``__`` for the dots.
     """
     base = {'faster': 'faster-rcnn_r50_fpn', 'mask': 'mask-rcnn_r50_fpn', 'retina': 'retinanet_r50_fpn'}[kind]
-    heads = dict(bbox_head=dict(num_classes=2, feat_channels=16, in_channels=16, stacked_convs=1)) if kind == 'retina' \
-        else dict(rpn_head=dict(in_channels=16, feat_channels=16), roi_head=dict(
-            bbox_roi_extractor=dict(out_channels=16),
-            bbox_head=dict(num_classes=2, in_channels=16, fc_out_channels=32)))
+    heads = (
+        dict(bbox_head=dict(num_classes=2, feat_channels=16, in_channels=16, stacked_convs=1))
+        if kind == 'retina'
+        else dict(
+            rpn_head=dict(in_channels=16, feat_channels=16),
+            roi_head=dict(
+                bbox_roi_extractor=dict(out_channels=16),
+                bbox_head=dict(num_classes=2, in_channels=16, fc_out_channels=32),
+            ),
+        )
+    )
     if kind == 'mask':
         heads['roi_head'] |= dict(
             mask_roi_extractor=dict(out_channels=16),
-            mask_head=dict(num_classes=2, in_channels=16, conv_out_channels=16, num_convs=1))
+            mask_head=dict(num_classes=2, in_channels=16, conv_out_channels=16, num_convs=1),
+        )
     neck = dict(in_channels=[32, 64, 128, 256], out_channels=16)
     if kind == 'retina':
         neck['start_level'] = 0
     for split, first in (('train', 0), ('val', 100)):
         if not (folder / f'{split}.json').exists():
             write_coco(folder, split, first=first, ids=1 if split == 'train' else 101)
-    pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations', with_bbox=True, with_mask=kind == 'mask'),
-                dict(type='Resize', scale=(64, 64), keep_ratio=True), dict(type='RandomFlip', prob=0.5),
-                dict(type='PackDetInputs')]
-    test = [dict(type='LoadImageFromFile'), dict(type='Resize', scale=(64, 64), keep_ratio=True),
-            dict(type='LoadAnnotations', with_bbox=True),
-            dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'))]
+    pipeline = [
+        dict(type='LoadImageFromFile'),
+        dict(type='LoadAnnotations', with_bbox=True, with_mask=kind == 'mask'),
+        dict(type='Resize', scale=(64, 64), keep_ratio=True),
+        dict(type='RandomFlip', prob=0.5),
+        dict(type='PackDetInputs'),
+    ]
+    test = [
+        dict(type='LoadImageFromFile'),
+        dict(type='Resize', scale=(64, 64), keep_ratio=True),
+        dict(type='LoadAnnotations', with_bbox=True),
+        dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')),
+    ]
     data = dict(type='CocoDataset', data_root=f'{folder}/', metainfo=dict(classes=CLASSES))
     text = f"""
 _base_ = ['mmdet::_base_/models/{base}.py', 'mmdet::_base_/default_runtime.py']
 model = {dict(backbone=BACKBONE, neck=neck, **heads)!r}
-train_dataloader = {dict(
-    batch_size=2, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=True),
-    batch_sampler=dict(type='AspectRatioBatchSampler'), dataset=dict(
-        **data, ann_file='train.json', data_prefix=dict(img='train/'), pipeline=pipeline,
-        filter_cfg=dict(filter_empty_gt=True, min_size=32)))!r}
-val_dataloader = {dict(
-    batch_size=1, num_workers=0, drop_last=False, sampler=dict(type='DefaultSampler', shuffle=False), dataset=dict(
-        **data, ann_file='val.json', data_prefix=dict(img='val/'), pipeline=test, test_mode=True))!r}
-val_evaluator = {dict(type='CocoMetric', ann_file=f'{folder}/val.json',
-                      metric=['bbox', 'segm'] if kind == 'mask' else 'bbox')!r}
+train_dataloader = {
+        dict(
+            batch_size=2,
+            num_workers=0,
+            sampler=dict(type='DefaultSampler', shuffle=True),
+            batch_sampler=dict(type='AspectRatioBatchSampler'),
+            dataset=dict(
+                **data,
+                ann_file='train.json',
+                data_prefix=dict(img='train/'),
+                pipeline=pipeline,
+                filter_cfg=dict(filter_empty_gt=True, min_size=32),
+            ),
+        )!r
+    }
+val_dataloader = {
+        dict(
+            batch_size=1,
+            num_workers=0,
+            drop_last=False,
+            sampler=dict(type='DefaultSampler', shuffle=False),
+            dataset=dict(**data, ann_file='val.json', data_prefix=dict(img='val/'), pipeline=test, test_mode=True),
+        )!r
+    }
+val_evaluator = {
+        dict(type='CocoMetric', ann_file=f'{folder}/val.json', metric=['bbox', 'segm'] if kind == 'mask' else 'bbox')!r
+    }
 test_dataloader = val_dataloader
 test_evaluator = val_evaluator
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=1, val_interval=1)
@@ -107,14 +155,23 @@ def classifier(folder: Path, **changes: object) -> Config:
         if not (folder / split).exists():
             write_folders(folder, split)
     pipeline = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]
-    loader = dict(batch_size=2, num_workers=0, collate_fn=dict(type='default_collate'),
-                  sampler=dict(type='DefaultSampler', shuffle=False))
+    loader = dict(
+        batch_size=2,
+        num_workers=0,
+        collate_fn=dict(type='default_collate'),
+        sampler=dict(type='DefaultSampler', shuffle=False),
+    )
     data = dict(type='CustomDataset', data_root=str(folder), pipeline=pipeline)
     text = f"""
 _base_ = ['mmpretrain::_base_/default_runtime.py']
-model = {dict(
-    type='ImageClassifier', backbone={**BACKBONE, 'out_indices': (3,)}, neck=dict(type='GlobalAveragePooling'),
-    head=dict(type='LinearClsHead', num_classes=2, in_channels=256, loss=dict(type='CrossEntropyLoss')))!r}
+model = {
+        dict(
+            type='ImageClassifier',
+            backbone={**BACKBONE, 'out_indices': (3,)},
+            neck=dict(type='GlobalAveragePooling'),
+            head=dict(type='LinearClsHead', num_classes=2, in_channels=256, loss=dict(type='CrossEntropyLoss')),
+        )!r
+    }
 data_preprocessor = dict(num_classes=2)
 train_dataloader = {dict(loader, dataset=dict(data, data_prefix='train'))!r}
 val_dataloader = {dict(loader, dataset=dict(data, data_prefix='val', test_mode=True))!r}
@@ -132,6 +189,7 @@ work_dir = '{folder}/work'
 
 def _config(folder: Path, text: str, changes: dict) -> Config:
     from mmattn.engine.launch import load_config
+
     path = folder / f'{folder.name}.py'  # mmengine keeps the scope of a run by this name and the second of its start
     path.write_text(text)
     return load_config(path, {key.replace('__', '.'): value for key, value in changes.items()})

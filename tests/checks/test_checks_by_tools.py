@@ -56,8 +56,12 @@ def test_check_of_a_resumed_training_says_that_its_schedule_is_over_and_what_is_
     assert tool(monkeypatch, 'train.py', path) == 0
     for epochs, said in ((3, 'the learning rate stays at its end'), (1, 'nothing left to train')):
         capsys.readouterr()
-        assert tool(monkeypatch, 'train.py', path, '--resume', '--check', '--cfg-options',
-                    f'train_cfg.max_epochs={epochs}') == 0
+        assert (
+            tool(
+                monkeypatch, 'train.py', path, '--resume', '--check', '--cfg-options', f'train_cfg.max_epochs={epochs}'
+            )
+            == 0
+        )
         assert said in capsys.readouterr().out
 
 

@@ -1,4 +1,5 @@
 """Configs of pure Python (`read_base`, classes as types, no default scope) in the tools, as text configs are."""
+
 import runpy
 import sys
 from pathlib import Path
@@ -37,5 +38,25 @@ def test_a_config_of_pure_python_works_in_every_tool(tmp_path, monkeypatch, writ
     page = tmp_path / 'page.html'
     assert tool(monkeypatch, 'compare.py', work, '--predict', '--resamples', 20, '--out', page) == 0
     assert 'not the same' not in page.read_text('utf-8')
-    assert tool(monkeypatch, 'benchmark.py', config, '--mode', 'infer', '--batch', 1, '--size', 64, '--repeats', 1,
-                '--warmup', 1, '--device', 'cpu', '--json', tmp_path / 'benchmark.json') == 0
+    assert (
+        tool(
+            monkeypatch,
+            'benchmark.py',
+            config,
+            '--mode',
+            'infer',
+            '--batch',
+            1,
+            '--size',
+            64,
+            '--repeats',
+            1,
+            '--warmup',
+            1,
+            '--device',
+            'cpu',
+            '--json',
+            tmp_path / 'benchmark.json',
+        )
+        == 0
+    )

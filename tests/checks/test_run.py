@@ -1,4 +1,5 @@
 """Set-ups that a run refuses in one line before its first iteration is over, and set-ups that it lets through."""
+
 import json
 from functools import partial
 
@@ -48,111 +49,180 @@ def refused(function, *arguments):
 REFUSED = {
     'two-stage head with too few classes': (
         partial(detector, model__roi_head__bbox_head__num_classes=1),
-        ['model.roi_head.bbox_head.num_classes is 1', '2 classes (round, square)',
-         '--cfg-options model.roi_head.bbox_head.num_classes=2']),
+        [
+            'model.roi_head.bbox_head.num_classes is 1',
+            '2 classes (round, square)',
+            '--cfg-options model.roi_head.bbox_head.num_classes=2',
+        ],
+    ),
     'two-stage head with too many classes': (
-        partial(detector, model__roi_head__bbox_head__num_classes=80), ['bbox_head.num_classes is 80']),
+        partial(detector, model__roi_head__bbox_head__num_classes=80),
+        ['bbox_head.num_classes is 80'],
+    ),
     'one-stage head': (
-        partial(detector, kind='retina', model__bbox_head__num_classes=3), ['model.bbox_head.num_classes=2']),
+        partial(detector, kind='retina', model__bbox_head__num_classes=3),
+        ['model.bbox_head.num_classes=2'],
+    ),
     'mask head': (
-        partial(detector, kind='mask', model__roi_head__mask_head__num_classes=1), ['mask_head.num_classes is 1']),
+        partial(detector, kind='mask', model__roi_head__mask_head__num_classes=1),
+        ['mask_head.num_classes is 1'],
+    ),
     'head of a classifier': (
-        partial(classifier, model__head__num_classes=5), ['model.head.num_classes is 5', 'model.head.num_classes=2']),
+        partial(classifier, model__head__num_classes=5),
+        ['model.head.num_classes is 5', 'model.head.num_classes=2'],
+    ),
     'labels as vectors of another length': (
-        partial(classifier, model__train_cfg=dict(augments=dict(type='Mixup', alpha=0.2)),
-                data_preprocessor__num_classes=10), ['data_preprocessor.num_classes is 10']),
-    'classes as one text': (
-        partial(detector, train_dataloader__dataset__metainfo__classes='round'), ["'round'"]),
+        partial(
+            classifier, model__train_cfg=dict(augments=dict(type='Mixup', alpha=0.2)), data_preprocessor__num_classes=10
+        ),
+        ['data_preprocessor.num_classes is 10'],
+    ),
+    'classes as one text': (partial(detector, train_dataloader__dataset__metainfo__classes='round'), ["'round'"]),
     'classes of the splits in another order': (
-        partial(detector, val_dataloader__dataset__metainfo__classes=('square', 'round')), ['order']),
+        partial(detector, val_dataloader__dataset__metainfo__classes=('square', 'round')),
+        ['order'],
+    ),
     'evaluator without masks': (
-        partial(detector, val_evaluator__metric='segm'), ['val_evaluator cannot be computed', 'segm is not in']),
+        partial(detector, val_evaluator__metric='segm'),
+        ['val_evaluator cannot be computed', 'segm is not in'],
+    ),
     'evaluator with too few numbers of proposals': (
-        partial(detector, val_evaluator__proposal_nums=(100,)), ['val_evaluator cannot be computed', 'IndexError']),
+        partial(detector, val_evaluator__proposal_nums=(100,)),
+        ['val_evaluator cannot be computed', 'IndexError'],
+    ),
     'evaluator with numbers of proposals without the 100 of mAP': (
         partial(detector, val_evaluator__proposal_nums=(1, 10, 50)),
-        ['val_evaluator.proposal_nums is (1, 10, 50)', '-1', '"(1,10,100)"']),
+        ['val_evaluator.proposal_nums is (1, 10, 50)', '-1', '"(1,10,100)"'],
+    ),
     'evaluator of another library': (
-        partial(detector, val_evaluator=dict(type='mmpretrain.Accuracy', _delete_=True)), ['val_evaluator']),
+        partial(detector, val_evaluator=dict(type='mmpretrain.Accuracy', _delete_=True)),
+        ['val_evaluator'],
+    ),
     'evaluator of an unknown type': (
-        partial(detector, val_evaluator__type='CocoMetrics'), ['val_evaluator of the config', 'CocoMetrics']),
+        partial(detector, val_evaluator__type='CocoMetrics'),
+        ['val_evaluator of the config', 'CocoMetrics'],
+    ),
     'evaluator that is missing': (
-        partial(detector, val_evaluator=None), ['no val_evaluator', 'val_dataloader=None val_cfg=None']),
-    'top 5 of two classes': (
-        partial(classifier, val_evaluator__topk=(1, 5)), ['val_evaluator cannot be computed']),
+        partial(detector, val_evaluator=None),
+        ['no val_evaluator', 'val_dataloader=None val_cfg=None'],
+    ),
+    'top 5 of two classes': (partial(classifier, val_evaluator__topk=(1, 5)), ['val_evaluator cannot be computed']),
     'one of two evaluators': (
         partial(classifier, val_evaluator=[dict(type='Accuracy'), dict(type='Accuracy', topk=5, prefix='x')]),
-        ['val_evaluator.1 cannot be computed']),
+        ['val_evaluator.1 cannot be computed'],
+    ),
     'best checkpoint by a metric that there is not': (
-        partial(detector, default_hooks__checkpoint=dict(type='CheckpointHook', save_best='coco/bbox_mAP50',
-                                                         rule='greater')),
-        ["save_best of the CheckpointHook is 'coco/bbox_mAP50'", 'coco/bbox_mAP_50']),
+        partial(
+            detector, default_hooks__checkpoint=dict(type='CheckpointHook', save_best='coco/bbox_mAP50', rule='greater')
+        ),
+        ["save_best of the CheckpointHook is 'coco/bbox_mAP50'", 'coco/bbox_mAP_50'],
+    ),
     'early end by a metric that there is not': (
         partial(classifier, custom_hooks=[dict(type='EarlyStoppingHook', monitor='accuracy/top5')]),
-        ["monitor of the EarlyStoppingHook is 'accuracy/top5'", 'accuracy/top1']),
+        ["monitor of the EarlyStoppingHook is 'accuracy/top5'", 'accuracy/top1'],
+    ),
     'learning rate by a metric that there is not': (
-        partial(classifier, param_scheduler=[dict(type='ReduceOnPlateauLR')]), ["param_scheduler.0.monitor is 'loss'"]),
+        partial(classifier, param_scheduler=[dict(type='ReduceOnPlateauLR')]),
+        ["param_scheduler.0.monitor is 'loss'"],
+    ),
     'images smaller than min_size': (
         partial(detector, train_dataloader__dataset__filter_cfg__min_size=512),
-        ['all 4 images of train_dataloader.dataset', 'filter_cfg min_size=512']),
+        ['all 4 images of train_dataloader.dataset', 'filter_cfg min_size=512'],
+    ),
     'fewer images than a batch that is dropped': (
         partial(classifier, train_dataloader__batch_size=8, train_dataloader__drop_last=True),
-        ['4 images', 'train_dataloader.drop_last=False']),
+        ['4 images', 'train_dataloader.drop_last=False'],
+    ),
     'BatchNorm over one value in every batch': (
         partial(classifier, model__backbone__norm_cfg=dict(type='BN', _delete_=True), train_dataloader__batch_size=1),
-        ["norm_cfg=dict(type='GN'", 'norm_eval=True', 'drop_last']),
+        ["norm_cfg=dict(type='GN'", 'norm_eval=True', 'drop_last'],
+    ),
     'BatchNorm over one value in the last batch': (
         partial(classifier, model__backbone__norm_cfg=dict(type='BN', _delete_=True), train_dataloader__batch_size=3),
-        ["norm_cfg=dict(type='GN'", 'norm_eval=True', 'train_dataloader.drop_last=True']),
+        ["norm_cfg=dict(type='GN'", 'norm_eval=True', 'train_dataloader.drop_last=True'],
+    ),
     'no epoch': (partial(detector, train_cfg__max_epochs=0), ['train_cfg.max_epochs is 0']),
     'an evaluation from beyond the end on': (partial(detector, train_cfg__val_begin=2), ['train_cfg.val_begin is 2']),
     'an evaluation every 0 epochs': (partial(detector, train_cfg__val_interval=0), ['train_cfg.val_interval is 0']),
     'a learning rate of 0': (partial(detector, optim_wrapper__optimizer__lr=0), ['optim_wrapper.optimizer.lr is 0']),
     'no checkpoint at all': (
         partial(classifier, default_hooks__checkpoint=dict(type='CheckpointHook', interval=10, save_last=False)),
-        ['saves every 10 epochs', 'save_last=True']),
+        ['saves every 10 epochs', 'save_last=True'],
+    ),
     'wrong argument of a loader': (
         partial(classifier, train_dataloader__persistent_workers=True),
-        ['train_dataloader of the config', 'persistent_workers']),
+        ['train_dataloader of the config', 'persistent_workers'],
+    ),
     'a failed assertion without a text': (
         partial(detector, model__backbone__out_indices=(1, 2, 3)),
-        ['AssertionError at fpn.py', 'len(self.in_channels)']),
+        ['AssertionError at fpn.py', 'len(self.in_channels)'],
+    ),
     'a loss that is no number': (
-        partial(classifier, data_preprocessor__mean=[float('nan')] * 3, data_preprocessor__std=[1.] * 3),
-        ['first iteration', 'loss is nan']),
+        partial(classifier, data_preprocessor__mean=[float('nan')] * 3, data_preprocessor__std=[1.0] * 3),
+        ['first iteration', 'loss is nan'],
+    ),
     'unknown transform': (
         partial(detector, train_dataloader__dataset__pipeline__1__type='LoadAnnotation'),
-        ['train_dataloader.dataset.pipeline.1 of the config', 'LoadAnnotation is not in']),
+        ['train_dataloader.dataset.pipeline.1 of the config', 'LoadAnnotation is not in'],
+    ),
     'unknown hook': (
-        partial(detector, custom_hooks=[dict(type='EMAHooks')]), ['custom_hooks.0 of the config', 'EMAHooks']),
+        partial(detector, custom_hooks=[dict(type='EMAHooks')]),
+        ['custom_hooks.0 of the config', 'EMAHooks'],
+    ),
     'hook with a wrong value': (
-        partial(detector, custom_hooks=[dict(type='EMAHook', momentum=7)]), ['first iteration', 'momentum must be']),
+        partial(detector, custom_hooks=[dict(type='EMAHook', momentum=7)]),
+        ['first iteration', 'momentum must be'],
+    ),
     'unknown visualizer': (
-        partial(detector, visualizer__type='DetVisualizer'), ['visualizer of the config', 'DetVisualizer']),
+        partial(detector, visualizer__type='DetVisualizer'),
+        ['visualizer of the config', 'DetVisualizer'],
+    ),
     'unknown loop': (partial(detector, train_cfg__type='TrainLoop'), ['train_cfg of the config', 'TrainLoop']),
     'wrong argument of an optimizer': (
-        partial(detector, optim_wrapper__optimizer__rate=1), ['optim_wrapper.optimizer of the config', 'rate']),
+        partial(detector, optim_wrapper__optimizer__rate=1),
+        ['optim_wrapper.optimizer of the config', 'rate'],
+    ),
     'unknown scheduler': (
-        partial(detector, param_scheduler=[dict(type='StepsLR', step_size=1)]), ['param_scheduler.0', 'StepsLR']),
+        partial(detector, param_scheduler=[dict(type='StepsLR', step_size=1)]),
+        ['param_scheduler.0', 'StepsLR'],
+    ),
     'indices beyond the data': (
-        partial(detector, train_dataloader__dataset__indices=[0, 99]), ['train_dataloader.dataset', 'IndexError']),
+        partial(detector, train_dataloader__dataset__indices=[0, 99]),
+        ['train_dataloader.dataset', 'IndexError'],
+    ),
     'masks that are not loaded': (
-        partial(detector, kind='mask', train_dataloader__dataset__pipeline__1__with_mask=False), ['first iteration']),
+        partial(detector, kind='mask', train_dataloader__dataset__pipeline__1__with_mask=False),
+        ['first iteration'],
+    ),
     'channels that do not fit': (
-        partial(classifier, model__head__in_channels=100), ['val_dataloader', 'shapes cannot be multiplied']),
+        partial(classifier, model__head__in_channels=100),
+        ['val_dataloader', 'shapes cannot be multiplied'],
+    ),
     'nothing to learn': (
-        partial(classifier, model__backbone__frozen_stages=4, optim_wrapper__paramwise_cfg=dict(
-            custom_keys=dict(x=dict(lr_mult=0))), model__head__loss__type='NoLoss'), ['NoLoss']),
+        partial(
+            classifier,
+            model__backbone__frozen_stages=4,
+            optim_wrapper__paramwise_cfg=dict(custom_keys=dict(x=dict(lr_mult=0))),
+            model__head__loss__type='NoLoss',
+        ),
+        ['NoLoss'],
+    ),
     'mixed precision without a GPU': (
-        partial(detector, optim_wrapper__type='AmpOptimWrapper'), ['optim_wrapper.type=OptimWrapper']),
-    'half precision that a metric cannot take': (
-        partial(detector, val_cfg__fp16=True), ['val_evaluator', 'BFloat16']),
+        partial(detector, optim_wrapper__type='AmpOptimWrapper'),
+        ['optim_wrapper.type=OptimWrapper'],
+    ),
+    'half precision that a metric cannot take': (partial(detector, val_cfg__fp16=True), ['val_evaluator', 'BFloat16']),
     'ground truth that is not packed': (
-        partial(detector, val_evaluator=dict(type='CocoMetric', _delete_=True)), ['ground truth is required']),
+        partial(detector, val_evaluator=dict(type='CocoMetric', _delete_=True)),
+        ['ground truth is required'],
+    ),
     'image ids that are not packed': (
-        partial(detector, val_dataloader__dataset__pipeline__3__meta_keys=(
-            'img_path', 'ori_shape', 'img_shape', 'scale_factor')),
-        ['val_dataloader.dataset', 'img_id']),
+        partial(
+            detector,
+            val_dataloader__dataset__pipeline__3__meta_keys=('img_path', 'ori_shape', 'img_shape', 'scale_factor'),
+        ),
+        ['val_dataloader.dataset', 'img_id'],
+    ),
 }
 
 
@@ -164,8 +234,16 @@ def test_a_run_refuses(tmp_path, setup, words):
     assert [word for word in words if word not in line] == [], line
 
 
-@pytest.mark.parametrize('name', ['channels that do not fit', 'a loss that is no number', 'masks that are not loaded',
-                                  'BatchNorm over one value in the last batch', 'evaluator without masks'])
+@pytest.mark.parametrize(
+    'name',
+    [
+        'channels that do not fit',
+        'a loss that is no number',
+        'masks that are not loaded',
+        'BatchNorm over one value in the last batch',
+        'evaluator without masks',
+    ],
+)
 def test_check_refuses_with_the_line_of_the_run_and_leaves_nothing(tmp_path, name):
     setup, words = REFUSED[name]
     line = refused(check, setup(tmp_path))
@@ -226,11 +304,19 @@ def test_an_evaluator_with_the_annotations_of_two_data_sets_in_folders_of_their_
     first, second = (json.loads((tmp_path / f'{name}.json').read_text()) for name in ('val', 'more'))
     for annotation in second['annotations']:
         annotation['id'] += 1000
-    (tmp_path / 'both.json').write_text(json.dumps(dict(
-        first, images=first['images'] + second['images'], annotations=first['annotations'] + second['annotations'])))
+    (tmp_path / 'both.json').write_text(
+        json.dumps(
+            dict(
+                first,
+                images=first['images'] + second['images'],
+                annotations=first['annotations'] + second['annotations'],
+            )
+        )
+    )
     data = cfg.val_dataloader.dataset.to_dict()
-    cfg.val_dataloader.dataset = dict(type='ConcatDataset', datasets=[
-        data, dict(data, ann_file='more.json', data_prefix=dict(img='more/'))])
+    cfg.val_dataloader.dataset = dict(
+        type='ConcatDataset', datasets=[data, dict(data, ann_file='more.json', data_prefix=dict(img='more/'))]
+    )
     cfg.val_evaluator.ann_file = str(tmp_path / 'both.json')
     check(cfg)
 
@@ -275,18 +361,21 @@ def test_classes_that_are_no_text(tmp_path, names):
     refused(run, cfg)
 
 
-@pytest.mark.parametrize('metainfo, drawn', [
-    (dict(classes=CLASSES, palette=[(1, 2, 3)]), True),
-    (dict(classes=('round', r'$\frac{$')), True),
-    (dict(classes=CLASSES, palette=[(1, 2, 3), 'nothing']), False),
-])
+@pytest.mark.parametrize(
+    'metainfo, drawn',
+    [
+        (dict(classes=CLASSES, palette=[(1, 2, 3)]), True),
+        (dict(classes=('round', r'$\frac{$')), True),
+        (dict(classes=CLASSES, palette=[(1, 2, 3), 'nothing']), False),
+    ],
+)
 def test_what_check_passes_can_be_drawn(tmp_path, metainfo, drawn):
     write_coco(tmp_path, 'train', classes=metainfo['classes'])
     write_coco(tmp_path, 'val', classes=metainfo['classes'], first=100, ids=101)
     cfg = detector(tmp_path)
     for split in SPLITS:
         cfg[f'{split}_dataloader'].dataset.metainfo = metainfo
-    cfg.default_hooks.visualization.update(draw=True, interval=1, score_thr=0.)
+    cfg.default_hooks.visualization.update(draw=True, interval=1, score_thr=0.0)
     if drawn:
         run(cfg)
         check(cfg)
@@ -333,28 +422,53 @@ RIGHT = {
     'mask': partial(detector, kind='mask'),
     'one stage': partial(detector, kind='retina'),
     'ground truth from the data set': partial(
-        detector, val_evaluator=dict(type='CocoMetric', _delete_=True),
+        detector,
+        val_evaluator=dict(type='CocoMetric', _delete_=True),
         val_dataloader__dataset__pipeline__3__meta_keys=(
-            'img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'instances')),
+            'img_id',
+            'img_path',
+            'ori_shape',
+            'img_shape',
+            'scale_factor',
+            'instances',
+        ),
+    ),
     'iterations': partial(
-        detector, train_cfg=dict(type='IterBasedTrainLoop', max_iters=1, val_interval=1, _delete_=True),
-        train_dataloader__sampler=dict(type='InfiniteSampler', _delete_=True)),
+        detector,
+        train_cfg=dict(type='IterBasedTrainLoop', max_iters=1, val_interval=1, _delete_=True),
+        train_dataloader__sampler=dict(type='InfiniteSampler', _delete_=True),
+    ),
     'a class-agnostic head': partial(
-        detector, kind='mask', model__roi_head__mask_head__num_classes=80,
-        model__roi_head__mask_head__class_agnostic=True),
-    'repeated data': partial(classifier, train_dataloader__dataset=dict(
-        _delete_=True, type='RepeatDataset', times=2, dataset=dict(
-            type='CustomDataset', pipeline=[dict(type='LoadImageFromFile'), dict(type='PackInputs')]))),
-    'the best checkpoint alone': partial(classifier, default_hooks__checkpoint=dict(
-        type='CheckpointHook', interval=10, save_last=False, save_best='auto')),
+        detector,
+        kind='mask',
+        model__roi_head__mask_head__num_classes=80,
+        model__roi_head__mask_head__class_agnostic=True,
+    ),
+    'repeated data': partial(
+        classifier,
+        train_dataloader__dataset=dict(
+            _delete_=True,
+            type='RepeatDataset',
+            times=2,
+            dataset=dict(type='CustomDataset', pipeline=[dict(type='LoadImageFromFile'), dict(type='PackInputs')]),
+        ),
+    ),
+    'the best checkpoint alone': partial(
+        classifier,
+        default_hooks__checkpoint=dict(type='CheckpointHook', interval=10, save_last=False, save_best='auto'),
+    ),
     'a best checkpoint': partial(detector, default_hooks__checkpoint=dict(type='CheckpointHook', save_best='auto')),
     'a metric per class': partial(detector, val_evaluator__classwise=True),
     'fewer proposals, without mAP': partial(
-        detector, val_evaluator__proposal_nums=(1, 10, 50), val_evaluator__metric_items=['mAP_50']),
+        detector, val_evaluator__proposal_nums=(1, 10, 50), val_evaluator__metric_items=['mAP_50']
+    ),
     'proposals': partial(detector, val_evaluator__metric=['bbox', 'proposal']),
     'BatchNorm, last batch dropped': partial(
-        classifier, model__backbone__norm_cfg=dict(type='BN', _delete_=True), train_dataloader__batch_size=3,
-        train_dataloader__drop_last=True),
+        classifier,
+        model__backbone__norm_cfg=dict(type='BN', _delete_=True),
+        train_dataloader__batch_size=3,
+        train_dataloader__drop_last=True,
+    ),
     'no validation': partial(detector, val_dataloader=None, val_cfg=None, val_evaluator=None),
     'batches of several images': partial(detector, val_dataloader__batch_size=3),
     'labels as vectors': partial(classifier, model__train_cfg=dict(augments=dict(type='Mixup', alpha=0.2))),
@@ -382,19 +496,28 @@ def test_a_rehearsal_leaves_no_figures_in_the_log(tmp_path):
 
 def test_made_up_labels_are_whole_numbers_where_a_model_has_none_as_floats():
     from mmdet.structures import DetDataSample
-    sample = DetDataSample(metainfo=dict(ori_shape=(8, 8)), pred_instances=InstanceData(
-        labels=torch.zeros(0), scores=torch.zeros(0), bboxes=torch.zeros(0, 4)))
+
+    sample = DetDataSample(
+        metainfo=dict(ori_shape=(8, 8)),
+        pred_instances=InstanceData(labels=torch.zeros(0), scores=torch.zeros(0), bboxes=torch.zeros(0, 4)),
+    )
     assert with_an_object(sample).pred_instances.labels.tolist() == [0]
     assert with_an_object(sample).pred_instances.labels.dtype == torch.long
 
 
-@pytest.mark.parametrize('images, size, count, lone', [
-    (4, 2, 1, False), (3, 2, 1, True), (4, 1, 1, True), (6, 2, 2, True), (4, 2, 2, False), (5, 4, 4, False)])
+@pytest.mark.parametrize(
+    'images, size, count, lone',
+    [(4, 2, 1, False), (3, 2, 1, True), (4, 1, 1, True), (6, 2, 2, True), (4, 2, 2, False), (5, 4, 4, False)],
+)
 def test_batches_of_one_image_in_one_process_or_several(tmp_path, monkeypatch, images, size, count, lone):
     write_folders(tmp_path, 'train', ('a',), images=images)
     write_folders(tmp_path, 'train', ('b',), images=0)
-    cfg = classifier(tmp_path, train_dataloader__batch_size=size, train_dataloader__dataset__classes=['a', 'b'],
-                     train_dataloader__dataset__ann_file='list.txt')
+    cfg = classifier(
+        tmp_path,
+        train_dataloader__batch_size=size,
+        train_dataloader__dataset__classes=['a', 'b'],
+        train_dataloader__dataset__ann_file='list.txt',
+    )
     (tmp_path / 'list.txt').write_text(''.join(f'a/{index}.png {index % 2}\n' for index in range(images)))
     monkeypatch.setenv('LOCAL_WORLD_SIZE', str(count))
     runner = build(cfg, 'none', ('train',))
@@ -409,12 +532,20 @@ def test_labels_beyond_the_head_of_a_classifier_without_names(tmp_path):
 
 @pytest.mark.parametrize('labels, largest', [([[0], [0, 1]], 1), ([[0], [0, 2]], 2), ([None, None], None)])
 def test_labels_of_images_with_several_or_none(tmp_path, labels, largest):
-    data = [dict(img_path=f'a/{index}.png', **({} if label is None else dict(gt_label=label)))
-            for index, label in enumerate(labels)]
+    data = [
+        dict(img_path=f'a/{index}.png', **({} if label is None else dict(gt_label=label)))
+        for index, label in enumerate(labels)
+    ]
     (tmp_path / 'labels.json').write_text(json.dumps(dict(metainfo={}, data_list=data)))
-    cfg = classifier(tmp_path, val_dataloader__dataset=dict(
-        type='MultiLabelDataset', ann_file=str(tmp_path / 'labels.json'), data_prefix=str(tmp_path / 'val'),
-        pipeline=[dict(type='LoadImageFromFile'), dict(type='PackInputs')]))
+    cfg = classifier(
+        tmp_path,
+        val_dataloader__dataset=dict(
+            type='MultiLabelDataset',
+            ann_file=str(tmp_path / 'labels.json'),
+            data_prefix=str(tmp_path / 'val'),
+            pipeline=[dict(type='LoadImageFromFile'), dict(type='PackInputs')],
+        ),
+    )
     loaders = {'val': build(cfg, 'none', SPLITS)._val_loop.dataloader}
     if largest == 2:
         assert 'the label 2' in refused(check_labels, loaders, 2)
@@ -451,11 +582,20 @@ def test_an_evaluator_with_a_file_of_its_own_has_it_looked_through(tmp_path):
 def test_the_checks_leave_the_training_as_it_is_without_them(tmp_path):
     states = []
     for checked in (False, True):
-        cfg = classifier(tmp_path, randomness=dict(seed=0), train_dataloader__sampler__shuffle=True,
-                         model__backbone__norm_cfg=dict(type='BN', _delete_=True), train_dataloader__batch_size=3,
-                         train_dataloader__drop_last=True, val_evaluator__topk=(1, 2),
-                         train_dataloader__dataset__pipeline=[dict(type='LoadImageFromFile'), dict(
-                             type='RandomFlip', prob=0.5), dict(type='PackInputs')])
+        cfg = classifier(
+            tmp_path,
+            randomness=dict(seed=0),
+            train_dataloader__sampler__shuffle=True,
+            model__backbone__norm_cfg=dict(type='BN', _delete_=True),
+            train_dataloader__batch_size=3,
+            train_dataloader__drop_last=True,
+            val_evaluator__topk=(1, 2),
+            train_dataloader__dataset__pipeline=[
+                dict(type='LoadImageFromFile'),
+                dict(type='RandomFlip', prob=0.5),
+                dict(type='PackInputs'),
+            ],
+        )
         runner = build(cfg, 'none', SPLITS)
         if checked:
             check_built(runner, SPLITS)

@@ -3,6 +3,7 @@
 The tables say what a run does with each: 'stops' (it raises, hangs, learns from nothing, or is wrong in silence),
 'left out' (mmdet leaves the object out), 'doubtful' (it goes on).
 """
+
 from __future__ import annotations
 
 import copy
@@ -24,8 +25,11 @@ def found(folder, content, *, masks=True, **others):
     write(folder, content)
     report = check_of(settings(folder, masks=masks, **others)).run(workers=1)
     problems = report.problems
-    return {**dict.fromkeys(problems.kinds(), STOPS), **dict.fromkeys(problems.kinds(left_out=True), LEFT_OUT),
-            **dict.fromkeys(problems.kinds(doubtful=True), DOUBTFUL)}, report
+    return {
+        **dict.fromkeys(problems.kinds(), STOPS),
+        **dict.fromkeys(problems.kinds(left_out=True), LEFT_OUT),
+        **dict.fromkeys(problems.kinds(doubtful=True), DOUBTFUL),
+    }, report
 
 
 def test_sound_file_has_no_problem(tmp_path):
@@ -93,6 +97,7 @@ def test_masks(tmp_path, mask, kind, trained, evaluated):
 def test_compressed_masks_are_read_as_pycocotools_writes_them(tmp_path):
     masks = pytest.importorskip('pycocotools.mask')
     from mmattn.data.coco.rle import run_lengths
+
     counts = sound()['annotations'][2]['segmentation']['counts']
     for runs in (counts, [0, 1200], [1, 2, 1, 700, 3, 90, 403], [1200]):
         packed = masks.frPyObjects(dict(RUNS, counts=runs), 30, 40)['counts'].decode()
@@ -136,7 +141,8 @@ def test_run_length_encoded_masks_are_left_out_with_polygons_only(tmp_path):
     dataset = settings(tmp_path)
     dataset['pipeline'][1]['poly2mask'] = False
     assert list(check_of(dataset).run(workers=1).problems.kinds(left_out=True)) == [
-        'masks that are no polygons, with poly2mask=False']
+        'masks that are no polygons, with poly2mask=False'
+    ]
 
 
 def test_masks_are_looked_at_where_a_nested_transform_loads_them(tmp_path):
@@ -162,18 +168,21 @@ def test_ids_sizes_and_lists(tmp_path, change, kind, trained, evaluated):
             assert effect == STOPS or STOPS not in kinds.values()
 
 
-@pytest.mark.parametrize(('classes', 'kind', 'trained', 'evaluated'), [
-    (('cat', 'dog', 'cow'), 'classes of the config that the annotations lack', DOUBTFUL, STOPS),
-    (('cat', 'cow', 'dog'), 'classes of the config that the annotations lack, so that labels', STOPS, STOPS),
-    (('Cat', 'dog'), 'classes of the config that the annotations lack, so that labels', STOPS, STOPS),
-    (('dog', 'cat'), 'classes in another order', STOPS, STOPS),
-    (('cat', 'dog', 'dog'), 'duplicated classes of the config', STOPS, STOPS),
-    (('cat', 'dog', 1), 'classes of the config that are no text', STOPS, STOPS),
-    (('cat', 'dog', None), 'classes of the config that are no text', STOPS, STOPS),
-    (('cat', 'dog', '\ud800'), 'classes of the config that are no text', STOPS, STOPS),
-    (('ant', 'bee'), 'annotations without a class of the config', STOPS, STOPS),
-    (('dog',), 'categories that are no class of the config', LEFT_OUT, LEFT_OUT),
-])
+@pytest.mark.parametrize(
+    ('classes', 'kind', 'trained', 'evaluated'),
+    [
+        (('cat', 'dog', 'cow'), 'classes of the config that the annotations lack', DOUBTFUL, STOPS),
+        (('cat', 'cow', 'dog'), 'classes of the config that the annotations lack, so that labels', STOPS, STOPS),
+        (('Cat', 'dog'), 'classes of the config that the annotations lack, so that labels', STOPS, STOPS),
+        (('dog', 'cat'), 'classes in another order', STOPS, STOPS),
+        (('cat', 'dog', 'dog'), 'duplicated classes of the config', STOPS, STOPS),
+        (('cat', 'dog', 1), 'classes of the config that are no text', STOPS, STOPS),
+        (('cat', 'dog', None), 'classes of the config that are no text', STOPS, STOPS),
+        (('cat', 'dog', '\ud800'), 'classes of the config that are no text', STOPS, STOPS),
+        (('ant', 'bee'), 'annotations without a class of the config', STOPS, STOPS),
+        (('dog',), 'categories that are no class of the config', LEFT_OUT, LEFT_OUT),
+    ],
+)
 def test_classes_of_the_config(tmp_path, classes, kind, trained, evaluated):
     for test_mode, effect in ((False, trained), (True, evaluated)):
         kinds, report = found(tmp_path, sound(), metainfo=dict(classes=classes), test_mode=test_mode)
@@ -194,13 +203,21 @@ TEXT = json.dumps(sound())
 DEEP = '[' * 600 + ']' * 600
 
 
-@pytest.mark.parametrize(('content', 'said'), [
-    ('', 'empty'), ('[]', 'not an object'), ('7', 'not an object'), (TEXT[:-40], 'Expecting'),
-    ('\ufeff' + TEXT, 'BOM'), (TEXT.encode('utf-16'), 'UTF-8'),
-    (TEXT.replace('cat', 'c\u00e4t').encode('latin-1'), 'UTF-8'),
-    (TEXT.replace('{"images"', '{"info": ' + '[' * 99999 + ']' * 99999 + ', "images"'), 'too deep'),
-    (TEXT.replace('{"images"', '{"info": ' + DEEP + ', "images"'), 'deep'),
-    (TEXT.replace('"area": 400', '"area": ' + '9' * 5000), 'digits')])
+@pytest.mark.parametrize(
+    ('content', 'said'),
+    [
+        ('', 'empty'),
+        ('[]', 'not an object'),
+        ('7', 'not an object'),
+        (TEXT[:-40], 'Expecting'),
+        ('\ufeff' + TEXT, 'BOM'),
+        (TEXT.encode('utf-16'), 'UTF-8'),
+        (TEXT.replace('cat', 'c\u00e4t').encode('latin-1'), 'UTF-8'),
+        (TEXT.replace('{"images"', '{"info": ' + '[' * 99999 + ']' * 99999 + ', "images"'), 'too deep'),
+        (TEXT.replace('{"images"', '{"info": ' + DEEP + ', "images"'), 'deep'),
+        (TEXT.replace('"area": 400', '"area": ' + '9' * 5000), 'digits'),
+    ],
+)
 def test_files_that_cannot_be_read(tmp_path, content, said):
     kinds, report = found(tmp_path, content)
     assert kinds['annotations that cannot be read'] == STOPS
@@ -227,24 +244,27 @@ def test_annotations_that_are_no_file(tmp_path):
     assert list(check_of(settings(tmp_path)).run(workers=1).problems.kinds()) == ['annotation files missing']
 
 
-@pytest.mark.parametrize(('change', 'said'), [
-    (dict(ann_file=['a.json', 'b.json']), 'ann_file is a list.*ConcatDataset'),
-    (dict(ann_file=None), 'ann_file is missing'),
-    (dict(ann_file=''), 'ann_file is missing'),
-    (dict(ann_file=7), 'ann_file is no path'),
-    (dict(ann_file=Path('instances.json')), 'write it as text'),
-    (dict(data_root=['a']), 'data_root is a list'),
-    (dict(data_prefix=None), 'data_prefix is None'),
-    (dict(data_prefix='images/'), "data_prefix is 'images/'"),
-    (dict(data_prefix=['a', 'b']), 'data_prefix is .*ConcatDataset'),
-    (dict(data_prefix=dict(img=['a', 'b'])), r"data_prefix\['img'\] is no text.*ConcatDataset"),
-    (dict(data_prefix=dict(img=None)), r"data_prefix\['img'\] is no text"),
-    (dict(data_prefix=dict(img_path='images/')), "no 'img'"),
-    (dict(metainfo=['cat']), 'metainfo is no dict'),
-    (dict(metainfo=dict(classes=7)), 'classes is no list'),
-    (dict(metainfo=dict(classes=())), 'classes is empty'),
-    (dict(metainfo=dict(CLASSES=('cat', 'dog'))), "'classes'"),
-])
+@pytest.mark.parametrize(
+    ('change', 'said'),
+    [
+        (dict(ann_file=['a.json', 'b.json']), 'ann_file is a list.*ConcatDataset'),
+        (dict(ann_file=None), 'ann_file is missing'),
+        (dict(ann_file=''), 'ann_file is missing'),
+        (dict(ann_file=7), 'ann_file is no path'),
+        (dict(ann_file=Path('instances.json')), 'write it as text'),
+        (dict(data_root=['a']), 'data_root is a list'),
+        (dict(data_prefix=None), 'data_prefix is None'),
+        (dict(data_prefix='images/'), "data_prefix is 'images/'"),
+        (dict(data_prefix=['a', 'b']), 'data_prefix is .*ConcatDataset'),
+        (dict(data_prefix=dict(img=['a', 'b'])), r"data_prefix\['img'\] is no text.*ConcatDataset"),
+        (dict(data_prefix=dict(img=None)), r"data_prefix\['img'\] is no text"),
+        (dict(data_prefix=dict(img_path='images/')), "no 'img'"),
+        (dict(metainfo=['cat']), 'metainfo is no dict'),
+        (dict(metainfo=dict(classes=7)), 'classes is no list'),
+        (dict(metainfo=dict(classes=())), 'classes is empty'),
+        (dict(metainfo=dict(CLASSES=('cat', 'dog'))), "'classes'"),
+    ],
+)
 def test_settings_that_mmdet_cannot_read(tmp_path, change, said):
     write(tmp_path, sound())
     report = check_of({**settings(tmp_path), **change}).run(workers=1)

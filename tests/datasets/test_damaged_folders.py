@@ -1,4 +1,5 @@
 """Damaged data of classification: class folders, and lists of files and labels, as mmpretrain reads them."""
+
 from __future__ import annotations
 
 import os
@@ -15,8 +16,11 @@ def found(folder, **others):
     dataset = dict(type='CustomDataset', data_root=str(folder), data_prefix='images', **others)
     report = check_of(dataset).run(workers=1)
     problems = report.problems
-    return {**dict.fromkeys(problems.kinds(), STOPS), **dict.fromkeys(problems.kinds(left_out=True), LEFT_OUT),
-            **dict.fromkeys(problems.kinds(doubtful=True), DOUBTFUL)}, report
+    return {
+        **dict.fromkeys(problems.kinds(), STOPS),
+        **dict.fromkeys(problems.kinds(left_out=True), LEFT_OUT),
+        **dict.fromkeys(problems.kinds(doubtful=True), DOUBTFUL),
+    }, report
 
 
 @pytest.fixture
@@ -31,14 +35,17 @@ def test_sound_folders_have_no_problem(folders):
     assert (kinds, report.images, report.folders) == ({}, 3, ['cat', 'dog'])
 
 
-@pytest.mark.parametrize(('damage', 'kind', 'effect'), [
-    (lambda images: (images / 'cow').mkdir(), 'class folders without images', DOUBTFUL),
-    (lambda images: (images / '.cache').mkdir(), 'hidden folders', STOPS),
-    (lambda images: (images / 'cat/1.png').write_bytes(b''), 'images that cannot be read', STOPS),
-    (lambda images: (images / 'cat/1.png').write_bytes(b'none'), 'images that do not decode', STOPS),
-    (lambda images: images.rename(images.parent / 'gone'), 'image folders missing', STOPS),
-    (lambda images: [path.rename(images / path.name) for path in images.glob('*/*')], 'images missing', STOPS),
-])
+@pytest.mark.parametrize(
+    ('damage', 'kind', 'effect'),
+    [
+        (lambda images: (images / 'cow').mkdir(), 'class folders without images', DOUBTFUL),
+        (lambda images: (images / '.cache').mkdir(), 'hidden folders', STOPS),
+        (lambda images: (images / 'cat/1.png').write_bytes(b''), 'images that cannot be read', STOPS),
+        (lambda images: (images / 'cat/1.png').write_bytes(b'none'), 'images that do not decode', STOPS),
+        (lambda images: images.rename(images.parent / 'gone'), 'image folders missing', STOPS),
+        (lambda images: [path.rename(images / path.name) for path in images.glob('*/*')], 'images missing', STOPS),
+    ],
+)
 def test_damaged_folders(folders, damage, kind, effect):
     damage(folders / 'images')
     kinds, _ = found(folders)
@@ -59,36 +66,42 @@ def test_pipe_and_file_of_another_ending_in_a_class_folder_are_passed_over(folde
     assert (kinds, report.images) == ({}, 3)
 
 
-@pytest.mark.parametrize(('classes', 'kind'), [
-    (['cat', 'dog'], None),
-    (['n01', 'n02'], None),  # names may be others than those of the folders
-    (['dog', 'cat'], 'classes in another order than their folders'),
-    (['bird', 'cat'], 'classes in another order than their folders'),
-    (['cat'], 'unknown or missing classes'),
-    (['cat', 'dog', 'cow'], 'unknown or missing classes'),
-])
+@pytest.mark.parametrize(
+    ('classes', 'kind'),
+    [
+        (['cat', 'dog'], None),
+        (['n01', 'n02'], None),  # names may be others than those of the folders
+        (['dog', 'cat'], 'classes in another order than their folders'),
+        (['bird', 'cat'], 'classes in another order than their folders'),
+        (['cat'], 'unknown or missing classes'),
+        (['cat', 'dog', 'cow'], 'unknown or missing classes'),
+    ],
+)
 def test_classes_of_the_config_against_folders(folders, classes, kind):
     assert found(folders, metainfo=dict(classes=classes))[0] == ({kind: STOPS} if kind else {})
 
 
-@pytest.mark.parametrize(('text', 'kind', 'effect'), [
-    ('cat/1.png 0\ndog/3.PNG 1\n', None, None),
-    ('cat/1.png 0\ncat/1.png 0\n', 'duplicated images', DOUBTFUL),
-    ('cat/1.png 0\n\n', 'damaged lines', STOPS),
-    ('cat/1.png\n', 'damaged lines', STOPS),
-    ('cat/1.png\t0\n', 'damaged lines', STOPS),
-    ('cat/1.png -1\n', 'damaged lines', STOPS),
-    ('cat/1.png 0.5\n', 'damaged lines', STOPS),
-    ('cat/1.png cat\n', 'damaged lines', STOPS),
-    ('cat/1.png ' + '9' * 5000, 'damaged lines', STOPS),
-    ('cat/1.png 2\n', 'unknown classes', STOPS),
-    ('absent.png 0\n', 'images missing', STOPS),
-    ('cat 0\n', 'images that cannot be read', STOPS),
-    ('pipe.png 0\n', 'images that cannot be read', STOPS),
-    ('\ufeffcat/1.png 0\n', 'images missing', STOPS),
-    ('', 'annotations that cannot be read', STOPS),
-    ('c\u00e4t.png 0\n'.encode('latin-1'), 'annotations that cannot be read', STOPS),
-])
+@pytest.mark.parametrize(
+    ('text', 'kind', 'effect'),
+    [
+        ('cat/1.png 0\ndog/3.PNG 1\n', None, None),
+        ('cat/1.png 0\ncat/1.png 0\n', 'duplicated images', DOUBTFUL),
+        ('cat/1.png 0\n\n', 'damaged lines', STOPS),
+        ('cat/1.png\n', 'damaged lines', STOPS),
+        ('cat/1.png\t0\n', 'damaged lines', STOPS),
+        ('cat/1.png -1\n', 'damaged lines', STOPS),
+        ('cat/1.png 0.5\n', 'damaged lines', STOPS),
+        ('cat/1.png cat\n', 'damaged lines', STOPS),
+        ('cat/1.png ' + '9' * 5000, 'damaged lines', STOPS),
+        ('cat/1.png 2\n', 'unknown classes', STOPS),
+        ('absent.png 0\n', 'images missing', STOPS),
+        ('cat 0\n', 'images that cannot be read', STOPS),
+        ('pipe.png 0\n', 'images that cannot be read', STOPS),
+        ('\ufeffcat/1.png 0\n', 'images missing', STOPS),
+        ('', 'annotations that cannot be read', STOPS),
+        ('c\u00e4t.png 0\n'.encode('latin-1'), 'annotations that cannot be read', STOPS),
+    ],
+)
 def test_lists_of_files_and_labels(folders, text, kind, effect):
     os.mkfifo(folders / 'images' / 'pipe.png')
     (folders / 'list.txt').write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -102,18 +115,31 @@ def test_list_without_labels_is_read_to_the_last_blank(folders):
     assert list(found(folders, ann_file='list.txt', with_label=False)[0]) == ['images missing']
 
 
-@pytest.mark.parametrize(('make', 'kind'), [
-    (os.mkdir, 'annotations that cannot be read'), (os.mkfifo, 'annotations that cannot be read'),
-    (None, 'annotation files missing')])
+@pytest.mark.parametrize(
+    ('make', 'kind'),
+    [
+        (os.mkdir, 'annotations that cannot be read'),
+        (os.mkfifo, 'annotations that cannot be read'),
+        (None, 'annotation files missing'),
+    ],
+)
 def test_list_that_is_no_file(folders, make, kind):
     if make:
         make(folders / 'list.txt')
     assert kind in found(folders, ann_file='list.txt')[0]
 
 
-@pytest.mark.parametrize('change', [
-    dict(ann_file=['a.txt', 'b.txt']), dict(data_prefix=['a', 'b']), dict(data_prefix=None), dict(extensions='.png'),
-    dict(extensions=None), dict(backend_args='local')])
+@pytest.mark.parametrize(
+    'change',
+    [
+        dict(ann_file=['a.txt', 'b.txt']),
+        dict(data_prefix=['a', 'b']),
+        dict(data_prefix=None),
+        dict(extensions='.png'),
+        dict(extensions=None),
+        dict(backend_args='local'),
+    ],
+)
 def test_settings_that_mmpretrain_cannot_read(folders, change):
     dataset = {'type': 'ImageNet', 'data_root': str(folders), **change}
     assert list(check_of(dataset).run(workers=1).problems.kinds()) == ['settings that the data set cannot read']

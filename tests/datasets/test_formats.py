@@ -1,4 +1,5 @@
 """Reading of data sets: the same data in each format, and what each format says of itself."""
+
 from __future__ import annotations
 
 import io
@@ -38,8 +39,10 @@ def boxes(source):
     found = []
     for name, part in source.parts.items():
         names = {image['id']: image['file_name'].rpartition('/')[2] for image in part.images}
-        found += [(name, names[each['image_id']], source.classes[each['category_id'] - 1], each['bbox'],
-                   each['iscrowd']) for each in part.annotations]
+        found += [
+            (name, names[each['image_id']], source.classes[each['category_id'] - 1], each['bbox'], each['iscrowd'])
+            for each in part.annotations
+        ]
     return found
 
 
@@ -48,13 +51,22 @@ def test_voc_corners_are_the_first_and_last_pixel_counted_from_1(cells):
     for part in ('train', 'val'):
         for stem in sorted((BLOOD_CELLS / f'ImageSets/Main/{part}.txt').read_text().split()):
             for each in ElementTree.parse(BLOOD_CELLS / f'Annotations/{stem}.xml').iter('object'):
-                left, top, right, bottom = (int(each.findtext(f'bndbox/{name}'))
-                                            for name in ('xmin', 'ymin', 'xmax', 'ymax'))
-                expected.append((part, f'{stem}.jpg', each.findtext('name'),
-                                 [left - 1, top - 1, right - left + 1, bottom - top + 1], 0))
+                left, top, right, bottom = (
+                    int(each.findtext(f'bndbox/{name}')) for name in ('xmin', 'ymin', 'xmax', 'ymax')
+                )
+                expected.append(
+                    (
+                        part,
+                        f'{stem}.jpg',
+                        each.findtext('name'),
+                        [left - 1, top - 1, right - left + 1, bottom - top + 1],
+                        0,
+                    )
+                )
     assert boxes(cells) == expected
-    assert cells.describe() == ('Pascal VOC (Annotations/, ImageSets/): 4 images to train, 2 to validate, 3 classes, '
-                                'boxes')
+    assert cells.describe() == (
+        'Pascal VOC (Annotations/, ImageSets/): 4 images to train, 2 to validate, 3 classes, boxes'
+    )
 
 
 @pytest.mark.parametrize('format', WRITERS)
@@ -88,8 +100,9 @@ def test_same_polygons_whatever_the_format(format, tmp_path):
         assert read == pytest.approx(thing.polygon, abs=1e-9)
 
 
-@pytest.mark.parametrize('orientation, box', [
-    (5, [5, 10, 20, 30]), (6, [47, 10, 20, 30]), (7, [47, 56, 20, 30]), (8, [5, 56, 20, 30])])
+@pytest.mark.parametrize(
+    'orientation, box', [(5, [5, 10, 20, 30]), (6, [47, 10, 20, 30]), (7, [47, 56, 20, 30]), (8, [5, 56, 20, 30])]
+)
 def test_boxes_of_the_stored_image_are_turned_with_it(orientation, box, tmp_path):
     item = drawn(1, suffix='.jpg')[0]
     exif = Image.Exif()
@@ -122,7 +135,8 @@ def test_polygon_that_sticks_out_is_cut_off_at_the_edge(tmp_path):
     annotation = source.parts['all'].annotations[0]
     assert annotation['bbox'] == pytest.approx([76, 10, 20, 20])
     assert sorted(zip(annotation['segmentation'][0][::2], annotation['segmentation'][0][1::2])) == [
-        pytest.approx(point) for point in [(76, 10), (76, 30), (96, 10), (96, 30)]]
+        pytest.approx(point) for point in [(76, 10), (76, 30), (96, 10), (96, 30)]
+    ]
     assert 'boxes clipped to the image' in source.findings.kinds(doubtful=True)
 
 
@@ -184,8 +198,10 @@ def test_voc_file_whose_name_and_filename_are_different_images_is_of_its_own_nam
     write_voc(items, tmp_path)
     write(tmp_path / 'Annotations/photo_1.xml', voc_xml(items[1], filename='photo_0.png'))
     source = read_source(tmp_path)
-    assert [image['file_name'] for image in source.parts['all'].images] == ['JPEGImages/photo_0.png',
-                                                                            'JPEGImages/photo_1.png']
+    assert [image['file_name'] for image in source.parts['all'].images] == [
+        'JPEGImages/photo_0.png',
+        'JPEGImages/photo_1.png',
+    ]
 
 
 @pytest.mark.parametrize('name', ['nuclei_mini', 'coco_cc_mini'])
@@ -195,9 +211,27 @@ def test_coco_keeps_every_number_and_crowd(name):
         content = json.loads((DEMO / name / f'instances_{part}.json').read_text())
         files = {image['id']: f'images/{image["file_name"].rpartition("/")[2]}' for image in content['images']}
         names = {category['id']: category['name'] for category in content['categories']}
-        written = [(files[each['image_id']], names[each['category_id']], each['bbox'], each['area'], each['iscrowd'],
-                    each['segmentation']) for each in content['annotations']]
+        written = [
+            (
+                files[each['image_id']],
+                names[each['category_id']],
+                each['bbox'],
+                each['area'],
+                each['iscrowd'],
+                each['segmentation'],
+            )
+            for each in content['annotations']
+        ]
         files = {image['id']: image['file_name'] for image in source.parts[part].images}
-        read = [(files[each['image_id']], source.classes[each['category_id'] - 1], each['bbox'], each['area'],
-                 each['iscrowd'], each['segmentation']) for each in source.parts[part].annotations]
+        read = [
+            (
+                files[each['image_id']],
+                source.classes[each['category_id'] - 1],
+                each['bbox'],
+                each['area'],
+                each['iscrowd'],
+                each['segmentation'],
+            )
+            for each in source.parts[part].annotations
+        ]
         assert sorted(map(repr, read)) == sorted(map(repr, written))

@@ -1,4 +1,5 @@
 """Odd data sets: each is read as is expected of it, or refused in one sentence."""
+
 from __future__ import annotations
 
 import pytest
@@ -32,8 +33,13 @@ def test_odd_data_set_is_read(made, tmp_path):
     for name, part in source.parts.items() if source.task != 'classes' else ():
         write_json(part.coco(source.classes), tmp_path / f'{name}.json')
         report = Report(name)
-        check_coco(report, tmp_path / f'{name}.json', part.root, source.classes,
-                   masks=MaskCheck() if source.task == 'masks' else None)
+        check_coco(
+            report,
+            tmp_path / f'{name}.json',
+            part.root,
+            source.classes,
+            masks=MaskCheck() if source.task == 'masks' else None,
+        )
         assert report.problems.kinds() == {}
 
 
@@ -57,8 +63,10 @@ def test_check_of_a_folder_says_its_format_and_lists_what_is_left_out(tmp_path):
     ODD['yolo_damaged_lines'].make(tmp_path)
     whole, train = check_dataset(tmp_path)
     assert 'YOLO (data.yaml): 8 images to train' in whole.title
-    assert set(whole.problems.kinds(left_out=True)) == {'lines that are not numbers (left out)',
-                                                        'lines with another count of numbers (left out)'}
+    assert set(whole.problems.kinds(left_out=True)) == {
+        'lines that are not numbers (left out)',
+        'lines with another count of numbers (left out)',
+    }
     assert [row[:2] for row in train.table] == [('class', 'objects'), ('cat', 7), ('dog', 7)]
     assert train.problems.total() == 0
 

@@ -1,4 +1,5 @@
 """Image files are looked at as a run reads and decodes them, and none can make the check wait."""
+
 from __future__ import annotations
 
 import os
@@ -30,16 +31,19 @@ def socket_file(path):
         listener.bind(str(path))
 
 
-@pytest.mark.parametrize(('make', 'kind', 'said'), [
-    (os.mkdir, 'images that cannot be read', 'a folder'),
-    (os.mkfifo, 'images that cannot be read', 'a pipe'),
-    (socket_file, 'images that cannot be read', 'a pipe, socket'),
-    (lambda path: path.symlink_to('/dev/zero'), 'images that cannot be read', 'device'),
-    (lambda path: path.symlink_to(path), 'images that cannot be read', 'symbolic links'),
-    (lambda path: path.symlink_to('absent'), 'images missing', ''),
-    (lambda path: path.touch(), 'images that cannot be read', 'empty'),
-    (lambda path: path.write_bytes(b'no image'), 'images that do not decode', 'cv2'),
-])
+@pytest.mark.parametrize(
+    ('make', 'kind', 'said'),
+    [
+        (os.mkdir, 'images that cannot be read', 'a folder'),
+        (os.mkfifo, 'images that cannot be read', 'a pipe'),
+        (socket_file, 'images that cannot be read', 'a pipe, socket'),
+        (lambda path: path.symlink_to('/dev/zero'), 'images that cannot be read', 'device'),
+        (lambda path: path.symlink_to(path), 'images that cannot be read', 'symbolic links'),
+        (lambda path: path.symlink_to('absent'), 'images missing', ''),
+        (lambda path: path.touch(), 'images that cannot be read', 'empty'),
+        (lambda path: path.write_bytes(b'no image'), 'images that do not decode', 'cv2'),
+    ],
+)
 def test_what_is_no_image_is_found_and_never_waited_for(tmp_path, make, kind, said, monkeypatch):
     write(tmp_path, sound())
     path = tmp_path / 'images' / 'a.png'
@@ -80,18 +84,25 @@ def float_tiff(path):
     cv2.imwrite(str(path), np.random.default_rng(0).random((30, 40, 3), np.float32))
 
 
-@pytest.mark.parametrize(('name', 'make', 'loader', 'shape'), [
-    ('a.png', lambda path: cv2.imwrite(str(path), np.full((30, 40), 999, np.uint16)), {}, (30, 40, 3)),
-    ('a.png', lambda path: cv2.imwrite(str(path), np.full((30, 40), 999, np.uint16)), dict(color_type='unchanged'),
-     (30, 40)),
-    ('a.tif', float_tiff, dict(color_type='unchanged'), (30, 40, 3)),
-    ('a.png', lambda path: Image.new('RGBA', (40, 30)).save(path), dict(color_type='unchanged'), (30, 40, 4)),
-    ('a.png', lambda path: Image.new('P', (40, 30)).save(path), dict(color_type='grayscale'), (30, 40)),
-    ('a.dds', lambda path: Image.new('RGB', (40, 30)).save(path), dict(imdecode_backend='pillow'), (30, 40, 3)),
-    ('a.dds', lambda path: Image.new('RGB', (40, 30)).save(path), {}, None),
-    ('a.png', save_image, dict(imdecode_backend='nonsense'), None),
-    ('a.png', save_image, dict(color_type='nonsense'), None),
-])
+@pytest.mark.parametrize(
+    ('name', 'make', 'loader', 'shape'),
+    [
+        ('a.png', lambda path: cv2.imwrite(str(path), np.full((30, 40), 999, np.uint16)), {}, (30, 40, 3)),
+        (
+            'a.png',
+            lambda path: cv2.imwrite(str(path), np.full((30, 40), 999, np.uint16)),
+            dict(color_type='unchanged'),
+            (30, 40),
+        ),
+        ('a.tif', float_tiff, dict(color_type='unchanged'), (30, 40, 3)),
+        ('a.png', lambda path: Image.new('RGBA', (40, 30)).save(path), dict(color_type='unchanged'), (30, 40, 4)),
+        ('a.png', lambda path: Image.new('P', (40, 30)).save(path), dict(color_type='grayscale'), (30, 40)),
+        ('a.dds', lambda path: Image.new('RGB', (40, 30)).save(path), dict(imdecode_backend='pillow'), (30, 40, 3)),
+        ('a.dds', lambda path: Image.new('RGB', (40, 30)).save(path), {}, None),
+        ('a.png', save_image, dict(imdecode_backend='nonsense'), None),
+        ('a.png', save_image, dict(color_type='nonsense'), None),
+    ],
+)
 def test_images_decode_as_the_pipeline_says(tmp_path, name, make, loader, shape):
     make(tmp_path / name)
     decoder = image_loader(dict(pipeline=[dict(type='mmcv.LoadImageFromFile', **loader)]))
@@ -141,17 +152,18 @@ def test_limited_time_decodes_some_at_random_and_looks_for_all(tmp_path, monkeyp
 
     def slow(self, path):
         decoded.append(path)
-        time.sleep(.02)
+        time.sleep(0.02)
         return 30, 40, 3
+
     monkeypatch.setattr(ImageLoader, 'shape', slow)
     report = Report('x')
-    sizes = decode_images(report, paths, 1, seconds=.1)
+    sizes = decode_images(report, paths, 1, seconds=0.1)
     assert 0 < len(sizes) < 39 and report.problems.kinds() == {'images missing': [str(paths[0])]}
     assert report.notes[0].startswith(f'images decoded: {len(sizes)} of 39 in 0.1 s, at random; all with: python ')
     assert decoded != sorted(decoded)
     first = list(decoded)
     decoded.clear()
-    decode_images(Report('x'), paths, 1, seconds=.1)
+    decode_images(Report('x'), paths, 1, seconds=0.1)
     assert decoded[:3] == first[:3]
 
 

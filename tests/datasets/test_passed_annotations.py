@@ -1,4 +1,5 @@
 """What the check lets pass, mmdet reads and evaluates: every damaged file of the tables, with mmdet itself."""
+
 from __future__ import annotations
 
 import contextlib
@@ -34,6 +35,7 @@ def registered():
     from mmdet.utils import register_all_modules
     from mmengine.logging import MMLogger
     from mmengine.registry import DefaultScope
+
     register_all_modules()
     logger = MMLogger.get_current_instance()
     level = logger.level
@@ -46,12 +48,22 @@ def registered():
 def read(dataset: dict, folder: Path) -> list[dict]:
     """The items of a dataset with the transforms that look at boxes and masks."""
     from mmdet.registry import DATASETS
-    pipeline = [*dataset['pipeline'], dict(type='Resize', scale=(64, 48)), dict(type='RandomFlip', prob=1.),
-                dict(type='PackDetInputs')]
+
+    pipeline = [
+        *dataset['pipeline'],
+        dict(type='Resize', scale=(64, 48)),
+        dict(type='RandomFlip', prob=1.0),
+        dict(type='PackDetInputs'),
+    ]
     with contextlib.redirect_stdout(io.StringIO()):
-        built = DATASETS.build({
-            **dataset, 'pipeline': pipeline, 'filter_cfg': dict(filter_empty_gt=True, min_size=1),
-            'serialize_data': False})  # which collects garbage, a second each time
+        built = DATASETS.build(
+            {
+                **dataset,
+                'pipeline': pipeline,
+                'filter_cfg': dict(filter_empty_gt=True, min_size=1),
+                'serialize_data': False,
+            }
+        )  # which collects garbage, a second each time
     return [built[index] for index in range(len(built))]
 
 
@@ -59,10 +71,15 @@ def evaluate(items: list[dict], path: Path, metrics: list[str]) -> None:
     """What CocoMetric makes of one detection of each class in each image."""
     import torch
     from mmdet.evaluation import CocoMetric
+
     mask = torch.zeros(2, 30, 40, dtype=torch.bool)
     mask[:, 2:20, 2:20] = True
-    found = dict(bboxes=torch.tensor([[2., 2, 22, 22]] * 2), scores=torch.tensor([.9, .8]), labels=torch.tensor([0, 1]),
-                 masks=mask)
+    found = dict(
+        bboxes=torch.tensor([[2.0, 2, 22, 22]] * 2),
+        scores=torch.tensor([0.9, 0.8]),
+        labels=torch.tensor([0, 1]),
+        masks=mask,
+    )
     with contextlib.redirect_stdout(io.StringIO()):
         metric = CocoMetric(ann_file=str(path), metric=metrics)
         metric.dataset_meta = dict(classes=('cat', 'dog'))

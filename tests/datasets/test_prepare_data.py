@@ -1,4 +1,5 @@
 """tools/prepare_data.py: VisDrone conversion, and the checks of COCO- and ImageNet-style data."""
+
 import importlib.util
 import json
 import os
@@ -30,10 +31,12 @@ def tool():
 @pytest.fixture
 def run(tool, capsys):
     """Runs the tool; returns its exit status and what it printed."""
+
     def run(*arguments):
         with pytest.raises(SystemExit) as stop:
             tool.main([str(argument) for argument in arguments])
         return stop.value.code, capsys.readouterr().out
+
     return run
 
 
@@ -63,8 +66,13 @@ def test_findings_are_capped_per_kind():
         findings.add('boxes', f'box {number}')
     findings.add('images', 'a.jpg')
     assert list(findings.lines(2)) == [
-        'boxes: 5', '  box 0', '  box 1', '  … and 3 more (--all lists them)', 'images: 1',
-        '  a.jpg']
+        'boxes: 5',
+        '  box 0',
+        '  box 1',
+        '  … and 3 more (--all lists them)',
+        'images: 1',
+        '  a.jpg',
+    ]
     assert len(list(findings.lines(None))) == 8
 
 
@@ -85,9 +93,9 @@ def convert(folder, lines):
 
 def test_object_keeps_truncation_and_occlusion(tmp_path):
     split, annotations = convert(tmp_path, ['10,20,30,40,1,4,1,2'])
-    assert annotations == [dict(
-        id=1, image_id=1, category_id=4, bbox=[10, 20, 30, 40], area=1200, truncation=1,
-        occlusion=2, iscrowd=0)]
+    assert annotations == [
+        dict(id=1, image_id=1, category_id=4, bbox=[10, 20, 30, 40], area=1200, truncation=1, occlusion=2, iscrowd=0)
+    ]
     assert split.content['images'] == [dict(id=1, file_name='a.jpg', width=100, height=80)]
     assert split.content['categories'][3] == dict(id=4, name='car')
     assert len(split.content['categories']) == 10
@@ -109,14 +117,21 @@ def test_ignored_region_is_a_crowd_of_every_class(tmp_path):
 
 
 def test_score_0_others_and_covered_objects(tmp_path):
-    split, annotations = convert(tmp_path, [
-        '60,0,10,10,0,2,0,0',   # score 0
-        '60,20,10,10,0,11,0,0',  # others
-        '45,0,10,10,1,4,0,0',   # half inside the region
-        '46,20,10,10,1,5,0,0',  # less than half
-        '0,0,50,50,0,0,0,0'])
-    single = [(each['category_id'], each['iscrowd'], each.get('covered', 0))
-              for each in annotations if 'ignored_region' not in each]
+    split, annotations = convert(
+        tmp_path,
+        [
+            '60,0,10,10,0,2,0,0',  # score 0
+            '60,20,10,10,0,11,0,0',  # others
+            '45,0,10,10,1,4,0,0',  # half inside the region
+            '46,20,10,10,1,5,0,0',  # less than half
+            '0,0,50,50,0,0,0,0',
+        ],
+    )
+    single = [
+        (each['category_id'], each['iscrowd'], each.get('covered', 0))
+        for each in annotations
+        if 'ignored_region' not in each
+    ]
     assert single == [(2, 1, 0), (4, 1, 1), (5, 0, 0)]
     assert (split.counts['others'], split.counts['score 0'], split.counts['covered']) == (1, 1, 1)
 
@@ -128,18 +143,21 @@ def test_covered_counts_the_union_of_regions_once(tmp_path):
     assert convert(tmp_path / 'apart', lines)[0].counts['covered'] == 1
 
 
-@pytest.mark.parametrize(('line', 'why'), [
-    ('1,2,3', '3 fields instead of 8'),
-    ('1,2,3,4,1,4,0,0,9', '9 fields instead of 8'),
-    ('1,x,3,4,1,4,0,0', "top is no number: 'x'"),
-    ('nan,2,3,4,1,4,0,0', 'left is no number'),
-    ('1,2,inf,4,1,4,0,0', 'width is no number'),
-    ('1,2,0,4,1,4,0,0', 'the box is empty'),
-    ('1,2,3,-4,1,4,0,0', 'the box is empty'),
-    ('1,2,3,4,1,12,0,0', 'category is 12, but may be 0 to 11'),
-    ('1,2,3,4,2,4,0,0', 'score is 2'),
-    ('1,2,3,4,1,4,0,3', 'occlusion is 3'),
-])
+@pytest.mark.parametrize(
+    ('line', 'why'),
+    [
+        ('1,2,3', '3 fields instead of 8'),
+        ('1,2,3,4,1,4,0,0,9', '9 fields instead of 8'),
+        ('1,x,3,4,1,4,0,0', "top is no number: 'x'"),
+        ('nan,2,3,4,1,4,0,0', 'left is no number'),
+        ('1,2,inf,4,1,4,0,0', 'width is no number'),
+        ('1,2,0,4,1,4,0,0', 'the box is empty'),
+        ('1,2,3,-4,1,4,0,0', 'the box is empty'),
+        ('1,2,3,4,1,12,0,0', 'category is 12, but may be 0 to 11'),
+        ('1,2,3,4,2,4,0,0', 'score is 2'),
+        ('1,2,3,4,1,4,0,3', 'occlusion is 3'),
+    ],
+)
 def test_damaged_line_is_reported_and_the_rest_converted(tmp_path, line, why):
     split, annotations = convert(tmp_path, ['1,2,3,4,1,1,0,0', line, '5,6,7,8,1,2,0,0'])
     assert [each['category_id'] for each in annotations] == [1, 2]
@@ -175,8 +193,7 @@ def test_splits_are_found_by_either_name(tmp_path):
     (tmp_path / 'VisDrone2019-DET-test-challenge' / 'images').mkdir(parents=True)
     assert set(visdrone.find_splits(tmp_path)) == {'train', 'val', 'test-dev', 'elsewhere'}
     assert set(visdrone.find_splits(tmp_path / 'val')) == {'val'}
-    assert [path.name for path in visdrone.without_annotations(tmp_path)] == [
-        'VisDrone2019-DET-test-challenge']
+    assert [path.name for path in visdrone.without_annotations(tmp_path)] == ['VisDrone2019-DET-test-challenge']
     make_split(tmp_path / 'train', [])
     with pytest.raises(UserError, match='both the split train'):
         visdrone.find_splits(tmp_path)
@@ -223,9 +240,15 @@ def test_ignored_region_excuses_detections_of_every_class(tmp_path):
     split, _ = convert(tmp_path, ['60,60,10,10,1,4,0,0', '60,10,10,10,1,1,0,0', '0,0,50,50,0,0,0,0'])
     path = visdrone.write(split, tmp_path)
     truth = coco.COCO(str(path))
-    found = [dict(image_id=1, category_id=category, bbox=box, score=score) for category, box, score
-             in [(4, [60, 60, 10, 10], .5), (1, [60, 10, 10, 10], .5),
-                 (4, [5, 5, 10, 10], .9), (1, [20, 20, 10, 10], .9)]]
+    found = [
+        dict(image_id=1, category_id=category, bbox=box, score=score)
+        for category, box, score in [
+            (4, [60, 60, 10, 10], 0.5),
+            (1, [60, 10, 10, 10], 0.5),
+            (4, [5, 5, 10, 10], 0.9),
+            (1, [20, 20, 10, 10], 0.9),
+        ]
+    ]
     evaluation = cocoeval.COCOeval(truth, truth.loadRes(found), 'bbox')
     for step in ('evaluate', 'accumulate', 'summarize'):
         getattr(evaluation, step)()
@@ -241,13 +264,14 @@ def dataset(tmp_path):
     for name in ('a.png', 'b.png'):
         save_image(tmp_path / 'images' / name)
     return dict(
-        images=[dict(id=i, file_name=name, width=40, height=30)
-                for i, name in enumerate(['a.png', 'b.png'], start=1)],
+        images=[dict(id=i, file_name=name, width=40, height=30) for i, name in enumerate(['a.png', 'b.png'], start=1)],
         categories=[dict(id=1, name='cat'), dict(id=2, name='dog')],
         annotations=[
             dict(id=1, image_id=1, category_id=1, bbox=[0, 0, 40, 30], area=1200, iscrowd=0),
             dict(id=2, image_id=2, category_id=2, bbox=[5.5, 5, 10, 10], area=100, iscrowd=0),
-            dict(id=3, image_id=2, category_id=2, bbox=[5, 5, 20, 20], area=400, iscrowd=1)])
+            dict(id=3, image_id=2, category_id=2, bbox=[5, 5, 20, 20], area=400, iscrowd=1),
+        ],
+    )
 
 
 def check_json(run, folder, content, *options):
@@ -271,36 +295,40 @@ def damage(path, value):
         for step in steps:
             content = content[step]
         content[last] = value
+
     return apply
 
 
-@pytest.mark.parametrize(('apply', 'kind'), [
-    (damage(('images', 0, 'file_name'), 'c.png'), 'images missing'),
-    (damage(('images', 0, 'width'), 41), 'image sizes that differ from the file'),
-    (damage(('images', 1, 'id'), 1), 'duplicated ids of images'),
-    (damage(('images', 1, 'file_name'), 'a.png'), 'duplicated file_names of images'),
-    (damage(('annotations', 0, 'bbox'), [0, 0, 41, 30]), 'boxes outside the image'),
-    (damage(('annotations', 0, 'bbox'), [-1, 0, 10, 10]), 'boxes outside the image'),
-    (damage(('annotations', 0, 'bbox'), [5, 5, 0, 10]), 'empty boxes'),
-    (damage(('annotations', 0, 'area'), 0), 'empty boxes'),
-    (damage(('annotations', 0, 'bbox'), [5, 5, .5, 10]), 'boxes thinner than a pixel'),
-    (damage(('annotations', 0, 'bbox'), [5, 5, 10]), 'boxes that are not four numbers'),
-    (damage(('annotations', 0, 'bbox'), [5, 5, float('nan'), 1]), 'boxes that are not four'),
-    (damage(('annotations', 0, 'area'), 'big'), 'areas that are no numbers'),
-    (damage(('annotations', 0, 'category_id'), 9), 'annotations of unknown categories'),
-    (damage(('annotations', 0, 'image_id'), 9), 'annotations of unknown images'),
-    (damage(('annotations', 0, 'image_id'), [1]), 'ids that are no numbers'),
-    (damage(('annotations', 0, 'id'), 2), 'duplicated ids of annotations'),
-    (damage(('annotations', 0, 'id'), 0), 'annotations with id 0'),
-    (damage(('annotations', 0), 7), 'entries that are no objects'),
-    (lambda content: content['annotations'][0].pop('iscrowd'), 'fields missing'),
-    (lambda content: content['images'][0].pop('height'), 'fields missing'),
-    (damage(('categories', 1, 'id'), 1), 'duplicated ids of categories'),
-    (damage(('categories', 1, 'name'), 'cat'), 'duplicated names of categories'),
-    (lambda content: content.pop('categories'), 'annotations that cannot be read'),
-    (damage(('images',), []), 'images missing'),
-    (damage(('categories',), []), 'categories missing'),
-])
+@pytest.mark.parametrize(
+    ('apply', 'kind'),
+    [
+        (damage(('images', 0, 'file_name'), 'c.png'), 'images missing'),
+        (damage(('images', 0, 'width'), 41), 'image sizes that differ from the file'),
+        (damage(('images', 1, 'id'), 1), 'duplicated ids of images'),
+        (damage(('images', 1, 'file_name'), 'a.png'), 'duplicated file_names of images'),
+        (damage(('annotations', 0, 'bbox'), [0, 0, 41, 30]), 'boxes outside the image'),
+        (damage(('annotations', 0, 'bbox'), [-1, 0, 10, 10]), 'boxes outside the image'),
+        (damage(('annotations', 0, 'bbox'), [5, 5, 0, 10]), 'empty boxes'),
+        (damage(('annotations', 0, 'area'), 0), 'empty boxes'),
+        (damage(('annotations', 0, 'bbox'), [5, 5, 0.5, 10]), 'boxes thinner than a pixel'),
+        (damage(('annotations', 0, 'bbox'), [5, 5, 10]), 'boxes that are not four numbers'),
+        (damage(('annotations', 0, 'bbox'), [5, 5, float('nan'), 1]), 'boxes that are not four'),
+        (damage(('annotations', 0, 'area'), 'big'), 'areas that are no numbers'),
+        (damage(('annotations', 0, 'category_id'), 9), 'annotations of unknown categories'),
+        (damage(('annotations', 0, 'image_id'), 9), 'annotations of unknown images'),
+        (damage(('annotations', 0, 'image_id'), [1]), 'ids that are no numbers'),
+        (damage(('annotations', 0, 'id'), 2), 'duplicated ids of annotations'),
+        (damage(('annotations', 0, 'id'), 0), 'annotations with id 0'),
+        (damage(('annotations', 0), 7), 'entries that are no objects'),
+        (lambda content: content['annotations'][0].pop('iscrowd'), 'fields missing'),
+        (lambda content: content['images'][0].pop('height'), 'fields missing'),
+        (damage(('categories', 1, 'id'), 1), 'duplicated ids of categories'),
+        (damage(('categories', 1, 'name'), 'cat'), 'duplicated names of categories'),
+        (lambda content: content.pop('categories'), 'annotations that cannot be read'),
+        (damage(('images',), []), 'images missing'),
+        (damage(('categories',), []), 'categories missing'),
+    ],
+)
 def test_each_kind_of_damage_is_found(tmp_path, dataset, run, apply, kind):
     apply(dataset)
     status, output = check_json(run, tmp_path, dataset)
@@ -327,8 +355,8 @@ def test_json_that_is_none(tmp_path, run, text):
 
 def test_lists_are_capped_unless_all_is_asked_for(tmp_path, dataset, run):
     dataset['annotations'] = [
-        dict(id=i, image_id=1, category_id=1, bbox=[0, 0, 0, 0], area=0, iscrowd=0)
-        for i in range(1, 31)]
+        dict(id=i, image_id=1, category_id=1, bbox=[0, 0, 0, 0], area=0, iscrowd=0) for i in range(1, 31)
+    ]
     assert '… and 20 more' in check_json(run, tmp_path, dataset)[1]
     output = check_json(run, tmp_path, dataset, '--all')[1]
     assert 'more' not in output and 'annotation 30 of image 1' in output
@@ -360,22 +388,22 @@ def check_coco_config(run, folder, content, more, *options):
 
 
 def test_wrapped_datasets_of_a_config_are_checked_once(tmp_path, dataset, run):
-    status, output = check_coco_config(run, tmp_path, dataset,
-                                       ", metainfo=dict(classes=('cat', 'dog'))")
+    status, output = check_coco_config(run, tmp_path, dataset, ", metainfo=dict(classes=('cat', 'dog'))")
     assert status == 0
     assert output.count('instances.json') == 1
     assert output.startswith('train, val: CocoDataset ')
 
 
-@pytest.mark.parametrize(('classes', 'problem'), [
-    (('cat', 'dog', 'cow'), '! classes of the config that the annotations lack: 1\n    cow'),
-    (('cat',), '! categories that are no class of the config (left out): 1\n'
-               '    dog, 2 annotations'),
-    (('dog', 'cat'), '! classes in another order: 1'),
-])
+@pytest.mark.parametrize(
+    ('classes', 'problem'),
+    [
+        (('cat', 'dog', 'cow'), '! classes of the config that the annotations lack: 1\n    cow'),
+        (('cat',), '! categories that are no class of the config (left out): 1\n    dog, 2 annotations'),
+        (('dog', 'cat'), '! classes in another order: 1'),
+    ],
+)
 def test_classes_of_config_and_annotations(tmp_path, dataset, run, classes, problem):
-    status, output = check_coco_config(run, tmp_path, dataset,
-                                       f', metainfo=dict(classes={classes!r})')
+    status, output = check_coco_config(run, tmp_path, dataset, f', metainfo=dict(classes={classes!r})')
     assert status == 1 and problem in output
 
 
@@ -387,14 +415,15 @@ def test_coco_dataset_without_classes_has_those_of_coco(tmp_path, dataset, run):
 
 def coco_loader(folder, content, **options):
     (folder / 'train.json').write_text(json.dumps(content))
-    return dict(type='CocoDataset', data_root=str(folder), ann_file='train.json', data_prefix=dict(img='images/'),
-                **options)
+    return dict(
+        type='CocoDataset', data_root=str(folder), ann_file='train.json', data_prefix=dict(img='images/'), **options
+    )
 
 
 def test_missing_annotations_are_a_problem_not_a_crash(tmp_path, dataset, run):
     status, output = check_coco_config(
-        run, tmp_path, dataset, '', '--split', 'val', '--cfg-options',
-        'val_dataloader.dataset.ann_file=absent.json')
+        run, tmp_path, dataset, '', '--split', 'val', '--cfg-options', 'val_dataloader.dataset.ann_file=absent.json'
+    )
     assert status == 1 and '! annotation files missing: 1' in output
 
 
@@ -425,8 +454,7 @@ def folders(tmp_path):
 
 
 def test_sound_folders(folders, run):
-    status, output = run('check', write_config(folders, FOLDER_CONFIG.format(root=str(folders),
-                                                                             more='')))
+    status, output = run('check', write_config(folders, FOLDER_CONFIG.format(root=str(folders), more='')))
     assert status == 0
     assert output.count('classes: 2; images: 3') == 2
     assert ['cat', '2', '66.7', '%'] in [line.split() for line in output.splitlines()]
@@ -440,42 +468,54 @@ def test_folders_with_damage(folders, run):
     (folders / 'train' / 'cat' / 'notes.txt').write_text('none')
     status, output = run('check', folders / 'train')
     assert status == 1
-    for expected in ('! class folders without images: 1', '! hidden folders', 'the file is empty',
-                     '1 images lie outside', '1 files are no images by their endings'):
+    for expected in (
+        '! class folders without images: 1',
+        '! hidden folders',
+        'the file is empty',
+        '1 images lie outside',
+        '1 files are no images by their endings',
+    ):
         assert expected in output
 
 
 def test_folders_of_splits_must_be_the_same(folders, run):
     save_image(folders / 'val' / 'bird' / '1.png')
-    status, output = run('check', write_config(folders, FOLDER_CONFIG.format(root=str(folders),
-                                                                             more='')))
+    status, output = run('check', write_config(folders, FOLDER_CONFIG.format(root=str(folders), more='')))
     assert status == 1 and 'not all splits have (labels shift): 1\n    bird' in output
 
 
 def test_number_of_folders_and_classes(folders, run):
-    config = write_config(folders, FOLDER_CONFIG.format(
-        root=str(folders), more=", metainfo=dict(classes=['a', 'b', 'c'])"))
+    config = write_config(
+        folders, FOLDER_CONFIG.format(root=str(folders), more=", metainfo=dict(classes=['a', 'b', 'c'])")
+    )
     status, output = run('check', config, '--split', 'val')
     assert status == 1 and 'the config has 3 classes' in output
 
 
 def test_list_of_files(folders, run):
-    (folders / 'val.txt').write_text(
-        'cat/1.png 0\ncat/1.png 0\ndog/3.PNG 2\nabsent.png 1\nno label\n\n')
-    config = write_config(folders, FOLDER_CONFIG.format(
-        root=str(folders), more=", ann_file='val.txt', classes=['a', 'b']"))
+    (folders / 'val.txt').write_text('cat/1.png 0\ncat/1.png 0\ndog/3.PNG 2\nabsent.png 1\nno label\n\n')
+    config = write_config(
+        folders, FOLDER_CONFIG.format(root=str(folders), more=", ann_file='val.txt', classes=['a', 'b']")
+    )
     status, output = run('check', config, '--split', 'val')
     assert status == 1
-    for expected in ('! damaged lines: 2', 'val.txt:5: ', '! unknown classes: 1', 'val.txt:3: ',
-                     '! duplicated images: 1', '! images missing: 1'):
+    for expected in (
+        '! damaged lines: 2',
+        'val.txt:5: ',
+        '! unknown classes: 1',
+        'val.txt:3: ',
+        '! duplicated images: 1',
+        '! images missing: 1',
+    ):
         assert expected in output
 
 
 def test_imagenet_takes_folder_and_list_from_split(folders, run):
     (folders / 'meta').mkdir()
     (folders / 'meta' / 'val.txt').write_text('cat/1.png 999\n')
-    config = write_config(folders, "val_dataloader = dict(dataset=dict(type='ImageNet', data_root="
-                          f"{str(folders)!r}, split='val'))")
+    config = write_config(
+        folders, f"val_dataloader = dict(dataset=dict(type='ImageNet', data_root={str(folders)!r}, split='val'))"
+    )
     status, output = run('check', config)
     assert status == 0 and 'classes: 1000; images: 1' in output
 
@@ -493,16 +533,31 @@ def test_dataset_of_another_kind_is_named(tmp_path, dataset, tool, run):
     assert status == 0 and 'test (CIFAR100): not checked' in output
 
 
-@pytest.mark.parametrize('text', ['train_dataloader = 7', 'val_dataloader = [1]', 'train_dataloader = dict(dataset=7)',
-                                  "train_dataloader = dict(dataset=dict(type=None))"])
+@pytest.mark.parametrize(
+    'text',
+    [
+        'train_dataloader = 7',
+        'val_dataloader = [1]',
+        'train_dataloader = dict(dataset=7)',
+        'train_dataloader = dict(dataset=dict(type=None))',
+    ],
+)
 def test_config_with_loaders_of_no_dataset_is_a_usage_error(tmp_path, tool, text):
     with pytest.raises(UserError, match='dataloader|no COCO-style'):
         tool.main(['check', str(write_config(tmp_path, text))])
 
 
-@pytest.mark.parametrize('arguments', [
-    ['n' * 999], ['absent.py'], ['absent.json'], ['absent'], ['.', '--cfg-options', 'a=1'],
-    ['config.py', '--images', '.']])
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        ['n' * 999],
+        ['absent.py'],
+        ['absent.json'],
+        ['absent'],
+        ['.', '--cfg-options', 'a=1'],
+        ['config.py', '--images', '.'],
+    ],
+)
 def test_usage_errors_say_what_to_do(tmp_path, monkeypatch, tool, arguments):
     monkeypatch.chdir(tmp_path)
     write_config(tmp_path, '')
@@ -510,27 +565,43 @@ def test_usage_errors_say_what_to_do(tmp_path, monkeypatch, tool, arguments):
         tool.main(['check', *arguments])
 
 
-@pytest.mark.parametrize('arguments', [
-    [], ['check', '.', '--workers', '0'], ['check', 'x.py', '--cfg-options', 'no_value'],
-    ['check', 'x.py', '--split', 'all']])
+@pytest.mark.parametrize(
+    'arguments',
+    [
+        [],
+        ['check', '.', '--workers', '0'],
+        ['check', 'x.py', '--cfg-options', 'no_value'],
+        ['check', 'x.py', '--split', 'all'],
+    ],
+)
 def test_argparse_errors_are_status_2(run, arguments):
     assert run(*arguments)[0] == 2
 
 
 def test_command_line_imports_no_model_code(tmp_path, dataset):
     (tmp_path / 'instances.json').write_text(json.dumps(dataset))
-    code = ('import runpy, sys\n'
-            'sys.argv = sys.argv[1:]\n'
-            'try:\n    runpy.run_path(sys.argv[0], run_name="__main__")\n'
-            'except SystemExit as stop:\n    print("status", stop.code)\n'
-            'print([name for name in sys.modules if name.split(".")[0] in ("mmdet", "mmpretrain")'
-            ' or name.startswith("mmcv.ops")])')
-    arguments = [str(TOOL), 'check', str(tmp_path / 'instances.json'), '--images',
-                 str(tmp_path / 'images')]
-    done = subprocess.run([sys.executable, '-c', code, *arguments], capture_output=True, text=True,
-                          env={**os.environ, 'PYTHONPATH': str(ROOT)}, check=True)
+    code = (
+        'import runpy, sys\n'
+        'sys.argv = sys.argv[1:]\n'
+        'try:\n    runpy.run_path(sys.argv[0], run_name="__main__")\n'
+        'except SystemExit as stop:\n    print("status", stop.code)\n'
+        'print([name for name in sys.modules if name.split(".")[0] in ("mmdet", "mmpretrain")'
+        ' or name.startswith("mmcv.ops")])'
+    )
+    arguments = [str(TOOL), 'check', str(tmp_path / 'instances.json'), '--images', str(tmp_path / 'images')]
+    done = subprocess.run(
+        [sys.executable, '-c', code, *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, 'PYTHONPATH': str(ROOT)},
+        check=True,
+    )
     assert done.stdout.splitlines()[-2:] == ['status 0', '[]']
-    failed = subprocess.run([sys.executable, '-c', code, str(TOOL), 'check', 'absent'],
-                            capture_output=True, text=True, check=True,
-                            env={**os.environ, 'PYTHONPATH': str(ROOT)})
+    failed = subprocess.run(
+        [sys.executable, '-c', code, str(TOOL), 'check', 'absent'],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, 'PYTHONPATH': str(ROOT)},
+    )
     assert 'status 2' in failed.stdout and failed.stderr.startswith("error: 'absent' is no config")

@@ -1,4 +1,5 @@
 """A config of pure Python, whose types are classes, is checked as a text config is."""
+
 from __future__ import annotations
 
 import pytest

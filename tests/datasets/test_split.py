@@ -1,4 +1,5 @@
 """Splits and copies: what is in which part, and that it stays so."""
+
 from __future__ import annotations
 
 import json
@@ -19,8 +20,9 @@ NAMES = [f'{number:03}.jpg' for number in range(100)]
 
 def test_split_keeps_the_share_of_each_class():
     draw = np.random.default_rng(0)
-    classes = [draw.choice(['many', 'some', 'few'], size=draw.integers(1, 6), p=[0.8, 0.15, 0.05]).tolist()
-               for _ in NAMES]
+    classes = [
+        draw.choice(['many', 'some', 'few'], size=draw.integers(1, 6), p=[0.8, 0.15, 0.05]).tolist() for _ in NAMES
+    ]
     parts = split(NAMES, classes, NAMES, 0.2, seed=0)
     assert sorted(parts.train + parts.val) == NAMES and 17 <= len(parts.val) <= 23
     total, held = Counter(), Counter()
@@ -73,8 +75,10 @@ def test_split_keeps_copies_on_one_side():
     assert any('90 images are copies' in note for note in parts.notes)
 
 
-@pytest.mark.parametrize('names, groups, why', [
-    (['a.jpg'], [0], 'there is one image'), (['a.jpg', 'b.jpg'], [0, 0], 'all images are copies of one')])
+@pytest.mark.parametrize(
+    'names, groups, why',
+    [(['a.jpg'], [0], 'there is one image'), (['a.jpg', 'b.jpg'], [0, 0], 'all images are copies of one')],
+)
 def test_split_refuses_what_leaves_nothing_to_validate(names, groups, why):
     with pytest.raises(UserError, match=why):
         split(names, [['a']] * len(names), groups, 0.2, seed=0)
@@ -86,12 +90,16 @@ def test_split_file_is_read_as_it_was_written(tmp_path):
     assert read_split(tmp_path / 'split.json', NAMES) == parts
 
 
-@pytest.mark.parametrize('change, why', [
-    (lambda content: content['val'].append('new.jpg'), 'are missing now .new.jpg'),
-    (lambda content: content['train'].append(content['val'][0]), 'are in it twice'),
-    (lambda content: content['train'].pop(), 'are not in it'),
-    (lambda content: content.update(train=content['train'] + content['val'], val=[]), 'no image to validate'),
-    (lambda content: content.pop('val'), 'is no split')])
+@pytest.mark.parametrize(
+    'change, why',
+    [
+        (lambda content: content['val'].append('new.jpg'), 'are missing now .new.jpg'),
+        (lambda content: content['train'].append(content['val'][0]), 'are in it twice'),
+        (lambda content: content['train'].pop(), 'are not in it'),
+        (lambda content: content.update(train=content['train'] + content['val'], val=[]), 'no image to validate'),
+        (lambda content: content.pop('val'), 'is no split'),
+    ],
+)
 def test_split_file_that_does_not_fit_is_refused(tmp_path, change, why):
     path = tmp_path / 'split.json'
     write_split(split(NAMES, [['a']] * 100, NAMES, 0.2, seed=0), path, 0, 0.2)
@@ -136,6 +144,6 @@ def test_dark_photographs_are_no_copies_of_each_other(tmp_path):
     for number in range(8):
         pixels = np.zeros((64, 64), np.uint8)
         top, left = draw.integers(0, 48, 2)
-        pixels[top:top + 12, left:left + 12] = 40
+        pixels[top : top + 12, left : left + 12] = 40
         Image.fromarray(pixels).save(tmp_path / f'{number}.png')
     assert len(set(duplicate_groups(sorted(tmp_path.iterdir())))) == 8

@@ -1,4 +1,5 @@
 """VisDrone files of another task than detection in images: an error, never an empty split."""
+
 from pathlib import Path
 
 import pytest
@@ -30,13 +31,16 @@ def test_one_line_of_ten_fields_is_a_damaged_line(tmp_path):
     assert split.findings.total() == 1 and len(split.content['annotations']) == 1
 
 
-@pytest.mark.parametrize('text, why', [
-    ('10,20,30,40', 'a.txt:1: 4 fields instead of 8'),  # of single-object tracking
-    ('1,0,10,20,30,40,1,1,1', '9 fields instead of 8'),  # of the MOT challenge
-    ('0 0.5 0.5 0.1 0.1', '1 fields instead of 8'),  # of YOLO
-    ('900,900,30,40,1,4,0,0', 'boxes outside the image'),
-    ('', 'whose files are empty'),
-])
+@pytest.mark.parametrize(
+    'text, why',
+    [
+        ('10,20,30,40', 'a.txt:1: 4 fields instead of 8'),  # of single-object tracking
+        ('1,0,10,20,30,40,1,1,1', '9 fields instead of 8'),  # of the MOT challenge
+        ('0 0.5 0.5 0.1 0.1', '1 fields instead of 8'),  # of YOLO
+        ('900,900,30,40,1,4,0,0', 'boxes outside the image'),
+        ('', 'whose files are empty'),
+    ],
+)
 def test_a_split_without_objects_is_not_written(tmp_path, text, why):
     split = visdrone.convert_split('train', split_of(tmp_path / 'src', text), workers=1)
     with pytest.raises(UserError, match=f'no object in .* could be converted.*{why}'):

@@ -1,4 +1,5 @@
 """Numbers on the command line: a wrong one is named, and what is asked for instead."""
+
 import argparse
 import importlib.util
 import sys
@@ -11,13 +12,16 @@ from mmattn.engine import arguments
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 
 
-@pytest.mark.parametrize('kind, right, wrong', [
-    ('positive', ['1', '30'], ['0', '-1', '1.5', 'x']),
-    ('positive_float', ['1', '3e-4'], ['0', '-1', 'inf', 'nan', 'x']),
-    ('count', ['0', '30'], ['-1', '1.5', 'x']),
-    ('seconds', ['0', '2.5'], ['-1', 'inf', 'nan', 'x']),
-    ('score', ['0', '0.5', '1'], ['-0.1', '1.1', 'nan', 'x']),
-])
+@pytest.mark.parametrize(
+    'kind, right, wrong',
+    [
+        ('positive', ['1', '30'], ['0', '-1', '1.5', 'x']),
+        ('positive_float', ['1', '3e-4'], ['0', '-1', 'inf', 'nan', 'x']),
+        ('count', ['0', '30'], ['-1', '1.5', 'x']),
+        ('seconds', ['0', '2.5'], ['-1', 'inf', 'nan', 'x']),
+        ('score', ['0', '0.5', '1'], ['-0.1', '1.1', 'nan', 'x']),
+    ],
+)
 def test_types(kind, right, wrong):
     read = getattr(arguments, kind)
     assert [read(text) for text in right] == [float(text) for text in right]
@@ -26,14 +30,24 @@ def test_types(kind, right, wrong):
             read(text)
 
 
-@pytest.mark.parametrize('tool, words', [
-    ('complexity', 'c.py --shape 0 3'), ('compare', 'run --out a.md --resamples abc'),
-    ('compare', 'run --out a.md --latency abc'), ('quickstart_report', 'run --score-thr x'),
-    ('quickstart_report', 'run --max-images x'), ('visualize', 'c.py c.pth i.jpg --out o --top a'),
-    ('visualize', 'c.py c.pth i.jpg --out o --score-thr a'), ('benchmark', 'SE --batch a'),
-    ('benchmark', 'SE --classes -1'), ('identity_start', '--epochs 0'), ('identity_start', '--finetune -1'),
-    ('identity_start', '--seeds 0'), ('identity_start', '--lr 0'),
-])
+@pytest.mark.parametrize(
+    'tool, words',
+    [
+        ('complexity', 'c.py --shape 0 3'),
+        ('compare', 'run --out a.md --resamples abc'),
+        ('compare', 'run --out a.md --latency abc'),
+        ('quickstart_report', 'run --score-thr x'),
+        ('quickstart_report', 'run --max-images x'),
+        ('visualize', 'c.py c.pth i.jpg --out o --top a'),
+        ('visualize', 'c.py c.pth i.jpg --out o --score-thr a'),
+        ('benchmark', 'SE --batch a'),
+        ('benchmark', 'SE --classes -1'),
+        ('identity_start', '--epochs 0'),
+        ('identity_start', '--finetune -1'),
+        ('identity_start', '--seeds 0'),
+        ('identity_start', '--lr 0'),
+    ],
+)
 def test_tools_say_what_a_number_should_be(monkeypatch, capsys, tool, words):
     spec = importlib.util.spec_from_file_location(f'{tool}_tool', TOOLS / f'{tool}.py')
     module = importlib.util.module_from_spec(spec)

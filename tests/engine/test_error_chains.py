@@ -1,4 +1,5 @@
 """Errors that are raised from one another."""
+
 from __future__ import annotations
 
 from mmattn.engine.failures import loader_killed

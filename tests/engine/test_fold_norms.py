@@ -1,4 +1,5 @@
 """Norms folded in training: undone after it, so that a prepared copy of the trained model is right."""
+
 from types import SimpleNamespace
 
 import pytest

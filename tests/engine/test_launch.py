@@ -1,4 +1,5 @@
 """Reading of configs, and how the tools end."""
+
 from pathlib import Path
 
 import mmattn  # noqa: F401  isort: skip  before mmdet and mmpretrain
@@ -10,17 +11,23 @@ from mmattn.errors import UserError
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize('text, overrides, said', [
-    ('x = y', None, "cannot be read: NameError: name 'y'"),
-    ('x = (', None, 'cannot be read: SyntaxError'),
-    ("_base_ = 'mmdtt::a.py'", None, 'cannot be read'),
-    ("custom_imports = dict(imports=['not_there'])", None,
-     'imports what cannot be imported .*not_there.*; correct its custom_imports'),
-    ("_base_ = 'absent.py'", None, 'builds on a file that is missing'),
-    ('x = dict(y=1)', {'x.y.z': 3}, '--cfg-options do not fit'),
-    ("x = 'text'", {'x.z': 3}, '--cfg-options do not fit'),
-    ('x = [dict(y=1)]', {'x.9.y': 3}, '--cfg-options do not fit'),
-])
+@pytest.mark.parametrize(
+    'text, overrides, said',
+    [
+        ('x = y', None, "cannot be read: NameError: name 'y'"),
+        ('x = (', None, 'cannot be read: SyntaxError'),
+        ("_base_ = 'mmdtt::a.py'", None, 'cannot be read'),
+        (
+            "custom_imports = dict(imports=['not_there'])",
+            None,
+            'imports what cannot be imported .*not_there.*; correct its custom_imports',
+        ),
+        ("_base_ = 'absent.py'", None, 'builds on a file that is missing'),
+        ('x = dict(y=1)', {'x.y.z': 3}, '--cfg-options do not fit'),
+        ("x = 'text'", {'x.z': 3}, '--cfg-options do not fit'),
+        ('x = [dict(y=1)]', {'x.9.y': 3}, '--cfg-options do not fit'),
+    ],
+)
 def test_a_config_that_cannot_be_read(tmp_path, text, overrides, said):
     path = tmp_path / 'config.py'
     path.write_text(text)
@@ -34,8 +41,9 @@ def test_a_file_of_another_kind_is_no_config():
         launch.load_config(str(ROOT / 'README.md'))
 
 
-@pytest.mark.parametrize('raised, status, said', [
-    (UserError('fix it'), 2, 'error: fix it\n'), (KeyboardInterrupt(), 130, 'stopped\n')])
+@pytest.mark.parametrize(
+    'raised, status, said', [(UserError('fix it'), 2, 'error: fix it\n'), (KeyboardInterrupt(), 130, 'stopped\n')]
+)
 def test_what_ends_a_tool_in_one_line(monkeypatch, capsys, raised, status, said):
     def main():
         raise raised
@@ -53,9 +61,14 @@ def test_faults_of_the_code_keep_their_traceback():
         launch.run(lambda: 1 / 0)
 
 
-@pytest.mark.parametrize('text, said', [
-    ('x = 1', 'describes no model with a backbone'), ('x = ', 'cannot be read: SyntaxError'),
-    ("default_scope = 'mmnothing'\nmodel = dict(backbone=dict(type='X'))", 'mmnothing, which is not installed')])
+@pytest.mark.parametrize(
+    'text, said',
+    [
+        ('x = 1', 'describes no model with a backbone'),
+        ('x = ', 'cannot be read: SyntaxError'),
+        ("default_scope = 'mmnothing'\nmodel = dict(backbone=dict(type='X'))", 'mmnothing, which is not installed'),
+    ],
+)
 def test_a_config_without_a_network_is_refused(tmp_path, text, said):
     path = tmp_path / 'config.py'
     path.write_text(text)

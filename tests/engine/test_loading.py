@@ -1,4 +1,5 @@
 """What a run loads: every form that the check reads, whole, in part or not at all, and what is said of it."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -58,15 +59,26 @@ class Sum(BaseModel):
 
 
 def config(work_dir: Path, **changes) -> Config:
-    return Config({**dict(
-        model=dict(type='SumForTests'), work_dir=str(work_dir), randomness=dict(seed=0),
-        train_dataloader=dict(batch_size=2, num_workers=0, dataset=dict(type='OnesForTests'),
-                              sampler=dict(type='DefaultSampler', shuffle=False),
-                              collate_fn=dict(type='default_collate')),
-        train_cfg=dict(by_epoch=True, max_epochs=1),
-        optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1, momentum=0.9)),
-        param_scheduler=dict(type='MultiStepLR', by_epoch=True, milestones=[1]),
-    ), **changes})
+    return Config(
+        {
+            **dict(
+                model=dict(type='SumForTests'),
+                work_dir=str(work_dir),
+                randomness=dict(seed=0),
+                train_dataloader=dict(
+                    batch_size=2,
+                    num_workers=0,
+                    dataset=dict(type='OnesForTests'),
+                    sampler=dict(type='DefaultSampler', shuffle=False),
+                    collate_fn=dict(type='default_collate'),
+                ),
+                train_cfg=dict(by_epoch=True, max_epochs=1),
+                optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1, momentum=0.9)),
+                param_scheduler=dict(type='MultiStepLR', by_epoch=True, milestones=[1]),
+            ),
+            **changes,
+        }
+    )
 
 
 def random_state(model: nn.Module) -> dict:
@@ -83,8 +95,9 @@ def said(monkeypatch):
     """The lines that were logged of what does not fit."""
     records = []
     monkeypatch.setattr(MMLogger, 'handle', lambda logger, record: records.append(record))
-    return lambda: [line for line in (record.getMessage() for record in records)
-                    if line.startswith(('load_from ', 'resume '))]
+    return lambda: [
+        line for line in (record.getMessage() for record in records) if line.startswith(('load_from ', 'resume '))
+    ]
 
 
 FORMS = {
@@ -106,6 +119,7 @@ FORMS = {
 @pytest.fixture(params=FORMS)
 def save(request, tmp_path):
     """Saves a state dict in one of the forms; returns the path."""
+
     def function(state: dict) -> str:
         path = tmp_path / 'weights.pth'
         if request.param == 'safetensors':
@@ -116,6 +130,7 @@ def save(request, tmp_path):
         else:
             torch.save(FORMS[request.param](state), path)
         return str(path)
+
     return function
 
 
@@ -157,28 +172,40 @@ def test_mmengine_reads_as_before_afterwards(tmp_path):
     assert CheckpointLoader._get_checkpoint_loader('x.pth') is load_from_local
 
 
-@pytest.mark.parametrize('prefix, advice', [
-    ('', "give init_cfg prefix='backbone.', with which 7 do"),
-    ('bakbone.', "prefix='bakbone.': give init_cfg prefix='backbone.'")])
+@pytest.mark.parametrize(
+    'prefix, advice',
+    [
+        ('', "give init_cfg prefix='backbone.', with which 7 do"),
+        ('bakbone.', "prefix='bakbone.': give init_cfg prefix='backbone.'"),
+    ],
+)
 def test_init_cfg_of_a_stock_module_of_which_nothing_fits_is_an_error_with_the_prefix(tmp_path, state, prefix, advice):
     torch.save(state, tmp_path / 'x.pth')
     init_cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'x.pth'), prefix=prefix or None)
     with pytest.raises(UserError) as error:
-        build_runner(config(tmp_path, model=dict(type='SumForTests', backbone=dict(init_cfg=init_cfg))), 'none',
-                     ('train',))
+        build_runner(
+            config(tmp_path, model=dict(type='SumForTests', backbone=dict(init_cfg=init_cfg))), 'none', ('train',)
+        )
     assert advice in str(error.value) and '\n' not in str(error.value)
 
 
 # ----- load_from
 
 
-@pytest.mark.parametrize('change, message', [
-    (lambda s: {f'encoder_q.{k}': v for k, v in s.items()},
-     "9 of its 9 would fit without the prefix 'encoder_q.' of their names); give model.init_cfg=dict(type="),
-    (lambda s: {k.removeprefix('backbone.'): v for k, v in s.items() if 'backbone' in k},
-     "7 of its 7 would fit as weights of the model's 'backbone'); give model.backbone.init_cfg=dict(type="),
-    (lambda s: {'patch_embed.weight': torch.ones(3)}, 'it lacks 8 of 9 tensors, the first: backbone.a.weight, '),
-])
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (
+            lambda s: {f'encoder_q.{k}': v for k, v in s.items()},
+            "9 of its 9 would fit without the prefix 'encoder_q.' of their names); give model.init_cfg=dict(type=",
+        ),
+        (
+            lambda s: {k.removeprefix('backbone.'): v for k, v in s.items() if 'backbone' in k},
+            "7 of its 7 would fit as weights of the model's 'backbone'); give model.backbone.init_cfg=dict(type=",
+        ),
+        (lambda s: {'patch_embed.weight': torch.ones(3)}, 'it lacks 8 of 9 tensors, the first: backbone.a.weight, '),
+    ],
+)
 def test_load_from_of_which_nothing_fits_is_an_error_before_the_data_are_read(tmp_path, state, change, message):
     torch.save(change(state), tmp_path / 'x.pth')
     cfg = config(tmp_path, load_from=str(tmp_path / 'x.pth'))
@@ -194,10 +221,14 @@ def test_load_from_of_which_a_part_fits_is_a_line_with_count_and_names(tmp_path,
     torch.save({**other, 'x.y': torch.ones(1)}, tmp_path / 'x.pth')
     runner = build_runner(config(tmp_path, load_from=str(tmp_path / 'x.pth')), 'none', ('train',))
     runner.train()
-    line, = said()
-    for text in ('load_from ', 'x.pth: loaded 5 of 8 tensors of the model', 'stay as initialised: backbone.a.bias',
-                 '2 are of another shape and stay as initialised: head.weight (5, 4), here (3, 4), head.bias (5,)',
-                 '1 of it are unused: x.y'):
+    (line,) = said()
+    for text in (
+        'load_from ',
+        'x.pth: loaded 5 of 8 tensors of the model',
+        'stay as initialised: backbone.a.bias',
+        '2 are of another shape and stay as initialised: head.weight (5, 4), here (3, 4), head.bias (5,)',
+        '1 of it are unused: x.y',
+    ):
         assert text in line
 
 
@@ -216,8 +247,9 @@ def test_attention_of_frozen_stages_that_load_from_lacks_is_trained(tmp_path):
 
     torch.save({f'backbone.{k}': v for k, v in torch.load(tmp_path / 'plain.pth').items()}, tmp_path / 'whole.pth')
     model = dict(type='TrunkForTests', attn='mmattn.SE', frozen_stages=1)
-    stage = build_runner(config(tmp_path, model=model, load_from=str(tmp_path / 'whole.pth')), 'none',
-                         ('train',)).model.backbone.layer1
+    stage = build_runner(
+        config(tmp_path, model=model, load_from=str(tmp_path / 'whole.pth')), 'none', ('train',)
+    ).model.backbone.layer1
     assert all(p.requires_grad for p in stage[0].attn.parameters())
     assert not any(p.requires_grad for p in stage[0].conv1.parameters())
 
@@ -233,8 +265,13 @@ def trained(tmp_path) -> Path:
 
 
 def resumed(tmp_path: Path, checkpoint: Path | str | None, **changes):
-    return config(tmp_path / 'second', resume=True, load_from=checkpoint and str(checkpoint),
-                  train_cfg=dict(by_epoch=True, max_epochs=2), **changes)
+    return config(
+        tmp_path / 'second',
+        resume=True,
+        load_from=checkpoint and str(checkpoint),
+        train_cfg=dict(by_epoch=True, max_epochs=2),
+        **changes,
+    )
 
 
 def edited(path: Path, edit) -> Path:
@@ -259,18 +296,28 @@ def test_a_training_goes_on_from_compiled_weights(tmp_path, trained, said):
     assert runner.epoch == 2 and said() == []
 
 
-@pytest.mark.parametrize('edit, message', [
-    (lambda c: c['state_dict'].pop('head.bias'), 'it lacks 1 of 9 tensors, the first: head.bias'),
-    (lambda c: c['state_dict'].update({'head.bias': torch.ones(5)}),
-     r'1 tensors have another shape, the first: size mismatch for head.bias: \(5,\) in the checkpoint, \(3,\)'),
-    (lambda c: c['state_dict'].update({'neck.weight': torch.ones(5)}), 'have no place in the model, the first: neck'),
-    (lambda c: c.update(state_dict={'x.weight': torch.ones(1)}), 'it lacks 8 of 9 tensors'),
-    (lambda c: c.update(state_dict={f'model.{k}': v for k, v in c['state_dict'].items()}),
-     "9 of its 9 would fit without the prefix 'model.'"),
-    (lambda c: c.pop('message_hub'), "weights without the state of a training.*'message_hub'"),
-    (lambda c: c.pop('meta'), "weights without the state of a training.*'meta'"),
-    (lambda c: c['meta'].pop('iter'), "weights without the state of a training.*'iter'"),
-])
+@pytest.mark.parametrize(
+    'edit, message',
+    [
+        (lambda c: c['state_dict'].pop('head.bias'), 'it lacks 1 of 9 tensors, the first: head.bias'),
+        (
+            lambda c: c['state_dict'].update({'head.bias': torch.ones(5)}),
+            r'1 tensors have another shape, the first: size mismatch for head.bias: \(5,\) in the checkpoint, \(3,\)',
+        ),
+        (
+            lambda c: c['state_dict'].update({'neck.weight': torch.ones(5)}),
+            'have no place in the model, the first: neck',
+        ),
+        (lambda c: c.update(state_dict={'x.weight': torch.ones(1)}), 'it lacks 8 of 9 tensors'),
+        (
+            lambda c: c.update(state_dict={f'model.{k}': v for k, v in c['state_dict'].items()}),
+            "9 of its 9 would fit without the prefix 'model.'",
+        ),
+        (lambda c: c.pop('message_hub'), "weights without the state of a training.*'message_hub'"),
+        (lambda c: c.pop('meta'), "weights without the state of a training.*'meta'"),
+        (lambda c: c['meta'].pop('iter'), "weights without the state of a training.*'iter'"),
+    ],
+)
 def test_resume_from_what_does_not_fit_is_an_error_before_the_data_are_read(tmp_path, trained, edit, message):
     cfg = resumed(tmp_path, edited(trained, edit))
     cfg.train_dataloader.dataset.type = 'not there'
@@ -315,6 +362,7 @@ def test_a_training_with_averaged_weights_goes_on(tmp_path, said):
 
 def test_a_model_that_renames_the_keys_of_others_is_filled_where_shapes_differ(tmp_path, said):
     """As mmdet's semi-supervised detectors, which load those of plain ones, with another number of classes."""
+
     @MODELS.register_module(name='StudentForTests', force=True)
     class Student(BaseModel):
         def __init__(self) -> None:
@@ -334,12 +382,13 @@ def test_a_model_that_renames_the_keys_of_others_is_filled_where_shapes_differ(t
     cfg = config(tmp_path, model=dict(type='StudentForTests'), load_from=str(tmp_path / 'x.pth'))
     model = build_runner(cfg, 'none', ('train',)).model
     assert torch.equal(model.student.backbone.a.weight, state['backbone.a.weight'])
-    line, = said()
+    (line,) = said()
     assert '2 are of another shape and stay as initialised: student.head.weight, student.head.bias' in line
 
 
 def test_keys_of_older_versions_are_left_alone_in_a_checkpoint_that_says_its_version(tmp_path):
     """As mmdet's FCOS, which takes keys without a version for those of an early one."""
+
     @MODELS.register_module(name='VersionForTests', force=True)
     class Version(Sum):
         def _load_from_state_dict(self, state_dict, prefix, local_metadata, *args):
@@ -409,8 +458,10 @@ def test_code_in_what_a_model_loads_does_not_run(tmp_path, state, place):
     marker, path = tmp_path / 'marker', str(tmp_path / 'x.pth')
     torch.save({'state_dict': state, 'x': Code(marker)}, path)
     init_cfg = dict(type='Pretrained', checkpoint=path, prefix='backbone.')
-    model = dict(type='SumForTests', **{'teacher': dict(teacher=path), 'tested': {},
-                                        'init_cfg': dict(backbone=dict(init_cfg=init_cfg))}[place])
+    model = dict(
+        type='SumForTests',
+        **{'teacher': dict(teacher=path), 'tested': {}, 'init_cfg': dict(backbone=dict(init_cfg=init_cfg))}[place],
+    )
     cfg = config(tmp_path / 'run', model=model, default_scope='mmengine')
     with pytest.raises(UserError, match='is refused: it'):
         load_trained(cfg, path)

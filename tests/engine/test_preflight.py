@@ -1,4 +1,5 @@
 """What the tools look for before they build anything."""
+
 import pytest
 import torch
 from mmengine.config import Config
@@ -16,8 +17,7 @@ def data(tmp_path):
 
 
 def dataset(root, ann_file='train.json', images='images/', **options):
-    return dict(type='CocoDataset', data_root=str(root), ann_file=ann_file,
-                data_prefix=dict(img=images), **options)
+    return dict(type='CocoDataset', data_root=str(root), ann_file=ann_file, data_prefix=dict(img=images), **options)
 
 
 def config(inner, **others):
@@ -35,44 +35,47 @@ def test_data_in_place(data):
     preflight.check_data(config(dataset(data)), ('train', 'val'))
 
 
-@pytest.mark.parametrize('wrap, key', [
-    (lambda inner: inner, 'dataset'),
-    (lambda inner: dict(type='RepeatDataset', times=2, dataset=inner), 'dataset.dataset'),
-    (lambda inner: dict(type='ConcatDataset', datasets=[inner]), 'dataset.datasets.0'),
-    (lambda inner: dict(type='ClassBalancedDataset', dataset=dict(datasets=[inner])),
-     'dataset.dataset.datasets.0'),
-])
+@pytest.mark.parametrize(
+    'wrap, key',
+    [
+        (lambda inner: inner, 'dataset'),
+        (lambda inner: dict(type='RepeatDataset', times=2, dataset=inner), 'dataset.dataset'),
+        (lambda inner: dict(type='ConcatDataset', datasets=[inner]), 'dataset.datasets.0'),
+        (lambda inner: dict(type='ClassBalancedDataset', dataset=dict(datasets=[inner])), 'dataset.dataset.datasets.0'),
+    ],
+)
 def test_missing_data_is_named_with_its_key(data, wrap, key):
-    preflight.check_data(config(wrap(dataset(data))), ('train', ))
+    preflight.check_data(config(wrap(dataset(data))), ('train',))
     with pytest.raises(UserError, match=rf"no folder '.*nowhere'.*train_dataloader\.{key}\.data"):
-        preflight.check_data(config(wrap(dataset(data / 'nowhere'))), ('train', ))
+        preflight.check_data(config(wrap(dataset(data / 'nowhere'))), ('train',))
 
 
 def test_missing_annotations_and_images(data):
     with pytest.raises(UserError, match="train annotations are missing: no file '.*none.json'"):
-        preflight.check_data(config(dataset(data, ann_file='none.json')), ('train', ))
+        preflight.check_data(config(dataset(data, ann_file='none.json')), ('train',))
     (data / 'empty').mkdir()
     with pytest.raises(UserError, match="train images are missing: no filled folder '.*empty'"):
-        preflight.check_data(config(dataset(data, images='empty')), ('train', ))
+        preflight.check_data(config(dataset(data, images='empty')), ('train',))
     with pytest.raises(UserError, match=r'\(and 1 more\)'):
-        preflight.check_data(config(dataset(data, 'none.json', 'empty')), ('train', ))
+        preflight.check_data(config(dataset(data, 'none.json', 'empty')), ('train',))
 
 
 def test_absolute_paths_do_not_join_the_root(data):
     inner = dataset(data / 'images', str(data / 'train.json'), str(data / 'images'))
-    preflight.check_data(config(inner), ('train', ))
+    preflight.check_data(config(inner), ('train',))
 
 
 def test_data_elsewhere_is_not_looked_for(data):
     remote = dict(backend_args=dict(backend='petrel'))
-    preflight.check_data(config(dataset('s3://bucket/coco/')), ('train', ))
-    preflight.check_data(config(dataset('nowhere', **remote)), ('train', ))
-    preflight.check_data(config(dict(type='CIFAR10', data_root='nowhere')), ('train', ))
+    preflight.check_data(config(dataset('s3://bucket/coco/')), ('train',))
+    preflight.check_data(config(dataset('nowhere', **remote)), ('train',))
+    preflight.check_data(config(dict(type='CIFAR10', data_root='nowhere')), ('train',))
 
 
 def test_only_what_the_run_reads_is_looked_for(data):
-    cfg = config(dataset(data), val_dataloader=dict(dataset=dataset('nowhere')),
-                 val_evaluator=dict(ann_file='nowhere.json'))
+    cfg = config(
+        dataset(data), val_dataloader=dict(dataset=dataset('nowhere')), val_evaluator=dict(ann_file='nowhere.json')
+    )
     preflight.check_data(cfg, ('train', 'val'))  # no val_cfg: no validation
     cfg.val_cfg = dict(type='ValLoop')
     with pytest.raises(UserError, match='the val data'):
@@ -82,15 +85,18 @@ def test_only_what_the_run_reads_is_looked_for(data):
 def test_annotations_of_the_evaluator(data):
     cfg = config(dataset(data), train_evaluator=[dict(ann_file='nowhere.json')])
     with pytest.raises(UserError, match=r'train_evaluator\.0\.ann_file=FILE'):
-        preflight.check_data(cfg, ('train', ))
+        preflight.check_data(cfg, ('train',))
 
 
 def test_pretrained_weights_count_in_training_only(data):
     model = dict(backbone=dict(init_cfg=dict(type='Pretrained', checkpoint='none.pth')))
     cfg = Config(dict(model=model))
     preflight.check_weights(cfg, training=False)
-    with pytest.raises(UserError, match=r'model\.backbone\.init_cfg=None model\.backbone\.frozen_stages=-1 '
-                                        r'model\.backbone\.norm_eval=False'):
+    with pytest.raises(
+        UserError,
+        match=r'model\.backbone\.init_cfg=None model\.backbone\.frozen_stages=-1 '
+        r'model\.backbone\.norm_eval=False',
+    ):
         preflight.check_weights(cfg, training=True)
     (data / 'none.pth').write_bytes(b'')
     cfg.model.backbone.init_cfg.checkpoint = str(data / 'none.pth')
@@ -108,12 +114,21 @@ def test_random_weights_of_other_parts_than_a_backbone(data):
         preflight.check_weights(cfg, training=True)
 
 
-@pytest.mark.parametrize('path, folder, said', [
-    ('file/m.json', False, "file' is a file"), ('file/a/m.json', False, "file' is a file"),
-    ('file', True, "file' is a file"), ('file/a', True, "file' is a file"),
-    ('locked/a/m.json', False, "no permission to write in '.*locked'"), ('.', False, 'name a file in it'),
-    ('file', False, None), ('.', True, None), ('new/m.json', False, None), ('new/a', True, None),
-])
+@pytest.mark.parametrize(
+    'path, folder, said',
+    [
+        ('file/m.json', False, "file' is a file"),
+        ('file/a/m.json', False, "file' is a file"),
+        ('file', True, "file' is a file"),
+        ('file/a', True, "file' is a file"),
+        ('locked/a/m.json', False, "no permission to write in '.*locked'"),
+        ('.', False, 'name a file in it'),
+        ('file', False, None),
+        ('.', True, None),
+        ('new/m.json', False, None),
+        ('new/a', True, None),
+    ],
+)
 def test_places_to_write_to(tmp_path, monkeypatch, path, folder, said):
     (tmp_path / 'file').write_text('')
     (tmp_path / 'locked').mkdir()

@@ -1,4 +1,5 @@
 """The tools keep the memory of freed tensors; the library changes nothing of the process that it is used in."""
+
 import os
 import pickle
 import platform
@@ -50,17 +51,25 @@ before = state()
 
 
 def run(script, **variables):
-    cleared = {name: value for name, value in os.environ.items()
-               if name not in (*MALLOC_VARIABLES, 'GLIBC_TUNABLES', SWITCH)}
+    cleared = {
+        name: value for name, value in os.environ.items() if name not in (*MALLOC_VARIABLES, 'GLIBC_TUNABLES', SWITCH)
+    }
     done = subprocess.run([sys.executable, '-c', script], env=cleared | variables, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
 
 
 @ON_GLIBC
-@pytest.mark.parametrize('variables, kept', [
-    (dict(), True), (dict(MMATTN_MALLOC='0'), False), (dict(MALLOC_TRIM_THRESHOLD_='131072'), False),
-    (dict(GLIBC_TUNABLES='glibc.malloc.trim_threshold=131072'), False)], ids=str)
+@pytest.mark.parametrize(
+    'variables, kept',
+    [
+        (dict(), True),
+        (dict(MMATTN_MALLOC='0'), False),
+        (dict(MALLOC_TRIM_THRESHOLD_='131072'), False),
+        (dict(GLIBC_TUNABLES='glibc.malloc.trim_threshold=131072'), False),
+    ],
+    ids=str,
+)
 def test_freed_memory_is_kept_unless_the_environment_says_otherwise(variables, kept):
     script = 'import torch\nfrom mmattn.engine.process import keep_freed_memory\nprint(keep_freed_memory())\n' + LEFT
     said, left = run(script, **variables)
@@ -80,8 +89,11 @@ def test_the_library_leaves_malloc_alone():
 
 
 def test_the_library_leaves_threads_and_switches_alone():
-    run(STATE + FORWARD.replace('torch.set_num_threads(1)\n', '') +
-        'after = state()\nassert before == after, [item for item in after.items() if item not in before.items()]')
+    run(
+        STATE
+        + FORWARD.replace('torch.set_num_threads(1)\n', '')
+        + 'after = state()\nassert before == after, [item for item in after.items() if item not in before.items()]'
+    )
 
 
 def test_hooks_are_imported_where_python_has_no_resource_module():
@@ -90,8 +102,9 @@ def test_hooks_are_imported_where_python_has_no_resource_module():
     assert run(script, CUDA_VISIBLE_DEVICES='') == ['None']
 
 
-@pytest.mark.parametrize('variables, loads', [
-    (dict(), False), ({WEIGHTS_ONLY: '0'}, True), ({NOT_WEIGHTS_ONLY: '1'}, True)], ids=str)
+@pytest.mark.parametrize(
+    'variables, loads', [(dict(), False), ({WEIGHTS_ONLY: '0'}, True), ({NOT_WEIGHTS_ONLY: '1'}, True)], ids=str
+)
 def test_in_a_tool_torch_load_runs_nothing_unless_the_environment_says_so(tmp_path, monkeypatch, variables, loads):
     for name in (WEIGHTS_ONLY, NOT_WEIGHTS_ONLY):
         monkeypatch.delenv(name, raising=False)

@@ -1,4 +1,5 @@
 """Progress in a log file: a line at most every tenth of the work or every 30 s."""
+
 import pytest
 
 from mmattn.engine import progress as module
@@ -37,15 +38,23 @@ def test_what_is_left_is_estimated(monkeypatch, log):
 
 def test_items_without_a_length_get_a_line_every_30_seconds(monkeypatch, log):
     list(run(monkeypatch, iter(range(10)), 10))
-    assert log().splitlines() == ['working 3, 0:00:30', 'working 6, 0:01:00', 'working 9, 0:01:30',
-                                           'working 10, 0:01:40']
+    assert log().splitlines() == [
+        'working 3, 0:00:30',
+        'working 6, 0:01:00',
+        'working 9, 0:01:30',
+        'working 10, 0:01:40',
+    ]
 
 
 def test_the_length_may_be_given_and_nothing_is_nothing(monkeypatch, log):
     list(run(monkeypatch, iter(range(3)), 60, total=3))
     list(run(monkeypatch, [], 0))
     assert [line.split(',')[0] for line in log().splitlines()] == [
-        'working 1/3', 'working 2/3', 'working 3/3', 'working 0/0']
+        'working 1/3',
+        'working 2/3',
+        'working 3/3',
+        'working 0/0',
+    ]
 
 
 def test_a_terminal_gets_a_bar(monkeypatch, log):

@@ -1,4 +1,5 @@
 """Quiet and loud stretches of mmengine's own loggers, which remember which levels they log."""
+
 from mmengine.logging import MMLogger
 
 from mmattn.engine.quiet import quiet

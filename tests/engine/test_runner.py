@@ -1,4 +1,5 @@
 """The runner that the tools build, on a CPU: memory format, resuming, two processes, and BatchNorm on one value."""
+
 import os
 import subprocess
 import sys
@@ -25,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @DATASETS.register_module(name='NoiseForTests', force=True)
 class Noise(Dataset):
-    def __init__(self, count: int = 4, size: int = 32, value: float = 0., length: int | None = None) -> None:
+    def __init__(self, count: int = 4, size: int = 32, value: float = 0.0, length: int | None = None) -> None:
         self.images = value + torch.rand(count, 3, size, size, generator=torch.Generator().manual_seed(0))
         self.length = length or count
 
@@ -68,14 +69,25 @@ class Tells(Hook):
 
 
 def config(work_dir, **changes) -> Config:
-    return Config({**dict(
-        model=dict(type='MeanForTests'), work_dir=str(work_dir), randomness=dict(seed=0),
-        train_dataloader=dict(batch_size=2, num_workers=0, dataset=dict(type='NoiseForTests'),
-                              sampler=dict(type='DefaultSampler', shuffle=False),
-                              collate_fn=dict(type='default_collate')),
-        train_cfg=dict(by_epoch=True, max_epochs=1),
-        optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1, momentum=0.9)),
-    ), **changes})
+    return Config(
+        {
+            **dict(
+                model=dict(type='MeanForTests'),
+                work_dir=str(work_dir),
+                randomness=dict(seed=0),
+                train_dataloader=dict(
+                    batch_size=2,
+                    num_workers=0,
+                    dataset=dict(type='NoiseForTests'),
+                    sampler=dict(type='DefaultSampler', shuffle=False),
+                    collate_fn=dict(type='default_collate'),
+                ),
+                train_cfg=dict(by_epoch=True, max_epochs=1),
+                optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1, momentum=0.9)),
+            ),
+            **changes,
+        }
+    )
 
 
 def weights(model: nn.Module) -> list[torch.Tensor]:
@@ -93,8 +105,13 @@ def test_a_checkpoint_resumes_in_either_memory_format_with_the_same_result(tmp_p
     build_runner(config(tmp_path, channels_last=False), 'none', ('train',)).train()
     states = []
     for channels_last in (True, False):
-        cfg = config(tmp_path / str(channels_last), channels_last=channels_last, resume=True,
-                     load_from=str(tmp_path / 'epoch_1.pth'), train_cfg=dict(by_epoch=True, max_epochs=2))
+        cfg = config(
+            tmp_path / str(channels_last),
+            channels_last=channels_last,
+            resume=True,
+            load_from=str(tmp_path / 'epoch_1.pth'),
+            train_cfg=dict(by_epoch=True, max_epochs=2),
+        )
         runner = build_runner(cfg, 'none', ('train',))
         runner.train()
         assert runner.epoch == 2 and (tmp_path / str(channels_last) / 'epoch_2.pth').is_file()
@@ -161,14 +178,25 @@ def test_a_first_loss_that_is_no_number_ends_the_training(tmp_path):
         train(build_runner(cfg, 'none', ('train',)))
 
 
-@pytest.mark.parametrize('changes, key, said', [
-    (dict(model=dict(type='MeanForTests', depth=51)), 'model', 'depth'),
-    (dict(model=dict(type='Absent')), 'model', 'Absent is not in the mmengine::model registry'),
-    (dict(custom_hooks=[dict(type='EMAHook'), dict(type='LoggerHook', rate=1)]), 'custom_hooks.1', 'rate'),
-    (dict(train_dataloader=dict(batch_size=1, dataset=dict(type='NoiseForTests', count='x'),
-                                sampler=dict(type='DefaultSampler'))), 'train_dataloader.dataset', 'TypeError'),
-    (dict(train_cfg=dict(by_epoch=True)), None, 'max_epochs'),
-], ids=str)
+@pytest.mark.parametrize(
+    'changes, key, said',
+    [
+        (dict(model=dict(type='MeanForTests', depth=51)), 'model', 'depth'),
+        (dict(model=dict(type='Absent')), 'model', 'Absent is not in the mmengine::model registry'),
+        (dict(custom_hooks=[dict(type='EMAHook'), dict(type='LoggerHook', rate=1)]), 'custom_hooks.1', 'rate'),
+        (
+            dict(
+                train_dataloader=dict(
+                    batch_size=1, dataset=dict(type='NoiseForTests', count='x'), sampler=dict(type='DefaultSampler')
+                )
+            ),
+            'train_dataloader.dataset',
+            'TypeError',
+        ),
+        (dict(train_cfg=dict(by_epoch=True)), None, 'max_epochs'),
+    ],
+    ids=str,
+)
 def test_what_cannot_be_built_is_named_with_its_key(tmp_path, changes, key, said):
     with pytest.raises(UserError, match=said) as error:
         build_runner(config(tmp_path, **changes), 'none', ('train',))
@@ -184,18 +212,27 @@ def test_an_error_in_a_process_that_loads_data_says_what_was_raised_there(tmp_pa
         train(build_runner(cfg, 'none', ('train',)))
 
 
-@pytest.mark.parametrize('schedule, epochs, end', [
-    (dict(type='MultiStepLR', milestones=[1], by_epoch=True), 3, 2),
-    (dict(type='CosineAnnealingLR', T_max=2, by_epoch=True), 3, 2),
-    (dict(type='LinearLR', end=4, by_epoch=False), 3, 2),
-    (dict(type='MultiStepLR', milestones=[5], by_epoch=True, end=6), 6, None),
-    (dict(type='MultiStepLR', milestones=[1], by_epoch=True), 2, None),
-], ids=str)
+@pytest.mark.parametrize(
+    'schedule, epochs, end',
+    [
+        (dict(type='MultiStepLR', milestones=[1], by_epoch=True), 3, 2),
+        (dict(type='CosineAnnealingLR', T_max=2, by_epoch=True), 3, 2),
+        (dict(type='LinearLR', end=4, by_epoch=False), 3, 2),
+        (dict(type='MultiStepLR', milestones=[5], by_epoch=True, end=6), 6, None),
+        (dict(type='MultiStepLR', milestones=[1], by_epoch=True), 2, None),
+    ],
+    ids=str,
+)
 def test_a_training_resumed_beyond_its_schedule_warns(tmp_path, schedule, epochs, end):
     cfg = config(tmp_path, param_scheduler=[schedule], train_cfg=dict(by_epoch=True, max_epochs=2))
     build_runner(cfg, 'none', ('train',)).train()
-    cfg = config(tmp_path, param_scheduler=[schedule], resume=True, load_from=str(tmp_path / 'epoch_1.pth'),
-                 train_cfg=dict(by_epoch=True, max_epochs=epochs))
+    cfg = config(
+        tmp_path,
+        param_scheduler=[schedule],
+        resume=True,
+        load_from=str(tmp_path / 'epoch_1.pth'),
+        train_cfg=dict(by_epoch=True, max_epochs=epochs),
+    )
     runner = build_runner(cfg, 'none', ('train',))
     said = []
     runner.logger.warning = said.append
@@ -207,8 +244,9 @@ def test_a_training_resumed_beyond_its_schedule_warns(tmp_path, schedule, epochs
 
 
 def run_one_of_several() -> None:
-    cfg = config(sys.argv[1], model=dict(
-        type='MeanForTests', depth_attn='mmattn.SDA', attn=dict(type='mmattn.EMA', factor=4)))
+    cfg = config(
+        sys.argv[1], model=dict(type='MeanForTests', depth_attn='mmattn.SDA', attn=dict(type='mmattn.EMA', factor=4))
+    )
     cfg.train_dataloader.dataset.size = 256
     build_runner(cfg, 'pytorch', ('train',)).train()
 
@@ -216,8 +254,21 @@ def run_one_of_several() -> None:
 def test_two_processes_train_without_a_warning_about_the_strides_of_gradients(tmp_path):
     environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''}
     done = subprocess.run(
-        [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', '2', __file__,
-         str(tmp_path)], env=environment, capture_output=True, text=True, timeout=300)
+        [
+            sys.executable,
+            '-m',
+            'torch.distributed.run',
+            '--standalone',
+            '--nproc_per_node',
+            '2',
+            __file__,
+            str(tmp_path),
+        ],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     output = done.stdout + done.stderr
     assert done.returncode == 0, output[-3000:]
     assert 'bucket view strides' not in output
@@ -231,9 +282,13 @@ if __name__ == '__main__':
 def test_what_is_trained_is_known_before_the_model_is_wrapped_and_the_optimiser_built(tmp_path):
     options = dict(type='mmattn.AttnResNet', depth=50, base_channels=8, norm_cfg=dict(type='GN', num_groups=2))
     torch.save(MODELS.build(options).state_dict(), tmp_path / 'plain.pth')
-    model = dict(type='MeanForTests', attn='mmattn.SE', frozen_stages=1,
-                 init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'plain.pth')))
-    runner = build_runner(config(tmp_path, model=model), 'none', ('train', ))
+    model = dict(
+        type='MeanForTests',
+        attn='mmattn.SE',
+        frozen_stages=1,
+        init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'plain.pth')),
+    )
+    runner = build_runner(config(tmp_path, model=model), 'none', ('train',))
     attention = runner.model.backbone.layer1[0].attn
     assert all(parameter.requires_grad for parameter in attention.parameters())
     before = attention.fc1.weight.clone()

@@ -1,4 +1,5 @@
 """Settings that are chosen by the data and the device."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -12,12 +13,22 @@ from mmattn.fit.length import MOST_EPOCHS, epochs_in, validation_interval
 from mmattn.fit.timing import Times
 
 CPU = Device('CPU', None, False, 1)
-GPU = Device('a GPU', 24 * 2 ** 30, True, 1)
+GPU = Device('a GPU', 24 * 2**30, True, 1)
 
 
-@pytest.mark.parametrize('objects, size, longer', [
-    (200, 'thin', 256), (40, 'thin', 320), (20, 'thin', 512), (4, 'thin', 512),
-    (200, 'full', 512), (20, 'full', 640), (10, 'full', 1280), (1, 'full', 1333 // 32 * 32)])
+@pytest.mark.parametrize(
+    'objects, size, longer',
+    [
+        (200, 'thin', 256),
+        (40, 'thin', 320),
+        (20, 'thin', 512),
+        (4, 'thin', 512),
+        (200, 'full', 512),
+        (20, 'full', 640),
+        (10, 'full', 1280),
+        (1, 'full', 1333 // 32 * 32),
+    ],
+)
 def test_smaller_objects_get_larger_images(objects, size, longer):
     choice = detector_size([(640, 480)] * 9, [objects] * 20, [0] * 20, size)
     assert choice.value[0] == pytest.approx(longer, abs=32)
@@ -50,6 +61,7 @@ def brute_force(boxes, anchors, extent):
     """Best IoU of each box with mmdet's own anchors of an image of this size."""
     from mmdet.models.task_modules import AnchorGenerator
     from mmdet.structures.bbox import bbox_overlaps
+
     generator = AnchorGenerator(strides=list(STRIDES), scales=list(anchors.scales), ratios=list(anchors.ratios))
     sizes = [(extent[1] // stride, extent[0] // stride) for stride in STRIDES]
     grid = torch.cat(generator.grid_priors(sizes, device='cpu'))
@@ -58,8 +70,9 @@ def brute_force(boxes, anchors, extent):
     return bbox_overlaps(corners, grid).max(1).values.numpy()
 
 
-@pytest.mark.parametrize('anchors', [
-    Anchors((8,), (0.5, 1.0, 2.0)), Anchors((2, 4), (1.0,)), Anchors((3, 4.24), (1, 3))])
+@pytest.mark.parametrize(
+    'anchors', [Anchors((8,), (0.5, 1.0, 2.0)), Anchors((2, 4), (1.0,)), Anchors((3, 4.24), (1, 3))]
+)
 def test_recall_is_that_of_mmdets_anchors(anchors):
     draw = np.random.default_rng(0)
     extents = draw.uniform(6, 100, (40, 2))
@@ -89,8 +102,9 @@ def test_anchors_that_miss_boxes_say_so():
 
 def test_batch_grows_with_memory_and_precision_and_shrinks_with_the_image():
     def chosen(memory, pixels, mixed=False):
-        device = Device('GPU', memory * 2 ** 30, True, 1)
+        device = Device('GPU', memory * 2**30, True, 1)
         return choose_batch('detector', 'full', pixels, 10_000, device, mixed).value
+
     assert chosen(8, 1e6) < chosen(24, 1e6) <= chosen(24, 1e6, mixed=True)
     assert chosen(24, 1e6) < chosen(24, 0.25e6)
     assert chosen(1, 4e6) == 1
@@ -103,18 +117,26 @@ def test_small_data_set_gets_small_batches():
 
 def test_precision_is_mixed_where_it_is_faster():
     assert choose_precision(GPU).value and not choose_precision(CPU).value
-    assert not choose_precision(Device('old', 2 ** 33, False, 1)).value
+    assert not choose_precision(Device('old', 2**33, False, 1)).value
 
 
-@pytest.mark.parametrize('pretrained, batch, kind, norm', [
-    (True, 2, 'detector', 'frozen'), (True, 32, 'detector', 'frozen'), (False, 2, 'detector', 'GN'),
-    (False, 16, 'detector', 'BN'), (True, 32, 'classifier', 'BN'), (True, 4, 'classifier', 'frozen')])
+@pytest.mark.parametrize(
+    'pretrained, batch, kind, norm',
+    [
+        (True, 2, 'detector', 'frozen'),
+        (True, 32, 'detector', 'frozen'),
+        (False, 2, 'detector', 'GN'),
+        (False, 16, 'detector', 'BN'),
+        (True, 32, 'classifier', 'BN'),
+        (True, 4, 'classifier', 'frozen'),
+    ],
+)
 def test_norm_follows_images_per_process_and_weights(pretrained, batch, kind, norm):
     assert choose_norm(pretrained, batch, kind).value == norm
 
 
 def test_learning_rate_follows_the_images_of_all_processes():
-    one, four = (choose_rate('detector', 'full', 2, Device('GPU', 2 ** 34, True, count)).value for count in (1, 4))
+    one, four = (choose_rate('detector', 'full', 2, Device('GPU', 2**34, True, count)).value for count in (1, 4))
     assert one == pytest.approx(0.0025) and four == pytest.approx(0.01)
     assert choose_rate('detector', 'thin', 64, GPU).value == 4e-3
 

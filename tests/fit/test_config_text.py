@@ -1,4 +1,5 @@
 """Configs that fit writes: short, readable, and what was decided."""
+
 from __future__ import annotations
 
 import random
@@ -16,16 +17,21 @@ from mmattn.fit.settings import Settings
 from mmattn.fit.source_text import WIDTH, Name, assignment
 
 BACKBONE = dict(type='mmattn.SDAResNet', depth=50, base_channels=16, norm_cfg=dict(type='GN', num_groups=8))
-PRETRAINED = dict(type='mmattn.AttnResNet', depth=50, depth_attn=dict(type='mmattn.SDA', identity_init=True),
-                  init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet50'), norm_eval=True,
-                  frozen_stages=1)
+PRETRAINED = dict(
+    type='mmattn.AttnResNet',
+    depth=50,
+    depth_attn=dict(type='mmattn.SDA', identity_init=True),
+    init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet50'),
+    norm_eval=True,
+    frozen_stages=1,
+)
 
 
 def values(draw, depth=3):
     """A nested value of all kinds that a config has."""
     kind = draw.randrange(9 if depth else 6)
     if kind < 6:
-        return [None, True, draw.random(), draw.randrange(1000), 'text with \'quotes\'', 'ä\n'][kind]
+        return [None, True, draw.random(), draw.randrange(1000), "text with 'quotes'", 'ä\n'][kind]
     count = draw.randrange(6)
     if kind == 6:
         return {f'key_{number}' * draw.randrange(1, 4): values(draw, depth - 1) for number in range(count)}
@@ -51,19 +57,34 @@ def test_variable_is_written_as_its_name():
 
 
 def settings(task, classes=('a', 'b b'), parts=('train', 'val'), size='thin', norm='GN', backbone=BACKBONE, roots=1):
-    found = Settings(task, size, 'Title', classes, {
-        part: Path('/data', 'many' if roots == 1 else f'place {part}') for part in parts}, backbone,
-        (64, 128, 256, 512) if task != 'classes' else (512,))
-    choices = {'image size': (320, 240) if task != 'classes' else 64, 'batch': 2, 'norm': norm, 'learning rate': 1e-3,
-               'precision': size == 'full', 'flips': 'all',
-               'size jitter': (0.8, 1.25), 'anchors': Anchors((2.0, 2.52, 3.17), (0.33, 0.5, 1, 2, 3))}
+    found = Settings(
+        task,
+        size,
+        'Title',
+        classes,
+        {part: Path('/data', 'many' if roots == 1 else f'place {part}') for part in parts},
+        backbone,
+        (64, 128, 256, 512) if task != 'classes' else (512,),
+    )
+    choices = {
+        'image size': (320, 240) if task != 'classes' else 64,
+        'batch': 2,
+        'norm': norm,
+        'learning rate': 1e-3,
+        'precision': size == 'full',
+        'flips': 'all',
+        'size jitter': (0.8, 1.25),
+        'anchors': Anchors((2.0, 2.52, 3.17), (0.33, 0.5, 1, 2, 3)),
+    }
     for name, value in choices.items():
         found.choose(Choice(name, value, ''))
     return found
 
 
 CASES = {
-    'boxes': settings('boxes'), 'masks': settings('masks'), 'classes': settings('classes'),
+    'boxes': settings('boxes'),
+    'masks': settings('masks'),
+    'classes': settings('classes'),
     'test part': settings('masks', parts=('train', 'val', 'test')),
     'apart': settings('masks', parts=('train', 'val', 'test'), roots=3),
     'many classes': settings('boxes', classes=tuple(f'class {number}' for number in range(80))),
@@ -91,7 +112,8 @@ def test_config_is_short_and_says_what_was_decided(case, tmp_path):
     prefix = data.data_prefix.get('img') or data.data_prefix.get('img_path')
     assert Path(prefix) == chosen.roots['train']
     assert Path(cfg.test_dataloader.dataset.data_root, cfg.test_dataloader.dataset.ann_file).stem == (
-        'test' if 'test' in chosen.roots else 'val')
+        'test' if 'test' in chosen.roots else 'val'
+    )
     for name in ('dataset', 'sampler'):
         assert cfg.test_dataloader[name].type == cfg.val_dataloader[name].type
     assert cfg.test_evaluator.type == cfg.val_evaluator.type

@@ -1,4 +1,5 @@
 """Backbones of fit by name: each can be built thin and full, and takes pretrained weights where it says so."""
+
 from __future__ import annotations
 
 import pytest

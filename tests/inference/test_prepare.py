@@ -1,4 +1,5 @@
 """The prepared copy: what it computes, what it folds, and that the original stays as it is."""
+
 import copy
 
 import pytest
@@ -36,7 +37,8 @@ def prepared_alike(model: nn.Module, x: Tensor, **options) -> nn.Module:
     for a, b in zip(tensors(prepared(x)), tensors(model(x)), strict=True):
         assert (a - b).abs().max() <= 1e-10 * b.std()
     assert list(model.state_dict()) == list(state) and all(
-        torch.equal(v, state[k]) for k, v in model.state_dict().items())
+        torch.equal(v, state[k]) for k, v in model.state_dict().items()
+    )
     return prepared
 
 
@@ -59,16 +61,19 @@ def test_every_network_computes_the_same_with_its_norms_folded(name):
     assert left == unfolded(name)
 
 
-@pytest.mark.parametrize('options, left', [
-    (dict(deep_stem=True, avg_down=True), 0),
-    (dict(attn='mmattn.CoordAttention'), 0),
-    (dict(attn='mmattn.TripletAttention'), 0),
-    (dict(norm_cfg=dict(type='SyncBN')), 0),
-    # BAM has a norm after a linear layer in each of 8 blocks
-    (dict(attn='mmattn.BAM'), 8),
-    # the plugin is between convolution and norm in each of 8 blocks
-    (dict(block='preact', plugins=[dict(cfg=dict(type='mmattn.SE'), position='after_conv1')]), 17),
-])
+@pytest.mark.parametrize(
+    'options, left',
+    [
+        (dict(deep_stem=True, avg_down=True), 0),
+        (dict(attn='mmattn.CoordAttention'), 0),
+        (dict(attn='mmattn.TripletAttention'), 0),
+        (dict(norm_cfg=dict(type='SyncBN')), 0),
+        # BAM has a norm after a linear layer in each of 8 blocks
+        (dict(attn='mmattn.BAM'), 8),
+        # the plugin is between convolution and norm in each of 8 blocks
+        (dict(block='preact', plugins=[dict(cfg=dict(type='mmattn.SE'), position='after_conv1')]), 17),
+    ],
+)
 def test_variants_compute_the_same(options, left):
     model = AttnResNet(depth=18, base_channels=16, **options)
     assert len(norms(prepared_alike(model, images(2, 3, 64, 64).double()))) == left
@@ -105,9 +110,21 @@ def test_what_cannot_take_a_norm_keeps_it():
     for module in (norm, hooked):
         module.register_forward_hook(lambda module, args, out: out.relu())
     model = nn.Sequential(
-        twice, nn.BatchNorm2d(3), twice, nn.BatchNorm2d(3), hooked, nn.BatchNorm2d(3), nn.Conv2d(3, 3, 1), norm,
-        weight_normed, nn.BatchNorm2d(3), Standardised(3, 3, 1), nn.BatchNorm2d(3), nn.Conv2d(3, 3, 1),
-        nn.BatchNorm2d(3))
+        twice,
+        nn.BatchNorm2d(3),
+        twice,
+        nn.BatchNorm2d(3),
+        hooked,
+        nn.BatchNorm2d(3),
+        nn.Conv2d(3, 3, 1),
+        norm,
+        weight_normed,
+        nn.BatchNorm2d(3),
+        Standardised(3, 3, 1),
+        nn.BatchNorm2d(3),
+        nn.Conv2d(3, 3, 1),
+        nn.BatchNorm2d(3),
+    )
     assert norms(prepared_alike(model, images(1, 3, 8, 8).double())) == ['1', '3', '5', '7', '9', '11']
 
 
@@ -144,7 +161,8 @@ def test_large_batches_run_channels_last_and_small_ones_do_not():
     net = prepare(AttnResNet(depth=18, base_channels=8, stem_channels=8))
     formats = []
     net.conv1.register_forward_hook(
-        lambda module, args, out: formats.append(args[0].is_contiguous(memory_format=torch.channels_last)))
+        lambda module, args, out: formats.append(args[0].is_contiguous(memory_format=torch.channels_last))
+    )
     for size, batch in ((32, 2), (224, 2)):
         net(images(batch, 3, size, size))
     assert formats == [False, True]

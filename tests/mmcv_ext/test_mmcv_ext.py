@@ -3,6 +3,7 @@
 The operators are called through mmcv's own wrappers, with the stand-in put in place of whatever
 extension this mmcv has. So the tests say the same where mmcv is compiled.
 """
+
 import math
 import subprocess
 import sys
@@ -43,23 +44,23 @@ def run_python(code, *path):
 
 
 def test_import_is_light():
-    done = run_python('''
+    done = run_python("""
 import mmattn
 heavy = {'torch', 'torchvision', 'mmcv', 'mmdet', 'mmpretrain', 'mmengine'} & set(sys.modules)
 assert not heavy, heavy
-''')
+""")
     assert done.returncode == 0, done.stderr
 
 
 def test_install_twice_adds_one_finder_at_the_end():
-    done = run_python('''
+    done = run_python("""
 import mmattn.mmcv_ext
 before = list(sys.meta_path)
 mmattn.mmcv_ext.install()
 assert sys.meta_path == before
 assert type(before[-1]).__module__ == 'mmattn.mmcv_ext'
 assert sum(type(f).__module__ == 'mmattn.mmcv_ext' for f in before) == 1
-''')
+""")
     assert done.returncode == 0, done.stderr
 
 
@@ -74,11 +75,14 @@ def bare_mmcv(tmp_path):
 
 def test_extension_that_is_there_is_used(bare_mmcv):
     (bare_mmcv / 'mmcv' / '_ext.py').write_text('compiled = True\n')
-    done = run_python('''
+    done = run_python(
+        """
 import mmattn, mmcv.ops
 assert vars(mmcv.ops._ext)['compiled']
 assert 'mmattn.mmcv_ext.extension' not in sys.modules and 'torch' not in sys.modules
-''', bare_mmcv)
+""",
+        bare_mmcv,
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -89,7 +93,8 @@ def test_extension_that_does_not_load_keeps_its_error(bare_mmcv):
 
 
 def test_works_after_a_failed_import(bare_mmcv):
-    done = run_python('''
+    done = run_python(
+        """
 try:
     import mmcv.ops
 except ImportError:
@@ -100,7 +105,9 @@ import mmattn
 import mmcv.ops
 spec = mmcv.ops._ext.__spec__
 assert spec.name == 'mmcv._ext' and 'mmcv_ext' in spec.origin, spec
-''', bare_mmcv)
+""",
+        bare_mmcv,
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -128,7 +135,7 @@ def test_environment_report_names_the_stand_in():
 
 
 def test_unknown_operator_is_named_when_called():
-    operator = extension.ms_deform_attn_forward     # mmcv.ops asks for it on import
+    operator = extension.ms_deform_attn_forward  # mmcv.ops asks for it on import
     with pytest.raises(OperatorNotAvailableError, match='ms_deform_attn_forward') as error:
         operator(torch.zeros(1), step=1)
     assert '\n' not in str(error.value)
@@ -186,7 +193,7 @@ def crowded_boxes(rng, count=60):
     """Whole-numbered boxes that overlap a lot, and scores with many ties."""
     corners = torch.randint(0, 24, (count, 2), generator=rng)
     boxes = torch.cat([corners, corners + torch.randint(0, 20, (count, 2), generator=rng)], dim=1)
-    return boxes.double(), torch.randint(1, 20, (count,), generator=rng) / 20.
+    return boxes.double(), torch.randint(1, 20, (count,), generator=rng) / 20.0
 
 
 @pytest.mark.parametrize('device', DEVICES)
@@ -198,22 +205,20 @@ def test_nms(rng, threshold, offset, device):
     dets, keep = mmcv_ops.nms(boxes.float().to(device), scores.to(device), threshold, offset)
     assert keep.tolist() == expected
     assert 1 < len(expected) < len(boxes)
-    torch.testing.assert_close(
-        dets.cpu(), torch.cat([boxes.float()[keep.cpu()], scores[keep.cpu(), None]], 1))
+    torch.testing.assert_close(dets.cpu(), torch.cat([boxes.float()[keep.cpu()], scores[keep.cpu(), None]], 1))
 
 
 def test_nms_offset_matters():
-    boxes = torch.tensor([[0., 0, 1, 1], [0, 0, 1, 2]])
+    boxes = torch.tensor([[0.0, 0, 1, 1], [0, 0, 1, 2]])
     scores = torch.tensor([0.9, 0.8])
-    assert mmcv_ops.nms(boxes, scores, 0.6, offset=0)[1].tolist() == [0, 1]      # 1 / 2
-    assert mmcv_ops.nms(boxes, scores, 0.6, offset=1)[1].tolist() == [0]         # 4 / 6
+    assert mmcv_ops.nms(boxes, scores, 0.6, offset=0)[1].tolist() == [0, 1]  # 1 / 2
+    assert mmcv_ops.nms(boxes, scores, 0.6, offset=1)[1].tolist() == [0]  # 4 / 6
 
 
 def test_nms_score_threshold_and_max_num(rng):
     boxes, scores = crowded_boxes(rng)
     confident = (scores > 0.5).nonzero()[:, 0]
-    expected = confident[nms_reference(boxes[confident].tolist(), scores[confident].tolist(),
-                                       0.3, 0)]
+    expected = confident[nms_reference(boxes[confident].tolist(), scores[confident].tolist(), 0.3, 0)]
     _, keep = mmcv_ops.nms(boxes.float(), scores, 0.3, score_threshold=0.5, max_num=4)
     assert len(expected) > 4
     assert keep.tolist() == expected[:4].tolist()
@@ -230,7 +235,7 @@ def test_nms_of_16_bits(rng, device):
 
 @pytest.mark.parametrize('nms_type', ['nms', 'soft_nms'])
 def test_batched_nms_keeps_classes_apart(nms_type):
-    boxes = torch.tensor([[0., 0, 9, 9], [0, 0, 9, 9], [0, 0, 9, 9]])
+    boxes = torch.tensor([[0.0, 0, 9, 9], [0, 0, 9, 9], [0, 0, 9, 9]])
     scores, labels = torch.tensor([0.7, 0.9, 0.8]), torch.tensor([0, 1, 0])
     cfg = dict(type=nms_type, iou_threshold=0.5)
     dets, keep = mmcv_ops.batched_nms(boxes, scores, labels, cfg)
@@ -244,8 +249,7 @@ def test_batched_nms_keeps_classes_apart(nms_type):
 def test_soft_nms(rng, method, offset, min_score):
     boxes, scores = crowded_boxes(rng)
     scores = scores.double()
-    expected, lowered = soft_nms_reference(boxes.tolist(), scores.tolist(), 0.3, 0.5, min_score,
-                                           method, offset)
+    expected, lowered = soft_nms_reference(boxes.tolist(), scores.tolist(), 0.3, 0.5, min_score, method, offset)
     dets, keep = mmcv_ops.soft_nms(boxes, scores, 0.3, 0.5, min_score, method, offset)
     assert keep.tolist() == expected
     torch.testing.assert_close(dets[:, :4], boxes[keep])
@@ -254,7 +258,7 @@ def test_soft_nms(rng, method, offset, min_score):
 
 def test_soft_nms_of_unknown_method():
     with pytest.raises(ValueError, match='method must be 0'):
-        extension.softnms(torch.zeros(1, 4), torch.ones(1), torch.zeros(1, 5), 0.3, 0.5, 0., 3, 0)
+        extension.softnms(torch.zeros(1, 4), torch.ones(1), torch.zeros(1, 5), 0.3, 0.5, 0.0, 3, 0)
 
 
 def test_suppression_of_no_boxes():
@@ -297,16 +301,18 @@ def roi_align_reference(input, rois, size, scale, ratio, aligned):
         bin_h, bin_w = height / size[0], width / size[1]
         rows, columns = ratio or math.ceil(bin_h), ratio or math.ceil(bin_w)
         for ph, pw in product(range(size[0]), range(size[1])):
-            samples = [roi_align_sample(input[int(index)], y1 + (ph + (i + 0.5) / rows) * bin_h,
-                                        x1 + (pw + (j + 0.5) / columns) * bin_w)
-                       for i, j in product(range(rows), range(columns))]
+            samples = [
+                roi_align_sample(
+                    input[int(index)], y1 + (ph + (i + 0.5) / rows) * bin_h, x1 + (pw + (j + 0.5) / columns) * bin_w
+                )
+                for i, j in product(range(rows), range(columns))
+            ]
             output.append(sum(samples) / max(len(samples), 1))
     return torch.stack(output).view(len(rois), *size, -1).permute(0, 3, 1, 2)
 
 
 # In the image; past its edges; thinner than a pixel.
-ROIS = torch.tensor([[0, 1.3, 2.1, 9.7, 8.2], [1, -6, -7, 16, 13.5], [1, 4.2, 3.3, 4.9, 9.1]],
-                    dtype=DOUBLE)
+ROIS = torch.tensor([[0, 1.3, 2.1, 9.7, 8.2], [1, -6, -7, 16, 13.5], [1, 4.2, 3.3, 4.9, 9.1]], dtype=DOUBLE)
 
 
 def compare_with_gradients(actual, expected, *leaves):
@@ -344,7 +350,7 @@ def test_roi_align_of_16_bits(rng, dtype, device):
 
 def test_roi_align_refuses_max():
     with pytest.raises(OperatorNotAvailableError, match="roi_align with pool_mode='max'"):
-        mmcv_ops.roi_align(torch.rand(1, 1, 4, 4), ROIS[:1].float(), (2, 2), 1., 0, 'max', True)
+        mmcv_ops.roi_align(torch.rand(1, 1, 4, 4), ROIS[:1].float(), (2, 2), 1.0, 0, 'max', True)
 
 
 def roi_pool_reference(input, rois, size, scale):
@@ -380,7 +386,7 @@ def test_roi_pool_gives_a_tie_to_the_first_in_the_row():
     x = torch.zeros(1, 1, 3, 3, requires_grad=True)
     with torch.no_grad():
         x[0, 0, 0, 2] = x[0, 0, 1, 0] = 1
-    mmcv_ops.roi_pool(x, torch.tensor([[0., 0, 0, 2, 2]]), 1).sum().backward()
+    mmcv_ops.roi_pool(x, torch.tensor([[0.0, 0, 0, 2, 2]]), 1).sum().backward()
     assert x.grad.nonzero().tolist() == [[0, 0, 0, 2]]
 
 
@@ -400,8 +406,7 @@ def test_no_regions(pool, device):
 GEOMETRY = dict(stride=(2, 1), padding=(1, 2), dilation=(1, 2))
 
 
-def deform_conv_reference(x, offset, mask, weight, bias, stride, padding, dilation, groups,
-                          deform_groups):
+def deform_conv_reference(x, offset, mask, weight, bias, stride, padding, dilation, groups, deform_groups):
     """mask and bias may be None; offset's channels are deform group, kernel position, (y, x)."""
     out_channels, per_group, kernel_h, kernel_w = weight.shape
     size = offset.shape[2:]
@@ -415,22 +420,20 @@ def deform_conv_reference(x, offset, mask, weight, bias, stride, padding, dilati
             for k, (ky, kx) in enumerate(product(range(kernel_h), range(kernel_w))):
                 channel = g * kernel_h * kernel_w + k
                 y = oy * stride[0] - padding[0] + ky * dilation[0] + offset[n, 2 * channel, oy, ox]
-                x_ = (ox * stride[1] - padding[1] + kx * dilation[1]
-                      + offset[n, 2 * channel + 1, oy, ox])
-                point = bilinear(x[n, g * per_deform:(g + 1) * per_deform], y, x_)
+                x_ = ox * stride[1] - padding[1] + kx * dilation[1] + offset[n, 2 * channel + 1, oy, ox]
+                point = bilinear(x[n, g * per_deform : (g + 1) * per_deform], y, x_)
                 points.append(point if mask is None else point * mask[n, channel, oy, ox])
-            samples = torch.cat([samples, torch.stack(points)], dim=1)         # kernel, channels
+            samples = torch.cat([samples, torch.stack(points)], dim=1)  # kernel, channels
         for o in range(out_channels):
             first = o // per_out * per_group
-            output.append((samples[:, first:first + per_group].T * weight[o].flatten(1)).sum())
+            output.append((samples[:, first : first + per_group].T * weight[o].flatten(1)).sum())
     output = torch.stack(output).view(len(x), *size, out_channels).permute(0, 3, 1, 2)
     return output if bias is None else output + bias[:, None, None]
 
 
 def deform_leaves(rng, device, groups, deform_groups):
     """Input, offset, mask, weight, bias for a 3x2 kernel on 5x4 maps."""
-    shapes = [(2, 4, 5, 4), (2, deform_groups * 12, 3, 6), (2, deform_groups * 6, 3, 6),
-              (6, 4 // groups, 3, 2), (6,)]
+    shapes = [(2, 4, 5, 4), (2, deform_groups * 12, 3, 6), (2, deform_groups * 6, 3, 6), (6, 4 // groups, 3, 2), (6,)]
     leaves = [torch.rand(shape, generator=rng, dtype=DOUBLE) for shape in shapes]
     leaves[1] = leaves[1] * 4 - 2
     return [leaf.to(device).requires_grad_() for leaf in leaves]
@@ -441,8 +444,7 @@ def deform_leaves(rng, device, groups, deform_groups):
 def test_deform_conv(rng, groups, deform_groups, device):
     x, offset, _, weight, _ = deform_leaves(rng, device, groups, deform_groups)
     actual = mmcv_ops.deform_conv2d(x, offset, weight, *GEOMETRY.values(), groups, deform_groups)
-    expected = deform_conv_reference(x, offset, None, weight, None, *GEOMETRY.values(), groups,
-                                     deform_groups)
+    expected = deform_conv_reference(x, offset, None, weight, None, *GEOMETRY.values(), groups, deform_groups)
     compare_with_gradients(actual, expected, x, offset, weight)
 
 
@@ -452,10 +454,8 @@ def test_deform_conv(rng, groups, deform_groups, device):
 def test_modulated_deform_conv(rng, groups, deform_groups, with_bias, device):
     x, offset, mask, weight, bias = deform_leaves(rng, device, groups, deform_groups)
     bias = bias if with_bias else None
-    actual = mmcv_ops.modulated_deform_conv2d(x, offset, mask, weight, bias, *GEOMETRY.values(),
-                                              groups, deform_groups)
-    expected = deform_conv_reference(x, offset, mask, weight, bias, *GEOMETRY.values(), groups,
-                                     deform_groups)
+    actual = mmcv_ops.modulated_deform_conv2d(x, offset, mask, weight, bias, *GEOMETRY.values(), groups, deform_groups)
+    expected = deform_conv_reference(x, offset, mask, weight, bias, *GEOMETRY.values(), groups, deform_groups)
     leaves = [x, offset, mask, weight] + [bias] * with_bias
     compare_with_gradients(actual, expected, *leaves)
 
@@ -479,13 +479,21 @@ def test_packed_deform_conv_of_16_bits(rng, conv, device):
 
 def test_scale_of_the_weight_gradient(rng):
     x, offset, _, weight, _ = (leaf.detach() for leaf in deform_leaves(rng, 'cpu', 1, 1))
-    geometry = dict(kW=2, kH=3, dW=1, dH=2, padW=2, padH=1, dilationW=2, dilationH=1, group=1,
-                    deformable_group=1, im2col_step=2)
+    geometry = dict(
+        kW=2, kH=3, dW=1, dH=2, padW=2, padH=1, dilationW=2, dilationH=1, group=1, deformable_group=1, im2col_step=2
+    )
     grads = [torch.ones_like(weight) for _ in range(2)]
     for grad, scale in zip(grads, (1, 3), strict=True):
         extension.deform_conv_backward_parameters(
-            x, offset, torch.ones(2, 6, 3, 6, dtype=DOUBLE), grad, x.new_empty(0),
-            x.new_empty(0), scale=scale, **geometry)
+            x,
+            offset,
+            torch.ones(2, 6, 3, 6, dtype=DOUBLE),
+            grad,
+            x.new_empty(0),
+            x.new_empty(0),
+            scale=scale,
+            **geometry,
+        )
     torch.testing.assert_close(grads[1] - 1, 3 * (grads[0] - 1))
 
 
@@ -497,9 +505,15 @@ def sigmoid_focal_reference(logits, target, weight, gamma, alpha):
     for row, label in zip(logits, target.tolist(), strict=True):
         share = 1 if weight is None or label == logits.shape[1] else weight[label]
         p = [1 / (1 + torch.exp(-x)) for x in row]
-        rows.append(torch.stack([
-            -share * (alpha * (1 - q) ** gamma * q.log() if c == label
-                      else (1 - alpha) * q ** gamma * (1 - q).log()) for c, q in enumerate(p)]))
+        rows.append(
+            torch.stack(
+                [
+                    -share
+                    * (alpha * (1 - q) ** gamma * q.log() if c == label else (1 - alpha) * q**gamma * (1 - q).log())
+                    for c, q in enumerate(p)
+                ]
+            )
+        )
     return torch.stack(rows)
 
 
@@ -512,21 +526,24 @@ def softmax_focal_reference(logits, target, weight, gamma, alpha):
     return torch.stack(losses)
 
 
-FOCAL = {'sigmoid': (mmcv_ops.sigmoid_focal_loss, sigmoid_focal_reference, [0, 2, 3, 1]),
-         'softmax': (mmcv_ops.softmax_focal_loss, softmax_focal_reference, [0, 2, -1, 1])}
+FOCAL = {
+    'sigmoid': (mmcv_ops.sigmoid_focal_loss, sigmoid_focal_reference, [0, 2, 3, 1]),
+    'softmax': (mmcv_ops.softmax_focal_loss, softmax_focal_reference, [0, 2, -1, 1]),
+}
 
 
 @pytest.mark.parametrize('device', DEVICES)
 @pytest.mark.parametrize('form', FOCAL)
-@pytest.mark.parametrize('gamma', [2., 0.5])
+@pytest.mark.parametrize('gamma', [2.0, 0.5])
 @pytest.mark.parametrize('weighted', [True, False])
 def test_focal_loss(rng, form, weighted, gamma, device):
     loss, reference, labels = FOCAL[form]
     logits = torch.randn(4, 3, generator=rng, dtype=DOUBLE).to(device).requires_grad_()
     target = torch.tensor(labels, device=device)
     weight = torch.tensor([0.5, 1, 2], dtype=DOUBLE, device=device) if weighted else None
-    torch.testing.assert_close(loss(logits, target, gamma, 0.25, weight, 'none'),
-                               reference(logits, target, weight, gamma, 0.25))
+    torch.testing.assert_close(
+        loss(logits, target, gamma, 0.25, weight, 'none'), reference(logits, target, weight, gamma, 0.25)
+    )
     actual = loss(logits, target, gamma, 0.25, weight, 'mean')
     expected = reference(logits, target, weight, gamma, 0.25).sum() / 4
     compare_with_gradients(actual, expected, logits)
@@ -534,27 +551,29 @@ def test_focal_loss(rng, form, weighted, gamma, device):
 
 def test_sigmoid_focal_loss_is_that_of_torchvision(rng):
     from torchvision.ops import sigmoid_focal_loss
+
     logits = torch.randn(5, 3, generator=rng, dtype=DOUBLE)
     target = torch.tensor([0, 1, 2, 3, 1])
     one_hot = torch.nn.functional.one_hot(target, 4)[:, :3].double()
-    torch.testing.assert_close(mmcv_ops.sigmoid_focal_loss(logits, target, 2., 0.25, None, 'none'),
-                               sigmoid_focal_loss(logits, one_hot, 0.25, 2.))
+    torch.testing.assert_close(
+        mmcv_ops.sigmoid_focal_loss(logits, target, 2.0, 0.25, None, 'none'),
+        sigmoid_focal_loss(logits, one_hot, 0.25, 2.0),
+    )
 
 
 @pytest.mark.parametrize('form', FOCAL)
 def test_focal_loss_of_extreme_logits_is_finite(form):
     loss, _, _ = FOCAL[form]
-    logits = torch.tensor([[200., -200], [-200, 200]], requires_grad=True)
-    for gamma in (0., 2.):
+    logits = torch.tensor([[200.0, -200], [-200, 200]], requires_grad=True)
+    for gamma in (0.0, 2.0):
         value = loss(logits, torch.tensor([0, 0]), gamma)
-        grad, = torch.autograd.grad(value, logits)
+        (grad,) = torch.autograd.grad(value, logits)
         assert value.isfinite() and grad.isfinite().all()
 
 
 def test_focal_loss_of_no_samples():
     logits = torch.zeros(0, 3, requires_grad=True)
-    loss = mmcv_ops.sigmoid_focal_loss(logits, torch.zeros(0, dtype=torch.long), 2., 0.25, None,
-                                       'sum')
+    loss = mmcv_ops.sigmoid_focal_loss(logits, torch.zeros(0, dtype=torch.long), 2.0, 0.25, None, 'sum')
     loss.backward()
     assert loss == 0 and logits.grad.shape == (0, 3)
 
@@ -563,5 +582,5 @@ def test_nothing_is_recorded_for_autograd():
     """As with a compiled operator, only mmcv's wrappers decide what has a gradient."""
     x = torch.rand(1, 1, 4, 4, requires_grad=True)
     output = torch.zeros(1, 1, 2, 2)
-    extension.roi_align_forward(x, ROIS[:1].float(), output, output, output, 2, 2, 1., 0, 1, True)
+    extension.roi_align_forward(x, ROIS[:1].float(), output, output, output, 2, 2, 1.0, 0, 1, True)
     assert not output.requires_grad and output.any()

@@ -1,4 +1,5 @@
 """Shared by the tests of the networks."""
+
 import pytest
 import torch
 from networks import NETWORKS, kinds

@@ -1,4 +1,5 @@
 """Attention after a stage: what the stage without it gives, passed through the attention."""
+
 import pytest
 import torch
 

@@ -2,6 +2,7 @@
 
 The tests of the contract run over the registry, so that a new module is tested by being registered.
 """
+
 import copy
 import math
 import pickle
@@ -15,8 +16,9 @@ import mmattn.models.attention  # noqa: F401
 from mmattn.models.attention.fca import TOP_FREQUENCIES, dct_basis
 from mmattn.registry import MODELS
 
-NAMES = sorted(name for name, cls in MODELS.module_dict.items()
-               if cls.__module__.startswith('mmattn.models.attention.'))
+NAMES = sorted(
+    name for name, cls in MODELS.module_dict.items() if cls.__module__.startswith('mmattn.models.attention.')
+)
 CHANNELS = 128
 # a softmax does not see what is added to all of its inputs
 NO_GRADIENT = {('GC', 'mask.bias')}
@@ -48,8 +50,21 @@ def relative(a, b):
 
 
 def test_all_modules_are_registered():
-    assert set(NAMES) >= {'SE', 'ECA', 'CBAM', 'BAM', 'FCA', 'SA', 'GC', 'CoordAttention', 'SimAM',
-                          'TripletAttention', 'NAM', 'EMA', 'SPEM'}
+    assert set(NAMES) >= {
+        'SE',
+        'ECA',
+        'CBAM',
+        'BAM',
+        'FCA',
+        'SA',
+        'GC',
+        'CoordAttention',
+        'SimAM',
+        'TripletAttention',
+        'NAM',
+        'EMA',
+        'SPEM',
+    }
 
 
 # --- the contract -------------------------------------------------------------------------------
@@ -157,8 +172,8 @@ def test_compiles_without_graph_breaks(name):
     compiled = torch.compile(copy.deepcopy(module), fullgraph=True, backend='aot_eager')
     expected, out = module(x), compiled(x)
     assert torch.allclose(out, expected, atol=1e-5)
-    grad, = torch.autograd.grad(expected.square().sum(), x)
-    compiled_grad, = torch.autograd.grad(out.square().sum(), x)
+    (grad,) = torch.autograd.grad(expected.square().sum(), x)
+    (compiled_grad,) = torch.autograd.grad(out.square().sum(), x)
     assert torch.allclose(compiled_grad, grad, atol=1e-4)
 
 
@@ -177,7 +192,7 @@ def test_init_weights_restores_the_start(name):
     assert torch.allclose(module(x), build(name)(x), atol=1e-6)
 
 
-@pytest.mark.parametrize('in_channels', [0, -4, 64., None])
+@pytest.mark.parametrize('in_channels', [0, -4, 64.0, None])
 @pytest.mark.parametrize('name', NAMES)
 def test_refuses_channels_that_are_no_count(name, in_channels):
     with pytest.raises(ValueError, match='in_channels must be a positive integer'):
@@ -190,26 +205,29 @@ def test_refuses_a_misspelt_option(name):
         build(name, reductoin=4)
 
 
-@pytest.mark.parametrize('name, options, message', [
-    ('SE', dict(reduction=0), 'reduction must be a positive integer'),
-    ('SE', dict(hidden_channels=0), 'hidden_channels must be a positive integer'),
-    ('ECA', dict(kernel_size=4), 'kernel_size must be odd'),
-    ('CBAM', dict(spatial_kernel=2), 'spatial_kernel must be odd'),
-    ('CBAM', dict(reduction=-1), 'reduction must be a positive integer'),
-    ('BAM', dict(combine='mean'), "combine must be 'product' or 'sum'"),
-    ('BAM', dict(dilation=0), 'dilation must be a positive integer'),
-    ('FCA', dict(dct_size=6), 'dct_size must be 7 or more'),
-    ('FCA', dict(num_frequencies=33), 'num_frequencies must be at most 32'),
-    ('FCA', dict(in_channels=24), 'FCA needs channels divisible by num_frequencies: 24'),
-    ('SA', dict(in_channels=64), r'SA needs channels divisible by 2 \* groups: 64'),
-    ('GC', dict(reduction=0), 'reduction must be a positive integer'),
-    ('CoordAttention', dict(min_channels=0), 'min_channels must be a positive integer'),
-    ('SimAM', dict(e_lambda=0.), 'e_lambda must be positive'),
-    ('TripletAttention', dict(kernel_size=6), 'kernel_size must be odd'),
-    ('EMA', dict(in_channels=144), 'EMA needs channels divisible by factor: 144 is not by 32'),
-    ('EMA', dict(in_channels=16), 'EMA needs channels divisible by factor: 16'),
-    ('EMA', dict(factor=0), 'factor must be a positive integer'),
-])
+@pytest.mark.parametrize(
+    'name, options, message',
+    [
+        ('SE', dict(reduction=0), 'reduction must be a positive integer'),
+        ('SE', dict(hidden_channels=0), 'hidden_channels must be a positive integer'),
+        ('ECA', dict(kernel_size=4), 'kernel_size must be odd'),
+        ('CBAM', dict(spatial_kernel=2), 'spatial_kernel must be odd'),
+        ('CBAM', dict(reduction=-1), 'reduction must be a positive integer'),
+        ('BAM', dict(combine='mean'), "combine must be 'product' or 'sum'"),
+        ('BAM', dict(dilation=0), 'dilation must be a positive integer'),
+        ('FCA', dict(dct_size=6), 'dct_size must be 7 or more'),
+        ('FCA', dict(num_frequencies=33), 'num_frequencies must be at most 32'),
+        ('FCA', dict(in_channels=24), 'FCA needs channels divisible by num_frequencies: 24'),
+        ('SA', dict(in_channels=64), r'SA needs channels divisible by 2 \* groups: 64'),
+        ('GC', dict(reduction=0), 'reduction must be a positive integer'),
+        ('CoordAttention', dict(min_channels=0), 'min_channels must be a positive integer'),
+        ('SimAM', dict(e_lambda=0.0), 'e_lambda must be positive'),
+        ('TripletAttention', dict(kernel_size=6), 'kernel_size must be odd'),
+        ('EMA', dict(in_channels=144), 'EMA needs channels divisible by factor: 144 is not by 32'),
+        ('EMA', dict(in_channels=16), 'EMA needs channels divisible by factor: 16'),
+        ('EMA', dict(factor=0), 'factor must be a positive integer'),
+    ],
+)
 def test_refuses_bad_options(name, options, message):
     with pytest.raises(ValueError, match=message):
         build(name, **options)
@@ -225,7 +243,7 @@ def se(m, x):
 
 def eca(m, x):
     pooled, taps = F.pad(x.mean((2, 3)), [m.conv.weight.numel() // 2] * 2), m.conv.weight.flatten()
-    weight = sum(tap * pooled[:, i:i + x.shape[1]] for i, tap in enumerate(taps)).sigmoid()
+    weight = sum(tap * pooled[:, i : i + x.shape[1]] for i, tap in enumerate(taps)).sigmoid()
     return x * weight[:, :, None, None]
 
 
@@ -240,8 +258,7 @@ def cbam(m, x):
 
 def norm(m, x):
     shape = (1, -1) + (1,) * (x.dim() - 2)
-    mean, var, weight, bias = (
-        t.view(shape) for t in (m.running_mean, m.running_var, m.weight, m.bias))
+    mean, var, weight, bias = (t.view(shape) for t in (m.running_mean, m.running_var, m.weight, m.bias))
     return (x - mean) / (var + m.eps).sqrt() * weight + bias
 
 
@@ -288,7 +305,7 @@ def coord(m, x):
     rows, columns = x.mean(3, keepdim=True), x.mean(2, keepdim=True).transpose(2, 3)
     hidden = norm(m.norm, F.conv2d(torch.cat((rows, columns), 2), m.conv.weight, m.conv.bias))
     hidden = hidden * F.relu6(hidden + 3) / 6
-    h, w = hidden[:, :, :x.shape[2]], hidden[:, :, x.shape[2]:].transpose(2, 3)
+    h, w = hidden[:, :, : x.shape[2]], hidden[:, :, x.shape[2] :].transpose(2, 3)
     return x * m.conv_h(h).sigmoid() * m.conv_w(w).sigmoid()
 
 
@@ -317,7 +334,7 @@ def spem(m, x):
     top = m.w2 * F.adaptive_max_pool2d(x, 1) + m.b2
     bottom = m.w2 * -F.adaptive_max_pool2d(-x, 1) + m.b2
     p0, p1 = m.p
-    share = p0 ** 2 / (p0 ** 2 + p1 ** 2)
+    share = p0**2 / (p0**2 + p1**2)
     mix = share * top + (1 - share) * bottom
     return x * (bottom + top).sigmoid() * (m.w1 * mix + m.b1).sigmoid()
 
@@ -334,16 +351,28 @@ def ema(m, x):
     return (g * weight).reshape(x.shape)
 
 
-REFERENCES = dict(SE=se, ECA=eca, CBAM=cbam, BAM=bam, FCA=fca, SA=sa, GC=gc, CoordAttention=coord,
-                  SimAM=simam, TripletAttention=triplet, NAM=nam, SPEM=spem, EMA=ema)
+REFERENCES = dict(
+    SE=se,
+    ECA=eca,
+    CBAM=cbam,
+    BAM=bam,
+    FCA=fca,
+    SA=sa,
+    GC=gc,
+    CoordAttention=coord,
+    SimAM=simam,
+    TripletAttention=triplet,
+    NAM=nam,
+    SPEM=spem,
+    EMA=ema,
+)
 
 
 @pytest.mark.parametrize('name', NAMES)
 def test_equals_the_written_out_formula(name):
     module, x = scrambled(name).double().eval(), random_map(2, CHANNELS, 9, 6, dtype=torch.float64)
     if name == 'FCA':  # its table of cosines was rounded when the module was built
-        module.basis = torch.stack([torch.outer(dct_basis(u, 7), dct_basis(v, 7))
-                                    for u, v in TOP_FREQUENCIES[:16]])
+        module.basis = torch.stack([torch.outer(dct_basis(u, 7), dct_basis(v, 7)) for u, v in TOP_FREQUENCIES[:16]])
     expected = REFERENCES[name](module, x)
     assert relative(module(x), expected) < 1e-12
     assert relative(module.float()(x.float()).double(), expected) < 2e-5
@@ -354,8 +383,10 @@ def test_gradients_equal_those_of_the_written_out_formula(name):
     module = scrambled(name).double().eval()
     x = random_map(2, CHANNELS, 5, 6, dtype=torch.float64)
     inputs = [x.requires_grad_(), *module.parameters()]
-    got, expected = (torch.autograd.grad(y.square().sum(), inputs, allow_unused=True)
-                     for y in (module(x), REFERENCES[name](module, x)))
+    got, expected = (
+        torch.autograd.grad(y.square().sum(), inputs, allow_unused=True)
+        for y in (module(x), REFERENCES[name](module, x))
+    )
     for a, b in zip(got, expected, strict=True):
         assert torch.allclose(a, b, rtol=1e-5, atol=1e-5 * max(1, b.abs().max().item()))
 
@@ -364,8 +395,9 @@ def test_se_without_bias_has_none():
     assert [key for key, _ in build('SE', bias=False).named_parameters()] == ['fc1.weight', 'fc2.weight']
 
 
-@pytest.mark.parametrize('options, hidden', [(dict(), 8), (dict(reduction=48), 3),
-                                             (dict(reduction=1000), 1), (dict(hidden_channels=5), 5)])
+@pytest.mark.parametrize(
+    'options, hidden', [(dict(), 8), (dict(reduction=48), 3), (dict(reduction=1000), 1), (dict(hidden_channels=5), 5)]
+)
 def test_se_rounds_its_hidden_channels(options, hidden):
     assert build('SE', **options).fc1.out_features == hidden
 
@@ -415,31 +447,43 @@ def test_gc_starts_as_identity_by_its_last_layer():
 
 def parameters(name, channels, blocks=(3, 4, 6, 3), **options):
     """Parameters of one module in each block of a ResNet's stages."""
-    return sum(n * sum(p.numel() for p in build(name, c, **options).parameters())
-               for n, c in zip(blocks, channels, strict=True))
+    return sum(
+        n * sum(p.numel() for p in build(name, c, **options).parameters())
+        for n, c in zip(blocks, channels, strict=True)
+    )
 
 
 RESNET50, RESNET86, RESNET50_CIFAR = 25_557_032, 41_886_248, 23_705_252
 STAGES = (256, 512, 1024, 2048)
 
 
-@pytest.mark.parametrize('trunk, name, options, total', [
-    (RESNET50, 'SE', {}, 28_088_024),
-    (RESNET50, 'CBAM', {}, 28_073_544),
-    (RESNET86, 'SE', dict(blocks=(5, 6, 12, 5)), 46_346_680),
-    (RESNET86, 'CBAM', dict(blocks=(5, 6, 12, 5)), 46_320_864),
-    (RESNET50_CIFAR, 'EMA', {}, 23_903_620),
-    (0, 'SPEM', dict(channels=(64, 128, 256), blocks=(18, 18, 18)), 32_364),
-])
+@pytest.mark.parametrize(
+    'trunk, name, options, total',
+    [
+        (RESNET50, 'SE', {}, 28_088_024),
+        (RESNET50, 'CBAM', {}, 28_073_544),
+        (RESNET86, 'SE', dict(blocks=(5, 6, 12, 5)), 46_346_680),
+        (RESNET86, 'CBAM', dict(blocks=(5, 6, 12, 5)), 46_320_864),
+        (RESNET50_CIFAR, 'EMA', {}, 23_903_620),
+        (0, 'SPEM', dict(channels=(64, 128, 256), blocks=(18, 18, 18)), 32_364),
+    ],
+)
 def test_parameters_to_the_unit(trunk, name, options, total):
     assert trunk + parameters(name, **{'channels': STAGES, **options}) == total
 
 
-@pytest.mark.parametrize('name, blocks, published, digits', [
-    ('ECA', (3, 4, 6, 3), 25.56, 2), ('SA', (3, 4, 6, 3), 25.56, 2), ('FCA', (3, 4, 6, 3), 28.07, 2),
-    ('GC', (3, 4, 6, 3), 28.11, 2), ('TripletAttention', (3, 4, 6, 3), 25.562, 3),
-    ('SimAM', (3, 4, 6, 3), 25.56, 2), ('BAM', (1, 1, 1, 0), 25.92, 2),  # BAM: after stages 1 to 3
-])
+@pytest.mark.parametrize(
+    'name, blocks, published, digits',
+    [
+        ('ECA', (3, 4, 6, 3), 25.56, 2),
+        ('SA', (3, 4, 6, 3), 25.56, 2),
+        ('FCA', (3, 4, 6, 3), 28.07, 2),
+        ('GC', (3, 4, 6, 3), 28.11, 2),
+        ('TripletAttention', (3, 4, 6, 3), 25.562, 3),
+        ('SimAM', (3, 4, 6, 3), 25.56, 2),
+        ('BAM', (1, 1, 1, 0), 25.92, 2),  # BAM: after stages 1 to 3
+    ],
+)
 def test_parameters_in_resnet50_as_published(name, blocks, published, digits):
     assert round((RESNET50 + parameters(name, STAGES, blocks)) / 1e6, digits) == published
 
@@ -453,10 +497,17 @@ def mmdet_resnet():
 
 
 def tiny(resnet, names, **options):
-    plugins = [dict(cfg=dict(type=f'mmattn.{name}', **options), position='after_conv3')
-               for name in names]
-    return resnet(50, base_channels=32, stem_channels=32, num_stages=1, strides=(1,),
-                  dilations=(1,), out_indices=(0,), plugins=plugins)
+    plugins = [dict(cfg=dict(type=f'mmattn.{name}', **options), position='after_conv3') for name in names]
+    return resnet(
+        50,
+        base_channels=32,
+        stem_channels=32,
+        num_stages=1,
+        strides=(1,),
+        dilations=(1,),
+        out_indices=(0,),
+        plugins=plugins,
+    )
 
 
 @pytest.mark.parametrize('name', NAMES)
@@ -464,7 +515,7 @@ def test_is_a_plugin_of_stock_mmdet(mmdet_resnet, name):
     model = tiny(mmdet_resnet, [name])
     model.init_weights()
     model.train()
-    out, = model(random_map(2, 3, 32, 32))
+    (out,) = model(random_map(2, 3, 32, 32))
     assert out.shape == (2, CHANNELS, 8, 8)
     out.sum().backward()
     cls = MODELS.get(name)
@@ -487,6 +538,9 @@ def test_plugin_of_stock_mmdet_leaves_a_network_as_it_was(mmdet_resnet):
 
 def test_plugins_of_stock_mmdet_have_names_of_their_own(mmdet_resnet):
     block = tiny(mmdet_resnet, NAMES).layer1[0]
-    plugins = [name for name, m in block.named_children() if isinstance(m, nn.Module)
-               and type(m).__module__.startswith('mmattn.models.attention.')]
+    plugins = [
+        name
+        for name, m in block.named_children()
+        if isinstance(m, nn.Module) and type(m).__module__.startswith('mmattn.models.attention.')
+    ]
     assert len(set(plugins)) == len(NAMES)

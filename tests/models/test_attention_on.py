@@ -1,4 +1,5 @@
 """Attention behind modules of other libraries' backbones: keys, weights, training, copies, errors."""
+
 from __future__ import annotations
 
 import mmattn.models  # noqa: F401  isort: skip  before mmdet and mmpretrain
@@ -28,13 +29,22 @@ BACKBONES = {
     'mobilenet': (MOBILENET, 'layer*.conv.1', 17),
     'regnet': (dict(type='mmpretrain.RegNet', arch='regnetx_400mf'), 'layer3.*.bn3', 7),
     'darknet': (dict(type='mmdet.CSPDarknet', deepen_factor=0.33, widen_factor=0.125), 'stage[34]', 2),
-    'convnext': (dict(type='mmpretrain.ConvNeXt', arch=dict(depths=[1, 1, 2, 1], channels=[8, 16, 32, 64])),
-                 'downsample_layers.[12]', 2),
-    'checkpointed': (dict(type='mmdet.ResNet', depth=18, base_channels=8, stem_channels=8, with_cp=True),
-                     ['layer3.*.bn2', 'layer4.*.bn2'], 4),
+    'convnext': (
+        dict(type='mmpretrain.ConvNeXt', arch=dict(depths=[1, 1, 2, 1], channels=[8, 16, 32, 64])),
+        'downsample_layers.[12]',
+        2,
+    ),
+    'checkpointed': (
+        dict(type='mmdet.ResNet', depth=18, base_channels=8, stem_channels=8, with_cp=True),
+        ['layer3.*.bn2', 'layer4.*.bn2'],
+        4,
+    ),
     'timm': (dict(type='mmpretrain.TIMMBackbone', model_name='resnet10t'), 'timm_model.layer?', 4),
-    'ours': (dict(type='mmattn.SDAResNet', depth=18, base_channels=8, stem_channels=8, spatial=None),
-             'layer?.1.bn2', 4),
+    'ours': (
+        dict(type='mmattn.SDAResNet', depth=18, base_channels=8, stem_channels=8, spatial=None),
+        'layer?.1.bn2',
+        4,
+    ),
 }
 ECA = dict(type='mmattn.ECA', identity_init=True)
 
@@ -168,9 +178,11 @@ def test_hooks_after_unpickling_leave_attention_in_place():
         RemovableHandle.next_id = max(before_id, RemovableHandle.next_id)
 
 
-@pytest.mark.parametrize('attentive', [
-    dict(backbone=BACKBONES['ours'][0], at='layer?.1.bn2'), dict(backbone=BACKBONES['ours'][0], at='layer*.conv1')],
-    ids=['behind norms', 'before norms'])
+@pytest.mark.parametrize(
+    'attentive',
+    [dict(backbone=BACKBONES['ours'][0], at='layer?.1.bn2'), dict(backbone=BACKBONES['ours'][0], at='layer*.conv1')],
+    ids=['behind norms', 'before norms'],
+)
 def test_attention_outlives_what_exchanges_norms(attentive):
     attentive = open_gates(attention_on(**attentive))
     with_statistics(attentive).double()  # in single precision its own error is of 2e-4
@@ -246,11 +258,14 @@ def test_pretrained_inner_backbone(tmp_path, monkeypatch):
         attention_on(dict(MOBILENET, init_cfg=cfg)).init_weights()
 
 
-@pytest.mark.parametrize('options, message', [
-    (dict(at='layr2*'), "no module of MobileNetV2 is named 'layr2.*near it: layer2"),
-    (dict(at=['layer2', 'layer3.0.conv.7']), "no module .* 'layer3.0.conv.7'.*layer3.0.conv.0"),
-    (dict(min_channels=481), 'of the 17 modules .* none has 481 channels or more; the most are 480'),
-])
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        (dict(at='layr2*'), "no module of MobileNetV2 is named 'layr2.*near it: layer2"),
+        (dict(at=['layer2', 'layer3.0.conv.7']), "no module .* 'layer3.0.conv.7'.*layer3.0.conv.0"),
+        (dict(min_channels=481), 'of the 17 modules .* none has 481 channels or more; the most are 480'),
+    ],
+)
 def test_bad_patterns(options, message):
     with pytest.raises(ValueError, match=message):
         attention_on(**options)
@@ -269,9 +284,15 @@ class Odd(nn.Module):
         return self.pair(x), self.flat(self.act(self.conv(self.act(x))))
 
 
-@pytest.mark.parametrize('at, message', [
-    ('flat', r"'flat', which 'flat' matches, returns \(1, 8, 49284\), not one feature map"),
-    ('pair', 'returns tuple'), ('unused', 'is never called'), ('act', r'\(1, 3, 224, 224\) and \(1, 8, 222, 222\)')])
+@pytest.mark.parametrize(
+    'at, message',
+    [
+        ('flat', r"'flat', which 'flat' matches, returns \(1, 8, 49284\), not one feature map"),
+        ('pair', 'returns tuple'),
+        ('unused', 'is never called'),
+        ('act', r'\(1, 3, 224, 224\) and \(1, 8, 222, 222\)'),
+    ],
+)
 def test_no_map(at, message, monkeypatch):
     monkeypatch.setitem(MODELS.module_dict, 'Odd', Odd)
     with pytest.raises(ValueError, match=message):
@@ -327,7 +348,7 @@ model = dict(
     modules = attachable(path, (64, 96))
     found = {module.name: module for module in modules}
     assert 'attention' not in found and '' not in found
-    assert found['layer2.0.conv.1'].shapes == ((1, 48, 16, 24), ) and found['layer2.0.conv.1'].type == 'ConvModule'
+    assert found['layer2.0.conv.1'].shapes == ((1, 48, 16, 24),) and found['layer2.0.conv.1'].type == 'ConvModule'
     assert [module.name for module in modules][:2] == ['conv1', 'conv1.conv']
 
     assert load_tool().main([str(path), '--modules', '--shape', '64', '96']) == 0

@@ -1,4 +1,5 @@
 """The trunk: torchvision's ResNet with every slot empty, mmdet's arguments, and what the slots do to it."""
+
 import pytest
 import torch
 import torchvision
@@ -45,10 +46,18 @@ def test_grouped_conv_is_torchvisions_resnext_and_wide_resnet(spatial):
 
 def test_empty_trunk_is_mmdets_resnet_in_its_variants():
     mmdet_backbones = pytest.importorskip('mmdet.models.backbones')
-    for variant in (dict(style='caffe'), dict(deep_stem=True, avg_down=True),
-                    dict(strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4)),
-                    dict(plugins=[dict(cfg=dict(type='ContextBlock', ratio=1 / 4), stages=(False, True, True, True),
-                                       position='after_conv3')])):
+    for variant in (
+        dict(style='caffe'),
+        dict(deep_stem=True, avg_down=True),
+        dict(strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4)),
+        dict(
+            plugins=[
+                dict(
+                    cfg=dict(type='ContextBlock', ratio=1 / 4), stages=(False, True, True, True), position='after_conv3'
+                )
+            ]
+        ),
+    ):
         theirs = mmdet_backbones.ResNet(**TINY, **variant)
         theirs.eval()  # returns None
         ours = build(**variant).eval()
@@ -59,7 +68,7 @@ def test_empty_trunk_is_mmdets_resnet_in_its_variants():
 
 
 def test_words_of_other_resnets_that_ask_for_nothing_are_taken():
-    build(dcn=None, stage_with_dcn=(False, ) * 4, pretrained=None, multi_grid=None, conv_cfg=dict(type='Conv2d'))
+    build(dcn=None, stage_with_dcn=(False,) * 4, pretrained=None, multi_grid=None, conv_cfg=dict(type='Conv2d'))
 
 
 def test_contract_dilation_halves_that_of_a_stages_first_block():
@@ -84,7 +93,7 @@ def test_channels_are_in_the_order_of_the_outputs():
 
 
 def test_a_fifth_stage_strides_too():
-    net = build(block='basic', depth=None, stage_blocks=(1, ) * 5).eval()
+    net = build(block='basic', depth=None, stage_blocks=(1,) * 5).eval()
     assert [out.shape[2] for out in net(torch.randn(1, 3, 64, 64))] == [16, 8, 4, 2, 1]
 
 
@@ -152,8 +161,10 @@ def test_zero_init_makes_a_block_its_shortcut(block):
 def test_pretrained_weights_skip_zero_init(tmp_path):
     source = build()
     torch.save(dict(state_dict={f'backbone.{k}': v for k, v in source.state_dict().items()}), tmp_path / 'net.pth')
-    net = build(zero_init_residual=True, init_cfg=dict(
-        type='Pretrained', checkpoint=str(tmp_path / 'net.pth'), prefix='backbone.'))
+    net = build(
+        zero_init_residual=True,
+        init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'net.pth'), prefix='backbone.'),
+    )
     net.init_weights()
     assert all(torch.equal(v, net.state_dict()[k]) for k, v in source.state_dict().items())
 
@@ -186,9 +197,11 @@ def test_checkpointing_updates_statistics_once(depth_attn):
 
 @pytest.mark.parametrize('block', ['basic', 'bottleneck', 'preact'])
 def test_plugins_at_every_position_and_stage(block):
-    positions = ('after_conv1', 'after_conv2') + (() if block == 'basic' else ('after_conv3', ))
-    plugins = [dict(cfg=dict(type='ContextBlock', ratio=1 / 4, postfix=f'_{p}'), stages=(False, True, False, True),
-                    position=p) for p in positions]
+    positions = ('after_conv1', 'after_conv2') + (() if block == 'basic' else ('after_conv3',))
+    plugins = [
+        dict(cfg=dict(type='ContextBlock', ratio=1 / 4, postfix=f'_{p}'), stages=(False, True, False, True), position=p)
+        for p in positions
+    ]
     net = build(block=block, plugins=plugins)
     for i, has in enumerate((False, True, False, True)):
         names = {n for b in getattr(net, f'layer{i + 1}') for n, _ in b.named_children() if n.startswith('context')}
@@ -202,32 +215,35 @@ def test_preact_ends_in_norm_and_relu():
     assert outs[0].min() < 0 and outs[-1].min() == 0
 
 
-@pytest.mark.parametrize('options, message', [
-    (dict(depth=77), 'depth 77 is none of'),
-    (dict(block='fancy'), "block 'fancy' is none of"),
-    (dict(num_stages=5), 'has 4 stages'),
-    (dict(strides=(1, 2)), 'strides has 2 entries for 4 stages'),
-    (dict(attn=['mmattn.SE']), 'attn has 1 entries for 4 stages'),
-    (dict(out_indices=(4, )), 'out_indices'),
-    (dict(frozen_stages=5), 'frozen_stages'),
-    (dict(style='tf'), 'style'),
-    (dict(stem='deep'), 'stem'),
-    (dict(stem='cifar', deep_stem=True), 'deep_stem'),
-    (dict(avg_down=True, max_down=True), 'exclude each other'),
-    (dict(plugins=[dict(type='ContextBlock')]), 'a plugin is'),
-    (dict(plugins=[dict(cfg=dict(type='ContextBlock', ratio=1.), position='after_conv4')]), 'no plugin position'),
-    (dict(plugins=2 * [dict(cfg=dict(type='ContextBlock', ratio=1.), position='after_conv3')]), 'postfix'),
-    (dict(attn='mmattn.SDA'), 'mmattn.SDA does not go into the slot attn: .* in_channels'),
-    (dict(attn='mmattn.PSA'), 'mmattn.PSA does not go into the slot attn as it is: .* out_channels'),
-    (dict(depth_attn=dict(type='mmattn.SE')), 'mmattn.SE does not go into the slot depth_attn: .* channels, depth'),
-    (dict(spatial='mmattn.SE'), 'mmattn.SE does not go into the slot spatial: .* out_channels, stride'),
-    (dict(block='preact', depth_attn=dict(type='mmattn.AfterStage', attn='mmattn.SE')), 'AfterStage attends'),
-    (dict(conv_cfg=dict(type='DCNv2'), spatial='mmattn.PSA'), 'conv_cfg .*DCNv2.* does not reach .*PSA'),
-    (dict(dcn=dict(type='DCNv2')), "dcn is not supported .* plugins="),
-    (dict(stage_with_dcn=(False, True, True, True)), 'stage_with_dcn is not supported'),
-    (dict(multi_grid=(1, 2, 4)), 'multi_grid is not supported .* dilations'),
-    (dict(pretrained='torchvision://resnet50'), r"pretrained is not supported .* init_cfg=dict\(type='Pretrained'"),
-])
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        (dict(depth=77), 'depth 77 is none of'),
+        (dict(block='fancy'), "block 'fancy' is none of"),
+        (dict(num_stages=5), 'has 4 stages'),
+        (dict(strides=(1, 2)), 'strides has 2 entries for 4 stages'),
+        (dict(attn=['mmattn.SE']), 'attn has 1 entries for 4 stages'),
+        (dict(out_indices=(4,)), 'out_indices'),
+        (dict(frozen_stages=5), 'frozen_stages'),
+        (dict(style='tf'), 'style'),
+        (dict(stem='deep'), 'stem'),
+        (dict(stem='cifar', deep_stem=True), 'deep_stem'),
+        (dict(avg_down=True, max_down=True), 'exclude each other'),
+        (dict(plugins=[dict(type='ContextBlock')]), 'a plugin is'),
+        (dict(plugins=[dict(cfg=dict(type='ContextBlock', ratio=1.0), position='after_conv4')]), 'no plugin position'),
+        (dict(plugins=2 * [dict(cfg=dict(type='ContextBlock', ratio=1.0), position='after_conv3')]), 'postfix'),
+        (dict(attn='mmattn.SDA'), 'mmattn.SDA does not go into the slot attn: .* in_channels'),
+        (dict(attn='mmattn.PSA'), 'mmattn.PSA does not go into the slot attn as it is: .* out_channels'),
+        (dict(depth_attn=dict(type='mmattn.SE')), 'mmattn.SE does not go into the slot depth_attn: .* channels, depth'),
+        (dict(spatial='mmattn.SE'), 'mmattn.SE does not go into the slot spatial: .* out_channels, stride'),
+        (dict(block='preact', depth_attn=dict(type='mmattn.AfterStage', attn='mmattn.SE')), 'AfterStage attends'),
+        (dict(conv_cfg=dict(type='DCNv2'), spatial='mmattn.PSA'), 'conv_cfg .*DCNv2.* does not reach .*PSA'),
+        (dict(dcn=dict(type='DCNv2')), 'dcn is not supported .* plugins='),
+        (dict(stage_with_dcn=(False, True, True, True)), 'stage_with_dcn is not supported'),
+        (dict(multi_grid=(1, 2, 4)), 'multi_grid is not supported .* dilations'),
+        (dict(pretrained='torchvision://resnet50'), r"pretrained is not supported .* init_cfg=dict\(type='Pretrained'"),
+    ],
+)
 def test_bad_arguments_are_refused_clearly(options, message):
     with pytest.raises(ValueError, match=message):
         build(**options)
@@ -246,8 +262,9 @@ class OwnAttention(nn.Identity):
     """A user's module that takes whatever it is given."""
 
 
-@pytest.mark.parametrize('slot, name', [
-    ('spatial', 'mmattn.MSPA'), ('attn', 'mmattn.SE'), ('depth_attn', 'mmattn.SDA')])
+@pytest.mark.parametrize(
+    'slot, name', [('spatial', 'mmattn.MSPA'), ('attn', 'mmattn.SE'), ('depth_attn', 'mmattn.SDA')]
+)
 def test_a_string_is_a_type_without_options(slot, name):
     expected = [tuple(p.shape) for p in build(**{slot: dict(type=name)}).parameters()]
     assert expected != [tuple(p.shape) for p in build().parameters()]
@@ -255,9 +272,11 @@ def test_a_string_is_a_type_without_options(slot, name):
         assert [tuple(p.shape) for p in build(**{slot: value}).parameters()] == expected
 
 
-@pytest.mark.parametrize('options', [
-    dict(attn=dict(type=nn.Sigmoid)), dict(plugins=[dict(cfg=dict(type='TestGate'), position='after_conv3')])],
-    ids=['attn', 'plugin'])
+@pytest.mark.parametrize(
+    'options',
+    [dict(attn=dict(type=nn.Sigmoid)), dict(plugins=[dict(cfg=dict(type='TestGate'), position='after_conv3')])],
+    ids=['attn', 'plugin'],
+)
 def test_a_foreign_module_may_need_its_output_for_its_gradient(options, monkeypatch):
     class TestGate(nn.Module):
         def __init__(self, in_channels):

@@ -1,4 +1,5 @@
 """With identity_init a network with attention starts as the pretrained one without it, and then trains."""
+
 from __future__ import annotations
 
 import mmattn.models  # noqa: F401  isort: skip  before mmdet
@@ -17,10 +18,11 @@ from mmattn.models.depth import SDA
 from mmattn.models.gate import named_gates
 from mmattn.registry import MODELS
 
-NAMES = sorted(name for name, cls in MODELS.module_dict.items()
-               if cls.__module__.startswith('mmattn.models.attention.'))
+NAMES = sorted(
+    name for name, cls in MODELS.module_dict.items() if cls.__module__.startswith('mmattn.models.attention.')
+)
 # a softmax does not see what is added to all of its inputs
-NO_GRADIENT = ('mask.bias', )
+NO_GRADIENT = ('mask.bias',)
 # multiplied by another parameter that starts at zero itself: SPEM's w1, the shuffle attention's sweight
 THIRD_STEP = ('.p', '.norm.weight', '.norm.bias')
 
@@ -85,8 +87,12 @@ def trains(plain: nn.Module, attentive: nn.Module) -> None:
 
 @pytest.mark.parametrize('name', NAMES)
 def test_our_trunk(name):
-    plain, attentive = build(), build(attn=dict(type=f'mmattn.{name}', identity_init=True),
-                                      depth_attn=dict(type='mmattn.SDA', identity_init=True))
+    plain, attentive = (
+        build(),
+        build(
+            attn=dict(type=f'mmattn.{name}', identity_init=True), depth_attn=dict(type='mmattn.SDA', identity_init=True)
+        ),
+    )
     assert len(list(named_gates(attentive))) == 16 + 4
     same_start(plain, attentive)
     trains(plain, attentive)
@@ -103,8 +109,9 @@ def test_plugin_of_mmdets_resnet(name):
 
 def test_depth_attention_alone_in_a_basic_trunk():
     options = dict(depth_attn=[None, None, dict(type='mmattn.SDA', identity_init=True), None])
-    plain, attentive = (MODELS.build(dict(type='mmattn.AttnResNet', depth=18, base_channels=8, **more))
-                        for more in ({}, options))
+    plain, attentive = (
+        MODELS.build(dict(type='mmattn.AttnResNet', depth=18, base_channels=8, **more)) for more in ({}, options)
+    )
     same_start(plain, attentive)
     trains(plain, attentive)
 
@@ -144,11 +151,16 @@ class Regression(BaseModel):
 def train(tmp_path, name: str, identity_init: bool, **hook) -> Runner:
     data = [dict(inputs=torch.rand(3, 8, 8)) for _ in range(10)]
     runner = Runner(
-        Regression(identity_init), str(tmp_path), experiment_name=name, log_level='INFO',
+        Regression(identity_init),
+        str(tmp_path),
+        experiment_name=name,
+        log_level='INFO',
         train_dataloader=dict(dataset=data, sampler=dict(type='DefaultSampler', shuffle=False), batch_size=2),
-        train_cfg=dict(by_epoch=True, max_epochs=2), optim_wrapper=dict(optimizer=dict(type='SGD', lr=1.0)),
+        train_cfg=dict(by_epoch=True, max_epochs=2),
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=1.0)),
         default_hooks=dict(logger=dict(type='LoggerHook', interval=2), checkpoint=None),
-        custom_hooks=[dict(type='mmattn.GateHook', **hook)])
+        custom_hooks=[dict(type='mmattn.GateHook', **hook)],
+    )
     runner.train()
     return runner
 

@@ -1,4 +1,5 @@
 """Every network of the papers: its exact size, and that it runs wherever a ResNet does."""
+
 import pytest
 import torch
 from networks import NETWORKS, images

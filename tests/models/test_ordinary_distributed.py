@@ -2,6 +2,7 @@
 
 The processes start once, over gloo on the CPU, run all networks and leave what they found; the tests read that.
 """
+
 import copy
 import pickle
 import traceback
@@ -51,8 +52,11 @@ def sharded(name):
     fully_shard(net, mesh=mesh)
     assert relative_error(net(images), expected) < 1e-8
     result = gradients(net, images)
-    assert_all_close({key: value.full_tensor() if hasattr(value, 'full_tensor') else value
-                      for key, value in result.items()}, expected_gradients, 1e-8)
+    assert_all_close(
+        {key: value.full_tensor() if hasattr(value, 'full_tensor') else value for key, value in result.items()},
+        expected_gradients,
+        1e-8,
+    )
 
 
 CHECKS = {'ddp': data_parallel, 'fsdp': sharded}
@@ -62,8 +66,7 @@ def work(rank, folder):
     """Runs every check of every network in this process of the group, and leaves what failed."""
     torch.set_num_threads(1)
     torch.set_warn_always(True)  # also what is said once a process, for each network
-    distributed.init_process_group(
-        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=PROCESSES)
+    distributed.init_process_group('gloo', init_method=f'file://{folder}/store', rank=rank, world_size=PROCESSES)
     found = {}
     for name in TINY:
         for check in CHECKS if fully_shard else ['ddp']:
@@ -83,8 +86,11 @@ def failures(tmp_path_factory, request):
         pytest.skip('runs on a CPU only')
     folder = tmp_path_factory.mktemp('group')
     multiprocessing.spawn(work, (folder,), PROCESSES)
-    return {key: text for rank in range(PROCESSES)
-            for key, text in pickle.loads((folder / f'{rank}.pickle').read_bytes()).items()}
+    return {
+        key: text
+        for rank in range(PROCESSES)
+        for key, text in pickle.loads((folder / f'{rank}.pickle').read_bytes()).items()
+    }
 
 
 def fail_with(text):

@@ -2,6 +2,7 @@
 
 One test for each promise; the networks are tiny (see `tiny`).
 """
+
 import warnings
 
 import pytest
@@ -24,9 +25,10 @@ def blocks_of(net):
 def calls_of(net, run) -> dict[str, int]:
     """How often the forward hook of each submodule fires in ``run()``."""
     calls = {name: 0 for name, _ in net.named_modules()}
-    handles = [submodule.register_forward_hook(
-        lambda module, args, out, name=name: calls.__setitem__(name, calls[name] + 1))
-        for name, submodule in net.named_modules()]
+    handles = [
+        submodule.register_forward_hook(lambda module, args, out, name=name: calls.__setitem__(name, calls[name] + 1))
+        for name, submodule in net.named_modules()
+    ]
     run()
     for handle in handles:
         handle.remove()
@@ -40,13 +42,25 @@ def test_forward_hooks_fire_for_every_submodule(name, grad, device):
     with torch.set_grad_enabled(grad):
         calls = calls_of(net, lambda: net(x))
     modules = dict(net.named_modules())
-    silent = [key for key, count in calls.items()
-              if not count and list(modules[key].parameters()) and not isinstance(modules[key], HOLDERS)]
+    silent = [
+        key
+        for key, count in calls.items()
+        if not count and list(modules[key].parameters()) and not isinstance(modules[key], HOLDERS)
+    ]
     assert silent == []
     # ReLU and the layers that an attention shares between its inputs may be called several times; the rest is not
-    once = ['backbone', *(f'backbone.{block}' for block in BLOCKS),
-            *(key for key in calls if key.rpartition('.')[2].startswith(('conv1', 'conv2', 'bn', 'attn', 'depth_attn'))
-              and '.attn.' not in key and 'depth_attn.' not in key and '.conv2.' not in key)]
+    once = [
+        'backbone',
+        *(f'backbone.{block}' for block in BLOCKS),
+        *(
+            key
+            for key in calls
+            if key.rpartition('.')[2].startswith(('conv1', 'conv2', 'bn', 'attn', 'depth_attn'))
+            and '.attn.' not in key
+            and 'depth_attn.' not in key
+            and '.conv2.' not in key
+        ),
+    ]
     assert {key: calls[key] for key in once if calls[key] != 1} == {}
 
 
@@ -67,8 +81,9 @@ def test_backward_hooks_of_blocks_see_the_gradients(name, device):
     net, x = as_double(tiny(name, device), tiny_images(name, device))
     expected, seen = gradients(net, x), []
     for block in blocks_of(net):
-        block.register_full_backward_hook(lambda module, grad_input, grad_output: seen.append(
-            (module, *grad_input, *grad_output)))
+        block.register_full_backward_hook(
+            lambda module, grad_input, grad_output: seen.append((module, *grad_input, *grad_output))
+        )
     assert_all_close(gradients(net, x), expected, 1e-10)
     assert [module for module, *_ in seen] == blocks_of(net)[::-1]
     assert all(gradient.any() for _, *found in seen for gradient in found)
@@ -122,10 +137,25 @@ def test_replacing_a_submodule_takes_effect(name, device):
 @pytest.mark.parametrize('at', ['layer1.0', 'layer1.1', 'layer2.0', 'layer2'])
 def test_attention_put_on_a_block_takes_effect(depth_attn, at, device):
     torch.manual_seed(0)
-    net = MODELS.build(dict(
-        type='mmattn.AttentionOn', at=at, attn=dict(type='mmattn.SE', identity_init=True),
-        backbone=dict(type='mmattn.AttnResNet', depth=50, base_channels=16, num_stages=2, stage_blocks=(2, 1),
-                      depth_attn=depth_attn))).to(device).eval()
+    net = (
+        MODELS.build(
+            dict(
+                type='mmattn.AttentionOn',
+                at=at,
+                attn=dict(type='mmattn.SE', identity_init=True),
+                backbone=dict(
+                    type='mmattn.AttnResNet',
+                    depth=50,
+                    base_channels=16,
+                    num_stages=2,
+                    stage_blocks=(2, 1),
+                    depth_attn=depth_attn,
+                ),
+            )
+        )
+        .to(device)
+        .eval()
+    )
     x = tiny_images('resnet50', device)
     with torch.no_grad():
         before = net(x)[-1]

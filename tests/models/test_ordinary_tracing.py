@@ -2,6 +2,7 @@
 
 One test for each promise, over every network; the networks are tiny (see `tiny`).
 """
+
 import copy
 import functools
 import io
@@ -21,8 +22,11 @@ TORCH = digit_version(torch.__version__.split('+')[0])
 every_network = pytest.mark.parametrize('name', TINY)
 one_for_each_module = pytest.mark.parametrize('name', ENOUGH)
 # mmengine's search for pairs stops where a norm follows what is no module, as in the blocks of these.
-NORM_AFTER_CONV = [name for name in TINY if not any(word in name.lower() for word in (
-    'epsa', 'mspa', 'pyconv', 'bam_resnet', 'resnet_bam', 'preact'))]
+NORM_AFTER_CONV = [
+    name
+    for name in TINY
+    if not any(word in name.lower() for word in ('epsa', 'mspa', 'pyconv', 'bam_resnet', 'resnet_bam', 'preact'))
+]
 
 
 def needs_torch(version: str, what: str):
@@ -55,7 +59,8 @@ def test_feature_extractor_of_torchvision_returns_the_stages(name, device):
     expected = {}
     for stage in ('layer1', 'layer2'):
         getattr(backbone, stage).register_forward_hook(
-            lambda module, args, out, stage=stage: expected.setdefault(stage, out.clone()))
+            lambda module, args, out, stage=stage: expected.setdefault(stage, out.clone())
+        )
     backbone(x)
     torch.testing.assert_close(extractor(x), expected)
 
@@ -64,6 +69,7 @@ def test_feature_extractor_of_torchvision_returns_the_stages(name, device):
 def test_fx_quantisation_converts_and_stays_near(name, cpu_only):
     from torch.ao.quantization import get_default_qconfig_mapping
     from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
+
     net, x = tiny(name), tiny_images(name, batch=8)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter('ignore')
@@ -172,7 +178,7 @@ def check_onnx(path, name, net, step):
     onnx.checker.check_model(str(path), full_check=True)
     session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
     for x in (tiny_images(name), other_images(name, step=step)):
-        out, = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+        (out,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
         assert relative_error(torch.from_numpy(out), net(x)) < 1e-4
 
 
@@ -213,8 +219,15 @@ def test_legacy_onnx_equals_the_network_at_another_size_and_batch(name, tmp_path
     options = dict(dynamo=False) if digit_version('2.5') <= TORCH else {}
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
-        torch.onnx.export(net, (tiny_images(name),), path, opset_version=17, input_names=['images'],
-                          dynamic_axes={'images': {0: 'batch', 2: 'height', 3: 'width'}}, **options)
+        torch.onnx.export(
+            net,
+            (tiny_images(name),),
+            path,
+            opset_version=17,
+            input_names=['images'],
+            dynamic_axes={'images': {0: 'batch', 2: 'height', 3: 'width'}},
+            **options,
+        )
     check_onnx(path, name, net, step=7)
 
 

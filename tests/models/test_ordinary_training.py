@@ -2,6 +2,7 @@
 
 One test for each promise; the networks are tiny (see `tiny`).
 """
+
 import copy
 import io
 import pickle
@@ -29,8 +30,11 @@ def saved_and_loaded(net):
 
 
 @every_network
-@pytest.mark.parametrize('copied', [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net)), saved_and_loaded],
-                         ids=['deepcopy', 'pickle', 'torch.save'])
+@pytest.mark.parametrize(
+    'copied',
+    [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net)), saved_and_loaded],
+    ids=['deepcopy', 'pickle', 'torch.save'],
+)
 @torch.no_grad()
 def test_copy_computes_the_same_with_weights_of_its_own(name, copied, device):
     net, x = tiny(name, device), tiny_images(name, device)
@@ -84,12 +88,16 @@ def test_double_stays_near_and_is_double_throughout(name, device):
 
 @every_network
 @both_modes
-@pytest.mark.parametrize('given', [
-    lambda x: x.to(memory_format=torch.channels_last),
-    lambda x: x.transpose(2, 3).contiguous().transpose(2, 3),
-    lambda x: x.repeat_interleave(2, 3)[..., ::2],
-    lambda x: x[:, :1].expand(-1, 3, -1, -1),
-], ids=['channels_last', 'transposed', 'strided', 'expanded'])
+@pytest.mark.parametrize(
+    'given',
+    [
+        lambda x: x.to(memory_format=torch.channels_last),
+        lambda x: x.transpose(2, 3).contiguous().transpose(2, 3),
+        lambda x: x.repeat_interleave(2, 3)[..., ::2],
+        lambda x: x[:, :1].expand(-1, 3, -1, -1),
+    ],
+    ids=['channels_last', 'transposed', 'strided', 'expanded'],
+)
 def test_strides_of_the_images_change_nothing(name, mode, given, device):
     net, x = as_double(tiny(name, device).train(mode == 'train'), tiny_images(name, device))
     x = given(x)
@@ -105,8 +113,11 @@ def test_channels_last_weights_change_nothing_and_gradients_have_their_strides(n
     result = gradients(channels_last(net), x.to(memory_format=torch.channels_last))
     assert_all_close(result, expected, 1e-8)
     # for a 1x1 kernel both formats are the same bytes, whatever the strides say
-    assert [key for key, p in net.named_parameters() if p.dim() == 4 and p.shape[2:].numel() > 1
-            and p.grad.stride() != p.stride()] == []
+    assert [
+        key
+        for key, p in net.named_parameters()
+        if p.dim() == 4 and p.shape[2:].numel() > 1 and p.grad.stride() != p.stride()
+    ] == []
 
 
 @every_network
@@ -149,7 +160,7 @@ def test_training_step_with_autocast_and_gradient_scaler(name, dtype, device):
     net, x = tiny(name, device).train(), tiny_images(name, device, batch=4)  # for the BatchNorm of SDA
     expected = gradients(copy.deepcopy(net), x)
     optimizer = torch.optim.SGD(net.parameters(), lr=1e-3)
-    scaler = torch.amp.GradScaler(device.type, init_scale=2.**8)
+    scaler = torch.amp.GradScaler(device.type, init_scale=2.0**8)
     before = copy.deepcopy(net.state_dict())
     with torch.autocast(device.type, dtype):
         features, logits = net.backbone(x), net(x)
@@ -157,13 +168,15 @@ def test_training_step_with_autocast_and_gradient_scaler(name, dtype, device):
     assert logits.dtype == dtype
     scaler.scale(logits.float().square().sum()).backward()
     scaler.unscale_(optimizer)
-    flat, exact = (torch.cat([values[key].flatten() for key in expected if key != 'images'])
-                   for values in ({key: p.grad for key, p in net.named_parameters()}, expected))
+    flat, exact = (
+        torch.cat([values[key].flatten() for key in expected if key != 'images'])
+        for values in ({key: p.grad for key, p in net.named_parameters()}, expected)
+    )
     assert flat.isfinite().all()
     assert torch.cosine_similarity(flat, exact, 0) > 0.8
     scaler.step(optimizer)
     scaler.update()
-    assert scaler.get_scale() == 2.**8  # a step that found infinities would have halved it
+    assert scaler.get_scale() == 2.0**8  # a step that found infinities would have halved it
     assert any(not torch.equal(value, before[key]) for key, value in net.named_parameters())
 
 
@@ -218,8 +231,11 @@ def test_averaged_model_of_one_network_is_the_network(name, average, device):
 
 def convolutions(net):
     """Names of the convolutions of a block's spatial slot that are larger than 1x1."""
-    return [name for name, module in net.backbone.named_modules()
-            if isinstance(module, nn.Conv2d) and 'layer1.1.conv2' in name and module.weight.shape[2:].numel() > 1]
+    return [
+        name
+        for name, module in net.backbone.named_modules()
+        if isinstance(module, nn.Conv2d) and 'layer1.1.conv2' in name and module.weight.shape[2:].numel() > 1
+    ]
 
 
 @every_network

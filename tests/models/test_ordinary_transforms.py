@@ -2,6 +2,7 @@
 
 One test for each promise; the networks are tiny (see `tiny`), derivatives in double precision.
 """
+
 from functools import partial
 
 import pytest
@@ -52,7 +53,7 @@ def test_func_jvp_and_vjp_are_transposes(name, device):
     torch.testing.assert_close(out, net(x))
     out, pull = torch.func.vjp(net, x)
     torch.testing.assert_close(out, net(x))
-    gradient, = pull(weight)
+    (gradient,) = pull(weight)
     leaf = x.clone().requires_grad_()
     assert relative_error(gradient, torch.autograd.grad((net(leaf) * weight).sum(), leaf)[0]) < 1e-8
     torch.testing.assert_close((derivative * weight).sum(), (gradient * direction).sum())
@@ -76,7 +77,7 @@ def test_jacrev_equals_row_by_row(name, device):
     jacobian = torch.func.jacrev(net)(x)[0]  # (classes, 1, 3, H, W)
     leaf = x.clone().requires_grad_()
     for row, logit in zip(jacobian, net(leaf)[0], strict=True):
-        gradient, = torch.autograd.grad(logit, leaf, retain_graph=True)
+        (gradient,) = torch.autograd.grad(logit, leaf, retain_graph=True)
         assert relative_error(row, gradient) < 1e-8
 
 
@@ -93,7 +94,8 @@ def test_gradients_image_by_image_equal_backward(name, device):
     net, x = doubled(name, device)
     f, parameters = as_function(net)
     per_image = torch.func.vmap(torch.func.grad(lambda p, image: f(p, image[None]).square().sum()), (None, 0))(
-        parameters, x)
+        parameters, x
+    )
     expected = gradients(net, x)
     del expected['images']
     assert_all_close({key: value.sum(0) for key, value in per_image.items()}, expected, 1e-8)
@@ -114,8 +116,8 @@ def test_second_derivatives_equal_finite_differences(name, mode):
     call, parameters = as_function(built)
 
     def f(*tensors):
-        given = dict(zip(parameters, tensors[len(maps):], strict=True))
-        return run_module(name, partial(call, given), list(tensors[:len(maps)]))
+        given = dict(zip(parameters, tensors[len(maps) :], strict=True))
+        return run_module(name, partial(call, given), list(tensors[: len(maps)]))
 
     values = [value.requires_grad_() for value in parameters.values()]
     inputs = (*maps, *values)
@@ -182,8 +184,11 @@ def test_hessian_vector_products_of_both_kinds_agree(name, device):
     _, forward = torch.func.jvp(torch.func.grad(loss), (parameters,), (directions,))
     leaves = {key: value.clone().requires_grad_() for key, value in parameters.items()}
     first = torch.autograd.grad(loss(leaves), leaves.values(), create_graph=True)
-    product = torch.autograd.grad(sum((g * directions[key]).sum() for key, g in zip(leaves, first, strict=True)),
-                                  leaves.values(), materialize_grads=True)
+    product = torch.autograd.grad(
+        sum((g * directions[key]).sum() for key, g in zip(leaves, first, strict=True)),
+        leaves.values(),
+        materialize_grads=True,
+    )
     assert_all_close(dict(zip(leaves, product, strict=True)), forward, 1e-8)
 
 

@@ -1,4 +1,5 @@
 """Depth attention against its equations written out, and the stage that uses it."""
+
 import pytest
 import torch
 import torch.nn.functional as F

@@ -1,4 +1,5 @@
 """Spatial modules: each against its formulas written out, and the contract of the slot for all."""
+
 import doctest
 import inspect
 import sys
@@ -13,8 +14,7 @@ from mmattn.models.blocks.slots import build_spatial, spatial_width
 from mmattn.models.spatial import MSPA, PSA, PyConv, Res2NetConv
 from mmattn.registry import MODELS
 
-SPATIAL = {name: cls for name, cls in MODELS.module_dict.items()
-           if cls.__module__.startswith('mmattn.models.spatial')}
+SPATIAL = {name: cls for name, cls in MODELS.module_dict.items() if cls.__module__.startswith('mmattn.models.spatial')}
 every_module = pytest.mark.parametrize('name', sorted(SPATIAL))
 CONTRACT = {'in_channels', 'out_channels', 'stride', 'dilation', 'first_block', 'norm_cfg'}
 
@@ -23,8 +23,16 @@ def in_slot(name: str, stride: int = 1, dilation: int = 1, first_block: bool = F
     """The module as a bottleneck of 64 planes builds it."""
     cfg = dict(type=f'mmattn.{name}')
     width = spatial_width(cfg, 64, 64)
-    return build_spatial(cfg, width, width, stride=stride, dilation=dilation, conv_cfg=None,
-                         first_block=first_block, norm_cfg=dict(type='BN'))
+    return build_spatial(
+        cfg,
+        width,
+        width,
+        stride=stride,
+        dilation=dilation,
+        conv_cfg=None,
+        first_block=first_block,
+        norm_cfg=dict(type='BN'),
+    )
 
 
 def randomised(module: nn.Module) -> nn.Module:
@@ -47,15 +55,23 @@ def excite(gate: nn.Module, descriptor: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize('stride', [1, 2])
-@pytest.mark.parametrize('options', [
-    dict(), dict(kernel_sizes=(3, 5, 5, 7), groups=(2, 2, 2, 2), reduction=4),
-    dict(kernel_sizes=(3, 5), groups=(1, 8))], ids=['default', 'large', 'two'])
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(),
+        dict(kernel_sizes=(3, 5, 5, 7), groups=(2, 2, 2, 2), reduction=4),
+        dict(kernel_sizes=(3, 5), groups=(1, 8)),
+    ],
+    ids=['default', 'large', 'two'],
+)
 def test_psa_is_its_formula(options, stride):
     psa = randomised(PSA(64, 64, stride=stride, **options))
     x = noise(2, 64, 11, 8)
     sizes, groups = options.get('kernel_sizes', (3, 5, 7, 9)), options.get('groups', (1, 4, 8, 16))
-    maps = [F.conv2d(x, psa.convs[i].weight, stride=stride, padding=k // 2, groups=g)
-            for i, (k, g) in enumerate(zip(sizes, groups, strict=True))]
+    maps = [
+        F.conv2d(x, psa.convs[i].weight, stride=stride, padding=k // 2, groups=g)
+        for i, (k, g) in enumerate(zip(sizes, groups, strict=True))
+    ]
     gates = torch.stack([excite(psa.se, f.mean((2, 3))) for f in maps])
     weights = torch.exp(gates) / torch.exp(gates).sum(0)
     weighted = [a[:, :, None, None] * f for a, f in zip(weights, maps, strict=True)]
@@ -105,19 +121,32 @@ def test_res2net_is_its_formula(stride, first_block):
 def test_pyconv_is_its_formula():
     conv = PyConv(128, 128, kernel_sizes=(3, 5, 7), groups=(1, 4, 8), splits=(1, 1, 2)).double()
     x = noise(1, 128, 7, 6)
-    expected = torch.cat([
-        F.conv2d(x, conv.convs[0].weight, padding=1),
-        F.conv2d(x, conv.convs[1].weight, padding=2, groups=4),
-        F.conv2d(x, conv.convs[2].weight, padding=3, groups=8)], 1)
+    expected = torch.cat(
+        [
+            F.conv2d(x, conv.convs[0].weight, padding=1),
+            F.conv2d(x, conv.convs[1].weight, padding=2, groups=4),
+            F.conv2d(x, conv.convs[2].weight, padding=3, groups=8),
+        ],
+        1,
+    )
     assert [len(c.weight) for c in conv.convs] == [32, 32, 64]
     torch.testing.assert_close(conv(x), expected)
 
 
 @every_module
 @pytest.mark.parametrize('size', [(7, 9), (8, 8), (1, 2)])
-@pytest.mark.parametrize('options', [
-    dict(), dict(stride=2, first_block=True), dict(stride=2), dict(first_block=True),
-    dict(dilation=2), dict(dilation=2, stride=2, first_block=True)], ids=str)
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(),
+        dict(stride=2, first_block=True),
+        dict(stride=2),
+        dict(first_block=True),
+        dict(dilation=2),
+        dict(dilation=2, stride=2, first_block=True),
+    ],
+    ids=str,
+)
 def test_replaces_a_3x3_convolution(name, options, size):
     module = in_slot(name, **options).eval()
     channels = spatial_width(dict(type=f'mmattn.{name}'), 64, 64)
@@ -214,24 +243,27 @@ def test_widths_follow_the_papers():
     assert width(128, 64, 'PSA') == width(128, 64, 'PyConv') == 128
 
 
-@pytest.mark.parametrize('build, message', [
-    (lambda: PSA(32, 32, groups=(1, 1, 1, 1)), 'leaves no hidden channel.*at most reduction=8'),
-    (lambda: PSA(64, 66), 'cannot share 66'),
-    (lambda: PSA(64, 64, groups=(1, 4, 8)), 'one entry for each'),
-    (lambda: PSA(64, 64, groups=(1, 4, 8, 32)), '32 groups do not divide the 9x9 convolution'),
-    (lambda: PSA(64, 64, kernel_sizes=(3, 4, 5, 7)), 'kernel size 4 is even'),
-    (lambda: PSA(64, 64, kernel_sizes=(), groups=()), '0 kernel sizes'),
-    (lambda: PyConv(64, 64, splits=(1, 1, 1, 2)), r'splits \(1, 1, 1, 2\) do not share 64'),
-    (lambda: PyConv(64, 64, splits=(1, 1, 2)), 'one entry for each'),
-    (lambda: PyConv(64, 64, groups=(0, 4, 8, 16)), '0 groups'),
-    (lambda: MSPA(64, 64), '3 scales.*64 to 64'),
-    (lambda: MSPA(84, 168), '84 to 168'),
-    (lambda: MSPA(84, 84, groups=3), '3 groups'),
-    (lambda: MSPA(18, 18), 'leaves no hidden channel.*at most reduction=6'),
-    (lambda: Res2NetConv(104, 104, scales=1), 'at least two'),
-    (lambda: Res2NetConv(64, 64, scales=5), 'splits its channels in 5'),
-    (lambda: Res2NetConv(64, 128), '64 to 128'),
-])
+@pytest.mark.parametrize(
+    'build, message',
+    [
+        (lambda: PSA(32, 32, groups=(1, 1, 1, 1)), 'leaves no hidden channel.*at most reduction=8'),
+        (lambda: PSA(64, 66), 'cannot share 66'),
+        (lambda: PSA(64, 64, groups=(1, 4, 8)), 'one entry for each'),
+        (lambda: PSA(64, 64, groups=(1, 4, 8, 32)), '32 groups do not divide the 9x9 convolution'),
+        (lambda: PSA(64, 64, kernel_sizes=(3, 4, 5, 7)), 'kernel size 4 is even'),
+        (lambda: PSA(64, 64, kernel_sizes=(), groups=()), '0 kernel sizes'),
+        (lambda: PyConv(64, 64, splits=(1, 1, 1, 2)), r'splits \(1, 1, 1, 2\) do not share 64'),
+        (lambda: PyConv(64, 64, splits=(1, 1, 2)), 'one entry for each'),
+        (lambda: PyConv(64, 64, groups=(0, 4, 8, 16)), '0 groups'),
+        (lambda: MSPA(64, 64), '3 scales.*64 to 64'),
+        (lambda: MSPA(84, 168), '84 to 168'),
+        (lambda: MSPA(84, 84, groups=3), '3 groups'),
+        (lambda: MSPA(18, 18), 'leaves no hidden channel.*at most reduction=6'),
+        (lambda: Res2NetConv(104, 104, scales=1), 'at least two'),
+        (lambda: Res2NetConv(64, 64, scales=5), 'splits its channels in 5'),
+        (lambda: Res2NetConv(64, 128), '64 to 128'),
+    ],
+)
 def test_bad_arguments_are_explained(build, message):
     with pytest.raises(ValueError, match=message):
         build()

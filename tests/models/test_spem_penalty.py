@@ -1,4 +1,5 @@
 """SPEM's penalty 0.1 * sum(p**2) in the loss is a weight decay of 0.2 on p, step for step."""
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -16,9 +17,9 @@ CUSTOM_KEYS = {'.attn.p': dict(decay_mult=2001)}
 class Classifier(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.backbone = MODELS.build(dict(
-            type='mmattn.SPEMResNet', stage_blocks=(2, 1, 1), base_channels=4,
-            depth_attn='mmattn.SDA'))
+        self.backbone = MODELS.build(
+            dict(type='mmattn.SPEMResNet', stage_blocks=(2, 1, 1), base_channels=4, depth_attn='mmattn.SDA')
+        )
         self.head = nn.Linear(64, 5)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -29,9 +30,13 @@ class Classifier(nn.Module):
 
 
 def sgd(model: nn.Module, custom_keys: dict):
-    return build_optim_wrapper(model, dict(
-        optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=DECAY),
-        paramwise_cfg=dict(custom_keys=custom_keys)))
+    return build_optim_wrapper(
+        model,
+        dict(
+            optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=DECAY),
+            paramwise_cfg=dict(custom_keys=custom_keys),
+        ),
+    )
 
 
 def trained(custom_keys: dict, alpha: float) -> Classifier:

@@ -28,9 +28,16 @@ def one_process(tmp_path):
     distributed.destroy_process_group()
 
 
-@pytest.mark.parametrize('options', [
-    dict(out_indices=(0, 1, 2)), dict(out_indices=(1,)), dict(out_indices=(2,), frozen_stages=1),
-    dict(out_indices=(1,), block='preact', expansion=4, norm_cfg=None)], ids=str)
+@pytest.mark.parametrize(
+    'options',
+    [
+        dict(out_indices=(0, 1, 2)),
+        dict(out_indices=(1,)),
+        dict(out_indices=(2,), frozen_stages=1),
+        dict(out_indices=(1,), block='preact', expansion=4, norm_cfg=None),
+    ],
+    ids=str,
+)
 def test_distributed_training_needs_no_search_for_unused_parameters(one_process, options):
     net = DistributedDataParallel(build(**options).train())
     optimizer = torch.optim.SGD((p for p in net.parameters() if p.requires_grad), lr=0.1)
@@ -59,12 +66,17 @@ def test_an_unread_stage_stays_frozen_in_training_and_with_a_checkpoint_that_lac
     assert not any(p.requires_grad for name in ('layer3', 'layer4') for p in getattr(net, name).parameters())
 
 
-@pytest.mark.parametrize('options, stages', [
-    (dict(out_indices=(0, 1, 2)), 'layer4'), (dict(out_indices=(1,)), 'layer3, layer4'),
-    (dict(out_indices=(2,), block='preact', expansion=4, norm_cfg=None), 'layer4, bn')])
+@pytest.mark.parametrize(
+    'options, stages',
+    [
+        (dict(out_indices=(0, 1, 2)), 'layer4'),
+        (dict(out_indices=(1,)), 'layer3, layer4'),
+        (dict(out_indices=(2,), block='preact', expansion=4, norm_cfg=None), 'layer4, bn'),
+    ],
+)
 def test_one_line_says_which_stages_are_without_use(said, quiet_init, options, stages):
     build(**options).init_weights()
-    line, = said
+    (line,) = said
     assert f'leave {stages} without use: neither computed nor trained' in line
 
 

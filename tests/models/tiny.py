@@ -3,6 +3,7 @@
 A module that is registered is tested by being registered: attention that no network of the papers has gets a plain
 trunk around it.
 """
+
 from __future__ import annotations
 
 import re
@@ -23,8 +24,9 @@ DEPTH_OPTIONS = {'AfterStage': dict(attn='mmattn.SE')}
 
 def registered(package: str) -> list[str]:
     """Names of the registered classes of a package of ``mmattn.models``, such as 'attention'."""
-    return sorted(name for name, module in MODELS.module_dict.items()
-                  if module.__module__.startswith(f'mmattn.models.{package}.'))
+    return sorted(
+        name for name, module in MODELS.module_dict.items() if module.__module__.startswith(f'mmattn.models.{package}.')
+    )
 
 
 ATTENTION, SPATIAL, DEPTH = registered('attention'), registered('spatial'), registered('depth')
@@ -40,9 +42,17 @@ def _networks() -> dict[str, Network]:
         if f'mmattn.{name}' not in used:
             networks[f'resnet_{name}'] = Network(dict(type='mmattn.AttnResNet', attn=f'mmattn.{name}'), 0)
     networks['sda_basic'] = Network(
-        dict(type='mmattn.AttnResNet', depth=18, attn='mmattn.SE', depth_attn='mmattn.SDA'), 0)
-    networks['bam_resnet'] = Network(dict(type='mmattn.AttnResNet', depth_attn=dict(
-        type='mmattn.AfterStage', attn='mmattn.BAM'), deep_stem=True, avg_down=True), 0)
+        dict(type='mmattn.AttnResNet', depth=18, attn='mmattn.SE', depth_attn='mmattn.SDA'), 0
+    )
+    networks['bam_resnet'] = Network(
+        dict(
+            type='mmattn.AttnResNet',
+            depth_attn=dict(type='mmattn.AfterStage', attn='mmattn.BAM'),
+            deep_stem=True,
+            avg_down=True,
+        ),
+        0,
+    )
     return networks
 
 
@@ -68,8 +78,10 @@ def tiny(name: str, device: torch.device | str = 'cpu', **options) -> Classifier
     """
     network = TINY[name]
     options = dict(num_stages=2, stage_blocks=(2, 1)) | options
-    backbone = {key: value[:options['num_stages']] if isinstance(value, tuple) else value
-                for key, value in (dict(depth=50) | network.backbone).items()}
+    backbone = {
+        key: value[: options['num_stages']] if isinstance(value, tuple) else value
+        for key, value in (dict(depth=50) | network.backbone).items()
+    }
     for base_channels in (16, 32, 64):
         torch.manual_seed(0)
         try:
@@ -149,8 +161,9 @@ def assert_all_close(values: dict, expected: dict, tolerance: float) -> None:
     """Compares tensors by name: the error of each, of its norm, or where that is tiny of the largest norm of all."""
     assert set(values) == set(expected)
     least = 1e-3 * max((value.norm().item() for value in expected.values()), default=0) + 1e-12
-    errors = {key: (values[key] - expected[key]).norm().item() / max(expected[key].norm().item(), least)
-              for key in values}
+    errors = {
+        key: (values[key] - expected[key]).norm().item() / max(expected[key].norm().item(), least) for key in values
+    }
     assert {key: error for key, error in errors.items() if not error <= tolerance} == {}
 
 

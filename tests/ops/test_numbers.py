@@ -1,4 +1,5 @@
 """Every faster way against its reference: values, gradients, gradients of gradients, transforms."""
+
 from collections.abc import Callable
 
 import pytest
@@ -35,14 +36,20 @@ def grouped(out_channels: int, stride: int, bias: bool = True, dilation: int = 1
 
 
 CASES = {
-    'ema': lambda: ema(4, 5), 'ema one position': lambda: ema(1, 1), 'ema one row': lambda: ema(1, 3),
-    'ema one column': lambda: ema(4, 1), 'ema square': lambda: ema(2, 2),
-    'depthwise': lambda: grouped(4, 1), 'depthwise strided': lambda: grouped(4, 2, bias=False),
+    'ema': lambda: ema(4, 5),
+    'ema one position': lambda: ema(1, 1),
+    'ema one row': lambda: ema(1, 3),
+    'ema one column': lambda: ema(4, 1),
+    'ema square': lambda: ema(2, 2),
+    'depthwise': lambda: grouped(4, 1),
+    'depthwise strided': lambda: grouped(4, 2, bias=False),
     'depthwise dilated': lambda: grouped(4, 1, dilation=2),
-    'blocks': lambda: grouped(8, 1), 'blocks strided': lambda: grouped(8, 2, bias=False),
+    'blocks': lambda: grouped(8, 1),
+    'blocks strided': lambda: grouped(8, 2, bias=False),
     'extrema': lambda: attention(lambda: SPEM(6), 4, 5),
     'extrema of CBAM': lambda: attention(lambda: CBAM(16, 4), 4, 5),
-    'blocks of four': lambda: grouped(16, 1), 'blocks of eight': lambda: grouped(32, 2),
+    'blocks of four': lambda: grouped(16, 1),
+    'blocks of eight': lambda: grouped(32, 2),
 }
 
 
@@ -72,8 +79,9 @@ def test_values_and_gradients(case):
     for image in (x, x.contiguous(memory_format=torch.channels_last)):
         leaves = [image.requires_grad_(), *module.parameters()]
         assert_close(both(lambda image=image: module(image)), tolerance)
-        assert_close(both(lambda image=image, leaves=leaves: torch.autograd.grad(module(image).pow(3).sum(), leaves)),
-                     tolerance)
+        assert_close(
+            both(lambda image=image, leaves=leaves: torch.autograd.grad(module(image).pow(3).sum(), leaves)), tolerance
+        )
         with torch.no_grad():
             assert_close(both(lambda image=image: module(image)), tolerance)
 
@@ -98,13 +106,19 @@ def test_transforms(case):
         return module(image).pow(3).sum()
 
     assert_close(both(lambda: torch.func.grad(loss)(x)), tolerance)
-    assert_close(both(lambda: torch.func.jvp(module, (x, ), (direction, ))), tolerance)
+    assert_close(both(lambda: torch.func.jvp(module, (x,), (direction,))), tolerance)
     assert_close(both(lambda: torch.func.vmap(lambda image: module(image[None])[0])(x)), tolerance)
     assert_close(both(lambda: torch.func.vmap(torch.func.grad(lambda image: loss(image[None])))(x)), tolerance)
-    assert_close(both(lambda: torch.func.jvp(torch.func.grad(loss), (x, ), (direction, ))), 10 * tolerance)
+    assert_close(both(lambda: torch.func.jvp(torch.func.grad(loss), (x,), (direction,))), 10 * tolerance)
     parameters = dict(module.named_parameters())
-    assert_close(both(lambda: tuple(torch.func.grad(
-        lambda p: torch.func.functional_call(module, p, (x, )).pow(3).sum())(parameters).values())), tolerance)
+    assert_close(
+        both(
+            lambda: tuple(
+                torch.func.grad(lambda p: torch.func.functional_call(module, p, (x,)).pow(3).sum())(parameters).values()
+            )
+        ),
+        tolerance,
+    )
 
 
 def test_ema_stays_exact_on_a_feature_map_far_from_zero():
@@ -119,9 +133,20 @@ def test_ema_stays_exact_on_a_feature_map_far_from_zero():
     assert (ours - expected).abs().max() < 1e-4 * expected.abs().max()
 
 
-@pytest.mark.parametrize('c_in, c_out, groups, kernel', [
-    (64, 16, 16, 9), (24, 8, 8, (7, 5)), (64, 16, 8, 7), (24, 6, 2, (5, 9)), (64, 16, 4, 5), (32, 16, 2, 7),
-    (16, 8, 1, 9), (12, 4, 2, 3), (64, 64, 4, 5)])
+@pytest.mark.parametrize(
+    'c_in, c_out, groups, kernel',
+    [
+        (64, 16, 16, 9),
+        (24, 8, 8, (7, 5)),
+        (64, 16, 8, 7),
+        (24, 6, 2, (5, 9)),
+        (64, 16, 4, 5),
+        (32, 16, 2, 7),
+        (16, 8, 1, 9),
+        (12, 4, 2, 3),
+        (64, 64, 4, 5),
+    ],
+)
 @pytest.mark.parametrize('stride, dilation, bias', [(1, 1, True), (2, 1, False), ((3, 1), 1, True), (1, 2, False)])
 @pytest.mark.parametrize('size', [(21, 24), (7, 7), (16, 32)], ids=str)
 @torch.no_grad()
@@ -142,5 +167,5 @@ def test_conv2d_takes_an_image_without_a_batch_and_autocast():
         out = conv(x[None])
     assert out.dtype == torch.bfloat16
     out.float().sum().backward()
-    expected, = torch.autograd.grad(F.conv2d(x[None], conv.weight, padding=4, groups=4).sum(), conv.weight)
+    (expected,) = torch.autograd.grad(F.conv2d(x[None], conv.weight, padding=4, groups=4).sum(), conv.weight)
     torch.testing.assert_close(conv.weight.grad, expected, rtol=0.05, atol=0.5)

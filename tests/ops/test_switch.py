@@ -1,4 +1,5 @@
 """The switch between reference formulas and faster ways: who may take which when."""
+
 import os
 import subprocess
 import sys
@@ -23,11 +24,11 @@ def formula_runs(module: EMA, x: torch.Tensor = X) -> bool:
 def test_a_block_of_code_switches_and_leaves_everything_as_it_was():
     before = ops.faster_ways()
     with ops.use_faster(['ema']):
-        assert ops.faster_ways() == ('ema', )
+        assert ops.faster_ways() == ('ema',)
         with pytest.raises(KeyError), ops.use_faster(False):
             assert ops.faster_ways() == ()
             raise KeyError
-        assert ops.faster_ways() == ('ema', )
+        assert ops.faster_ways() == ('ema',)
     assert ops.faster_ways() == before == tuple(ops.FASTER_WAYS)
 
 
@@ -36,13 +37,25 @@ def test_a_name_that_is_none_is_refused():
         ops.set_faster(['emma'])
 
 
-@pytest.mark.parametrize('value, expected', [
-    ('', 'ema extrema grouped_conv'), ('1', 'ema extrema grouped_conv'), ('0', ''), ('ema', 'ema'),
-    (' grouped_conv, ema', 'ema grouped_conv')])
+@pytest.mark.parametrize(
+    'value, expected',
+    [
+        ('', 'ema extrema grouped_conv'),
+        ('1', 'ema extrema grouped_conv'),
+        ('0', ''),
+        ('ema', 'ema'),
+        (' grouped_conv, ema', 'ema grouped_conv'),
+    ],
+)
 def test_the_environment_switches_at_import(value, expected):
     program = 'from mmattn import ops; print(*ops.faster_ways())'
-    done = subprocess.run([sys.executable, '-c', program], env=os.environ | dict(MMATTN_FASTER=value),
-                          capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, '-c', program],
+        env=os.environ | dict(MMATTN_FASTER=value),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout.splitlines()[-1] == expected
 
 

@@ -1,4 +1,5 @@
 """Each hostile file, given to each tool that reads checkpoints."""
+
 from __future__ import annotations
 
 import sys

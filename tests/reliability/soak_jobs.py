@@ -1,4 +1,5 @@
 """Trainings in two processes beside a busy process: each of which must end with exit status 0."""
+
 from __future__ import annotations
 
 import multiprocessing
@@ -36,8 +37,14 @@ def soak(jobs: int) -> tuple[dict[str, int], bool]:
                 status, lines = Job(Path(place), '--seconds', 0).end(TIMEOUT)
                 for line in lines:
                     print(line, file=sys.stderr)
-                counts.update({'jobs': 1, f'exit status {status}': 1, 'printed errors': bool(lines),
-                               'without last checkpoint': not Path(place, 'work/epoch_8.pth').is_file()})
+                counts.update(
+                    {
+                        'jobs': 1,
+                        f'exit status {status}': 1,
+                        'printed errors': bool(lines),
+                        'without last checkpoint': not Path(place, 'work/epoch_8.pth').is_file(),
+                    }
+                )
     finally:
         busy.kill()
     return dict(counts), counts['exit status 0'] == jobs and not counts['without last checkpoint']

@@ -1,4 +1,5 @@
 """Trainings that are killed at random times: whether they go on, what they lose, and where they end."""
+
 from __future__ import annotations
 
 import contextlib
@@ -79,8 +80,18 @@ def soak(kills: int, each: int, seconds: float, draw: random.Random) -> tuple[di
     Returns:
         Counts of kills and of what came of them, and whether all is as it should be.
     """
-    counts = dict.fromkeys(('kills', 'trainings', 'went on', 'failed', 'lost more than the interval',
-                            'lost a checkpoint', 'equal the uninterrupted'), 0)
+    counts = dict.fromkeys(
+        (
+            'kills',
+            'trainings',
+            'went on',
+            'failed',
+            'lost more than the interval',
+            'lost a checkpoint',
+            'equal the uninterrupted',
+        ),
+        0,
+    )
     memory = mmap.mmap(-1, mmap.PAGESIZE)
     with tempfile.TemporaryDirectory() as place:
         expected = [train(Path(place, f'whole{number}'), **options) for number, (options, _) in enumerate(SETTINGS)]
@@ -121,5 +132,6 @@ def soak(kills: int, each: int, seconds: float, draw: random.Random) -> tuple[di
                 equal = all(torch.equal(weights[key], expected[number][key]) for key in expected[number])
                 counts['equal the uninterrupted'] += here * equal
     well = counts['went on'] == counts['equal the uninterrupted'] == counts['kills'] and not any(
-        counts[key] for key in ('failed', 'lost more than the interval', 'lost a checkpoint'))
+        counts[key] for key in ('failed', 'lost more than the interval', 'lost a checkpoint')
+    )
     return counts, well

@@ -1,4 +1,5 @@
 """The lock of a work folder."""
+
 from __future__ import annotations
 
 import os
@@ -13,8 +14,10 @@ from mmattn.errors import UserError
 
 
 def test_a_folder_in_use_is_refused_with_the_process_that_has_it(tmp_path):
-    command = ('import sys, time; from pathlib import Path; from mmattn.engine.resuming.lock import locked\n'
-               'with locked(Path(sys.argv[1])): print("locked", flush=True); time.sleep(60)')
+    command = (
+        'import sys, time; from pathlib import Path; from mmattn.engine.resuming.lock import locked\n'
+        'with locked(Path(sys.argv[1])): print("locked", flush=True); time.sleep(60)'
+    )
     holder = subprocess.Popen([sys.executable, '-c', command, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert holder.stdout.readline() == 'locked\n'
     with pytest.raises(UserError, match=f'in use by process {holder.pid} on .*--work-dir'), locked(tmp_path):
@@ -33,11 +36,13 @@ def test_a_folder_that_was_used_is_free(tmp_path):
 
 @pytest.mark.skipif(not hasattr(os, 'fork'), reason='needs fork')
 def test_a_process_that_loads_data_does_not_keep_the_lock_of_one_that_was_killed(tmp_path):
-    command = ('import os, sys, time; from pathlib import Path; from mmattn.engine.resuming.lock import locked\n'
-               'with locked(Path(sys.argv[1])):\n'
-               '    child = os.fork()\n'
-               '    if child: print(child, flush=True)\n'
-               '    time.sleep(60)')
+    command = (
+        'import os, sys, time; from pathlib import Path; from mmattn.engine.resuming.lock import locked\n'
+        'with locked(Path(sys.argv[1])):\n'
+        '    child = os.fork()\n'
+        '    if child: print(child, flush=True)\n'
+        '    time.sleep(60)'
+    )
     holder = subprocess.Popen([sys.executable, '-c', command, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     child = int(holder.stdout.readline())
     holder.kill()

@@ -1,4 +1,5 @@
 """Trainings whose loss becomes NaN, and those whose data comes no more."""
+
 from __future__ import annotations
 
 import os
@@ -48,7 +49,7 @@ def test_with_a_loss_scaler_an_overflow_may_pass(tmp_path):
     scaler = SimpleNamespace(is_enabled=lambda: True)
     runner = SimpleNamespace(optim_wrapper=SimpleNamespace(loss_scaler=scaler), iter=3, work_dir=tmp_path)
     hook = LossHook()
-    hook.after_train_iter(runner, 0, outputs=dict(loss=torch.tensor(1.)))
+    hook.after_train_iter(runner, 0, outputs=dict(loss=torch.tensor(1.0)))
     for _ in range(PATIENCE - 1):
         hook.after_train_iter(runner, 0, outputs=dict(loss=torch.tensor(float('inf'))))
     with pytest.raises(RunError, match='in iteration 4 loss is inf.* no checkpoint was saved'):

@@ -1,4 +1,5 @@
 """Trainings in several processes: how they end when one of them, their launcher or the machine does not do its part."""
+
 from __future__ import annotations
 
 import os
@@ -25,13 +26,36 @@ class Job:
 
     def __init__(self, folder: Path, *arguments, restarts: int = 0, **variables) -> None:
         self.folder, self.out, self.err = folder / 'work', folder / 'out', folder / 'err'
-        environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1', 'MKL_NUM_THREADS': '1',
-                       'CUDA_VISIBLE_DEVICES': '', 'MMATTN_DEBUG': '0', **variables}
+        environment = {
+            **os.environ,
+            'PYTHONPATH': str(ROOT),
+            'OMP_NUM_THREADS': '1',
+            'MKL_NUM_THREADS': '1',
+            'CUDA_VISIBLE_DEVICES': '',
+            'MMATTN_DEBUG': '0',
+            **variables,
+        }
         with open(self.out, 'w') as out, open(self.err, 'w') as err:
             self.process = subprocess.Popen(
-                [sys.executable, '-m', 'mmattn.engine.torchrun', *TWO, '--max_restarts', str(restarts), str(JOB),
-                 str(self.folder), *map(str, arguments), '--launcher', 'pytorch'],
-                cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+                [
+                    sys.executable,
+                    '-m',
+                    'mmattn.engine.torchrun',
+                    *TWO,
+                    '--max_restarts',
+                    str(restarts),
+                    str(JOB),
+                    str(self.folder),
+                    *map(str, arguments),
+                    '--launcher',
+                    'pytorch',
+                ],
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+            )
 
     def wait_for(self, text: str) -> float:
         """Waits until the job has printed something; the time at which it has."""
@@ -115,8 +139,10 @@ def test_a_signal_to_the_launcher_lets_the_processes_save(tmp_path):
     status, lines = job.end()
     assert status == 143
     assert lines[0].startswith('stopping: ')
-    assert lines[1:] == [f'stopped by SIGTERM; saved {tmp_path}/work/unfinished_iter_5.pth; to go on, give the same '
-                         'command with --resume']
+    assert lines[1:] == [
+        f'stopped by SIGTERM; saved {tmp_path}/work/unfinished_iter_5.pth; to go on, give the same '
+        'command with --resume'
+    ]
 
 
 @needs_linux
@@ -177,8 +203,9 @@ def test_a_process_without_a_note_is_named_with_its_status(folder):
     assert torchrun.ending({1: 7, 2: 7}) == ('error: rank 1 ended with exit status 7', 7, False)
 
 
-@pytest.mark.parametrize(('variable', 'config', 'seconds'), [
-    (None, {}, 1800), (None, dict(timeout=60), 60), ('5', dict(timeout=60), 5)])
+@pytest.mark.parametrize(
+    ('variable', 'config', 'seconds'), [(None, {}, 1800), (None, dict(timeout=60), 60), ('5', dict(timeout=60), 5)]
+)
 def test_the_time_to_wait_is_that_of_the_environment_then_of_the_config(monkeypatch, variable, config, seconds):
     monkeypatch.delenv('MMATTN_TIMEOUT', raising=False)
     if variable:

@@ -1,4 +1,5 @@
 """Runs that break off anywhere and go on: in the end they equal those that did not."""
+
 from __future__ import annotations
 
 import os
@@ -99,8 +100,10 @@ def test_a_run_that_broke_off_goes_on_to_the_same_weights(tmp_path, whole, worke
     assert_same(train(tmp_path, resume=True, **options), whole(**options))
 
 
-@pytest.mark.parametrize(('number', 'status', 'workers'), [
-    (signal.SIGTERM, 143, 0), (signal.SIGTERM, 143, 2), (signal.SIGUSR1, 138, 0), (signal.SIGINT, 130, 0)])
+@pytest.mark.parametrize(
+    ('number', 'status', 'workers'),
+    [(signal.SIGTERM, 143, 0), (signal.SIGTERM, 143, 2), (signal.SIGUSR1, 138, 0), (signal.SIGINT, 130, 0)],
+)
 @pytest.mark.parametrize('by_epoch', [True, False])
 def test_a_signal_in_mid_epoch_saves_and_the_rest_of_it_follows(tmp_path, whole, workers, by_epoch, number, status):
     options = dict(workers=workers, by_epoch=by_epoch)
@@ -172,8 +175,10 @@ def train_on_two(folder: Path, *hooks, **options) -> list[int]:
     return in_children(rank, 2)
 
 
-@pytest.mark.parametrize(('by_epoch', 'what', 'status'), [
-    (True, lambda: os._exit(7), 7), (False, lambda: os._exit(7), 7), (True, send(signal.SIGTERM), 143)])
+@pytest.mark.parametrize(
+    ('by_epoch', 'what', 'status'),
+    [(True, lambda: os._exit(7), 7), (False, lambda: os._exit(7), 7), (True, send(signal.SIGTERM), 143)],
+)
 def test_two_processes_go_on_to_the_same_weights(tmp_path, by_epoch, what, status):
     assert train_on_two(tmp_path / 'whole', by_epoch=by_epoch) == [0, 0]
     assert train_on_two(tmp_path / 'broken', DoAt(9, what), by_epoch=by_epoch) == [status, status]
@@ -181,8 +186,6 @@ def test_two_processes_go_on_to_the_same_weights(tmp_path, by_epoch, what, statu
     for rank in (0, 1):
         first, second = (torch.load(tmp_path / folder / f'rank{rank}.weights') for folder in ('whole', 'broken'))
         assert_same(first, second)
-
-
 
 
 class KillAt:
@@ -214,7 +217,7 @@ def test_killed_before_any_change_of_a_file_a_run_goes_on_to_the_same_weights(tm
             sys.addaudithook(KillAt(folder, number))
             train(folder, max_epochs=2)
 
-        status, = in_children(killed)
+        (status,) = in_children(killed)
         if status == 0:
             break
         assert status == -signal.SIGKILL
@@ -281,7 +284,7 @@ def test_a_damaged_checkpoint_is_passed_over_for_an_older_one(checkpoints, damag
     damage(checkpoints / 'epoch_2.pth')
     newest = newest_checkpoint(checkpoints)
     assert newest.path == checkpoints / 'epoch_1.pth'
-    line, = newest.passed_over
+    (line,) = newest.passed_over
     assert 'epoch_2.pth is damaged' in line and len(line) < 300
 
 

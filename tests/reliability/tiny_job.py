@@ -2,6 +2,7 @@
 
 python -m mmattn.engine.torchrun … tiny_job.py FOLDER [ACCIDENT] [--rank 1] [--at 8] [--always] [--resume]
 """
+
 from __future__ import annotations
 
 import argparse

@@ -2,6 +2,7 @@
 
 As a program it is run and killed by the tests: python tiny_run.py FOLDER [--resume].
 """
+
 from __future__ import annotations
 
 import itertools
@@ -57,7 +58,8 @@ class TinyModel(BaseModel):
     def __init__(self, dropout: float = 0.3) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Linear(6, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(dropout), nn.Linear(16, 1))
+            nn.Linear(6, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(dropout), nn.Linear(16, 1)
+        )
 
     def forward(self, x, y, mode='tensor'):
         out = self.layers(x).squeeze(1)
@@ -80,22 +82,57 @@ class TinyData(Dataset):
         return 23
 
 
-def tiny_config(work_dir, *, workers: int = 0, by_epoch: bool = True, interval: int | None = None, max_epochs: int = 4,
-                keep: int = 1, **options) -> Config:
+def tiny_config(
+    work_dir,
+    *,
+    workers: int = 0,
+    by_epoch: bool = True,
+    interval: int | None = None,
+    max_epochs: int = 4,
+    keep: int = 1,
+    **options,
+) -> Config:
     """A config of the tiny training: 4 epochs, or 24 iterations, of 6 batches."""
-    data = dict(batch_size=4, num_workers=workers, persistent_workers=workers > 0, dataset=dict(type='TinyData'),
-                sampler=dict(type='DefaultSampler' if by_epoch else 'InfiniteSampler', shuffle=True),
-                collate_fn=dict(type='default_collate'))
+    data = dict(
+        batch_size=4,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        dataset=dict(type='TinyData'),
+        sampler=dict(type='DefaultSampler' if by_epoch else 'InfiniteSampler', shuffle=True),
+        collate_fn=dict(type='default_collate'),
+    )
     evaluated = dict(data, sampler=dict(type='DefaultSampler', shuffle=False))
     length = dict(max_epochs=max_epochs) if by_epoch else dict(max_iters=24, val_interval=6)
-    return Config({**dict(
-        model=dict(type='TinyModel'), work_dir=str(work_dir), train_dataloader=data, val_dataloader=evaluated,
-        train_cfg=dict(by_epoch=by_epoch, **length), val_cfg=dict(), val_evaluator=dict(type='TinyMetric'),
-        optim_wrapper=dict(optimizer=dict(type='Adam', lr=0.01)), default_scope='mmengine',
-        param_scheduler=dict(type='CosineAnnealingLR', T_max=24, by_epoch=False),
-        default_hooks=dict(checkpoint=dict(type='CheckpointHook', by_epoch=by_epoch, save_best='loss', rule='less',
-                                           interval=interval or (1 if by_epoch else 6), max_keep_ckpts=keep)),
-        custom_hooks=[dict(type='EMAHook')], randomness=dict(seed=3), log_level='ERROR'), **options})
+    return Config(
+        {
+            **dict(
+                model=dict(type='TinyModel'),
+                work_dir=str(work_dir),
+                train_dataloader=data,
+                val_dataloader=evaluated,
+                train_cfg=dict(by_epoch=by_epoch, **length),
+                val_cfg=dict(),
+                val_evaluator=dict(type='TinyMetric'),
+                optim_wrapper=dict(optimizer=dict(type='Adam', lr=0.01)),
+                default_scope='mmengine',
+                param_scheduler=dict(type='CosineAnnealingLR', T_max=24, by_epoch=False),
+                default_hooks=dict(
+                    checkpoint=dict(
+                        type='CheckpointHook',
+                        by_epoch=by_epoch,
+                        save_best='loss',
+                        rule='less',
+                        interval=interval or (1 if by_epoch else 6),
+                        max_keep_ckpts=keep,
+                    )
+                ),
+                custom_hooks=[dict(type='EMAHook')],
+                randomness=dict(seed=3),
+                log_level='ERROR',
+            ),
+            **options,
+        }
+    )
 
 
 def train(work_dir, *hooks, resume: bool = False, **options) -> dict:

@@ -1,4 +1,5 @@
 """tools/convert.py: authors' weights to an mm checkpoint and back, or one clear message and no file."""
+
 import importlib.util
 import os
 import subprocess
@@ -27,13 +28,19 @@ model = dict(
     neck=dict({neck}),
     head=dict(type='LinearClsHead', num_classes={classes}, in_channels={channels}))
 """
-SDA = dict(backbone="type='mmattn.SDAResNet', depth=50, base_channels=16",
-           neck="type='mmattn.GlobalAveragePoolingBN', in_channels=512", classes=10, channels=512)
+SDA = dict(
+    backbone="type='mmattn.SDAResNet', depth=50, base_channels=16",
+    neck="type='mmattn.GlobalAveragePoolingBN', in_channels=512",
+    classes=10,
+    channels=512,
+)
 PLAIN = dict(neck="type='GlobalAveragePooling'", classes=1000, channels=512)
 EMA18 = dict(PLAIN, backbone="type='mmattn.EMAResNet', depth=18")
-GROUPED = dict(PLAIN, channels=2048,
-               backbone="type='mmattn.SDAResNet', depth=50, plugins=[dict(cfg=dict(type='mmattn.SE'), "
-               "position='after_conv1')]")
+GROUPED = dict(
+    PLAIN,
+    channels=2048,
+    backbone="type='mmattn.SDAResNet', depth=50, plugins=[dict(cfg=dict(type='mmattn.SE'), position='after_conv1')]",
+)
 DETECTOR = """
 default_scope = 'mmdet'
 model = dict(type='FasterRCNN', backbone=dict(type='mmattn.SDAResNet', depth=50, base_channels=16),
@@ -55,12 +62,14 @@ def tool(monkeypatch):
         except SystemExit as end:
             return end.code
         return 0
+
     return run
 
 
 @pytest.fixture
 def convert(tool, tmp_path, capsys):
     """Runs the tool: (config as text, weights or a file, options) -> (status, what it printed, DST)."""
+
     def run(config, weights, *options):
         path, src, dst = tmp_path / 'config.py', tmp_path / 'src.pth', tmp_path / 'out' / 'dst.pth'
         path.write_text(config)
@@ -71,6 +80,7 @@ def convert(tool, tmp_path, capsys):
         status = tool([path, src, dst, *options])
         out = capsys.readouterr()
         return status, out.out + out.err, dst
+
     return run
 
 
@@ -104,6 +114,7 @@ def test_classifier_there_and_back(convert, tmp_path):
     from mmengine.config import Config
     from mmengine.registry import MODELS as MM
     from mmengine.registry import DefaultScope
+
     cfg = Config.fromfile(tmp_path / 'config.py')
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         model = MM.build(cfg.model)
@@ -126,9 +137,16 @@ def test_detector_takes_the_backbone_and_mm_libraries_read_it(convert, monkeypat
     assert {k.split('.')[0] for k in state} == {'backbone'}
 
     import logging
+
     monkeypatch.setattr(logging.root.manager, 'disable', logging.WARNING)
-    backbone = MODELS.build(dict(type='mmattn.SDAResNet', depth=50, base_channels=16, init_cfg=dict(
-        type='Pretrained', checkpoint=str(dst), prefix='backbone.')))
+    backbone = MODELS.build(
+        dict(
+            type='mmattn.SDAResNet',
+            depth=50,
+            base_channels=16,
+            init_cfg=dict(type='Pretrained', checkpoint=str(dst), prefix='backbone.'),
+        )
+    )
     backbone.init_weights()
     assert equal({f'backbone.{k}': v for k, v in backbone.state_dict().items()}, state)
 
@@ -231,10 +249,13 @@ def test_the_source_is_never_overwritten(tool, tmp_path, capsys, dst):
     assert 'the file to write is the file to read' in capsys.readouterr().err and src.read_bytes() == before
 
 
-@pytest.mark.parametrize('config, message', [
-    ('nope.py', "no config at 'nope.py'"),
-    (str(ROOT / 'configs/_base_/backbones/sda_resnet86.py'), 'sda_resnet86.py describes no model with a backbone'),
-])
+@pytest.mark.parametrize(
+    'config, message',
+    [
+        ('nope.py', "no config at 'nope.py'"),
+        (str(ROOT / 'configs/_base_/backbones/sda_resnet86.py'), 'sda_resnet86.py describes no model with a backbone'),
+    ],
+)
 def test_a_config_without_a_network(tool, tmp_path, capsys, config, message):
     assert tool([config, tmp_path / 'src.pth', tmp_path / 'dst.pth']) == 2
     text = capsys.readouterr().err
@@ -253,8 +274,14 @@ def test_command_line(tmp_path):
     env = os.environ | {'PYTHONPATH': str(ROOT)}
 
     def run(*args):
-        return subprocess.run([sys.executable, str(TOOL), *map(str, args)], capture_output=True, text=True,
-                              cwd=tmp_path, env=env, timeout=300)
+        return subprocess.run(
+            [sys.executable, str(TOOL), *map(str, args)],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=env,
+            timeout=300,
+        )
 
     good = run('config.py', 'src.pth', 'dst.pth')
     # some releases of torch warn of what mmengine imports
@@ -272,8 +299,10 @@ def moco_weights() -> dict:
     """Of a MoCo checkpoint of version 2 in distributed training: two encoders, a projection of two layers, a queue."""
     trunk = {k: v for k, v in torchvision.models.resnet18().state_dict().items() if not k.startswith('fc.')}
     projection = {'fc.0.weight': torch.rand(512, 512), 'fc.2.weight': torch.rand(128, 512)}
-    return {'module.queue': torch.rand(128, 8),
-            **{f'module.encoder_{i}.{k}': v for i in 'qk' for k, v in {**trunk, **projection}.items()}}
+    return {
+        'module.queue': torch.rand(128, 8),
+        **{f'module.encoder_{i}.{k}': v for i in 'qk' for k, v in {**trunk, **projection}.items()},
+    }
 
 
 DETECTOR18 = DETECTOR.replace('SDAResNet', 'EMAResNet').replace('depth=50, base_channels=16', 'depth=18')
@@ -287,8 +316,9 @@ def test_the_prefix_that_would_fit_is_named_and_can_be_given(convert):
     assert status == 0, text
     assert "left out: 123 tensors that are not under 'encoder_q.'" in text
     state = load(dst)
-    assert torch.equal(state['backbone.layer2.0.conv1.weight'], weights['state_dict'][
-        'module.encoder_q.layer2.0.conv1.weight'])
+    assert torch.equal(
+        state['backbone.layer2.0.conv1.weight'], weights['state_dict']['module.encoder_q.layer2.0.conv1.weight']
+    )
 
 
 @pytest.mark.parametrize('prefix', ['model.', 'backbone.body.', 'encoder.0.'])
@@ -306,7 +336,7 @@ def test_the_prefix_of_weights_of_the_authors_is_found(convert, config, options)
 
 def test_a_prefix_of_nothing_is_refused(convert):
     text = refuse(convert(DETECTOR, sda_weights(), '--prefix', 'encoder.'))
-    assert "no key in" in text and "begins with 'encoder.'; they begin with conv1., bn1., stage1., …" in text
+    assert 'no key in' in text and "begins with 'encoder.'; they begin with conv1., bn1., stage1., …" in text
 
 
 def test_the_prefix_is_named_on_the_way_back_too(convert):
@@ -325,9 +355,14 @@ def test_a_projection_in_place_of_the_classifier_is_named(convert):
     assert convert(CLASSIFIER.format(**EMA18), weights, '--backbone-only')[0] == 0
 
 
-@pytest.mark.parametrize('init_cfg', [
-    "[dict(type='Pretrained', checkpoint='none.pth'), dict(type='Kaiming', layer='Conv2d')]",
-    "dict(type=__import__('mmengine').model.PretrainedInit, checkpoint='none.pth')"], ids=['list', 'class'])
+@pytest.mark.parametrize(
+    'init_cfg',
+    [
+        "[dict(type='Pretrained', checkpoint='none.pth'), dict(type='Kaiming', layer='Conv2d')]",
+        "dict(type=__import__('mmengine').model.PretrainedInit, checkpoint='none.pth')",
+    ],
+    ids=['list', 'class'],
+)
 def test_the_checkpoint_in_the_config_is_not_needed(convert, init_cfg):
     config = DETECTOR.replace('base_channels=16', f'base_channels=16, init_cfg={init_cfg}')
     assert convert(config, sda_weights())[0] == 0

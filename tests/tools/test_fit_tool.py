@@ -1,4 +1,5 @@
 """tools/fit.py: from a data set to a trained model and a report, for ordinary and for odd data."""
+
 from __future__ import annotations
 
 import json
@@ -99,8 +100,13 @@ def test_one_command_trains_goes_on_after_a_stop_and_reports(tmp_path):
     assert {'report.html', 'metrics.json'} <= {path.name for path in (folder / 'report').iterdir()}
 
     best = next(folder.glob('best_*.pth'))
-    tested = subprocess.run([sys.executable, ROOT / 'tools' / 'test.py', folder / 'config.py', best, '--out',
-                             'test.json'], cwd=tmp_path, text=True, capture_output=True, timeout=300)
+    tested = subprocess.run(
+        [sys.executable, ROOT / 'tools' / 'test.py', folder / 'config.py', best, '--out', 'test.json'],
+        cwd=tmp_path,
+        text=True,
+        capture_output=True,
+        timeout=300,
+    )
     assert tested.returncode == 0, tested.stderr
     assert (folder / 'config.py').read_text() == config and snapshot(data) == before
     reported = json.loads((folder / 'report' / 'metrics.json').read_text())['average_precision']['box']
@@ -162,11 +168,18 @@ def test_force_does_not_remove_what_the_training_reads(option, name, prepared):
     assert (folder / name).exists()
 
 
-@pytest.mark.parametrize('arguments, why', [
-    (('nowhere',), 'nowhere'), ((BLOOD_CELLS, '--epochs', '2', '--minutes', '3'), 'give one'),
-    ((BLOOD_CELLS, '--task', 'masks'), 'permit boxes'), ((BLOOD_CELLS, '--backbone', 'resnet5'), 'sda-resnet50'),
-    ((BLOOD_CELLS, '--weights', 'none.pth'), 'no weights'), ((BLOOD_CELLS, '--val-share', '1'), '--val-share'),
-    ((BLOOD_CELLS, '--name', '../other'), '--name')])
+@pytest.mark.parametrize(
+    'arguments, why',
+    [
+        (('nowhere',), 'nowhere'),
+        ((BLOOD_CELLS, '--epochs', '2', '--minutes', '3'), 'give one'),
+        ((BLOOD_CELLS, '--task', 'masks'), 'permit boxes'),
+        ((BLOOD_CELLS, '--backbone', 'resnet5'), 'sda-resnet50'),
+        ((BLOOD_CELLS, '--weights', 'none.pth'), 'no weights'),
+        ((BLOOD_CELLS, '--val-share', '1'), '--val-share'),
+        ((BLOOD_CELLS, '--name', '../other'), '--name'),
+    ],
+)
 def test_wrong_option_is_one_sentence(arguments, why, tmp_path, monkeypatch, capsys):
     sys.path.insert(0, str(ROOT / 'tools'))
     try:
@@ -180,8 +193,10 @@ def test_wrong_option_is_one_sentence(arguments, why, tmp_path, monkeypatch, cap
     assert why in str(raised.value) and '\n' not in str(raised.value)
 
 
-@pytest.mark.parametrize('folder, name', [
-    ('cells.v2i.yolov8', 'cells.v2i.yolov8'), ("it's 100 % \\ä", "it's 100 % _ä"), ('say "cells"', 'say _cells_')])
+@pytest.mark.parametrize(
+    'folder, name',
+    [('cells.v2i.yolov8', 'cells.v2i.yolov8'), ("it's 100 % \\ä", "it's 100 % _ä"), ('say "cells"', 'say _cells_')],
+)
 def test_work_folder_is_called_like_the_data_set_as_far_as_a_config_can_be_there(folder, name, tmp_path):
     (tmp_path / folder).mkdir()
     assert default_name(tmp_path / folder) == name
@@ -201,10 +216,23 @@ def annotated(folder: Path, extents: list[tuple[int, int]], objects: int = 2) ->
         Image.effect_noise((width, height), 90 + number).save(folder / f'{number}.png')
         images.append(dict(id=number, file_name=f'{number}.png', width=width, height=height))
         side = height // 3
-        annotations += [dict(id=len(annotations) + 1, image_id=number, category_id=1, area=side * side, iscrowd=0,
-                             bbox=[side // 4, side // 4, side, side])] if number < objects else []
-    write_json(dict(images=images, annotations=annotations, categories=[dict(id=1, name='cell')]),
-               folder / 'annotations.json')
+        annotations += (
+            [
+                dict(
+                    id=len(annotations) + 1,
+                    image_id=number,
+                    category_id=1,
+                    area=side * side,
+                    iscrowd=0,
+                    bbox=[side // 4, side // 4, side, side],
+                )
+            ]
+            if number < objects
+            else []
+        )
+    write_json(
+        dict(images=images, annotations=annotations, categories=[dict(id=1, name='cell')]), folder / 'annotations.json'
+    )
     return folder
 
 
@@ -243,8 +271,10 @@ def trained(data: Path, folder: Path) -> tuple[list, dict]:
     """Boxes by part, and the weights after an epoch."""
     fit(small(data, folder), only_config=True)
     train(folder, 1)
-    boxes = [[each['bbox'] for each in json.loads((folder / 'data' / f'{part}.json').read_text())['annotations']]
-             for part in ('train', 'val')]
+    boxes = [
+        [each['bbox'] for each in json.loads((folder / 'data' / f'{part}.json').read_text())['annotations']]
+        for part in ('train', 'val')
+    ]
     return boxes, torch.load(folder / 'epoch_1.pth', weights_only=False)['state_dict']
 
 

@@ -1,4 +1,5 @@
 """tools/predict.py, run as a user runs it, and how it finds model and checkpoint."""
+
 import importlib.util
 import json
 import os
@@ -23,8 +24,12 @@ from mmattn.errors import UserError  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = ROOT / 'tools' / 'predict.py'
-ENVIRONMENT = {**os.environ, 'PYTHONPATH': f'{ROOT}{os.pathsep}{ROOT / "tests"}', 'OMP_NUM_THREADS': '1',
-               'CUDA_VISIBLE_DEVICES': ''}
+ENVIRONMENT = {
+    **os.environ,
+    'PYTHONPATH': f'{ROOT}{os.pathsep}{ROOT / "tests"}',
+    'OMP_NUM_THREADS': '1',
+    'CUDA_VISIBLE_DEVICES': '',
+}
 
 
 @pytest.fixture(scope='module')
@@ -58,14 +63,33 @@ def run(monkeypatch, *arguments):
 def test_as_a_command_with_a_damaged_image_it_ends_with_1_and_one_line(model, images, tmp_path):
     (tmp_path / 'bad.png').write_bytes(b'')
     result = subprocess.run(
-        [sys.executable, str(TOOL), str(model), str(images), str(tmp_path / 'bad.png'), '--out', str(tmp_path / 'out'),
-         '--tiles', '64', '--batch', '2', '--device', 'cpu'],
-        cwd=tmp_path, env=ENVIRONMENT, text=True, capture_output=True, timeout=300)
+        [
+            sys.executable,
+            str(TOOL),
+            str(model),
+            str(images),
+            str(tmp_path / 'bad.png'),
+            '--out',
+            str(tmp_path / 'out'),
+            '--tiles',
+            '64',
+            '--batch',
+            '2',
+            '--device',
+            'cpu',
+        ],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        text=True,
+        capture_output=True,
+        timeout=300,
+    )
     assert result.returncode == 1, result.stderr
     assert result.stdout.splitlines()[-1].startswith('2 objects in 2 images; written to ')
     assert 'images and tiles 18/18' in result.stderr and 'passed over' in result.stderr
     assert result.stderr.splitlines()[-1] == 'error: 1 of 3 inputs could not be read, or not to the end: ' + next(
-        line for line in result.stderr.splitlines()[-1].split() if line.endswith('bad.png'))
+        line for line in result.stderr.splitlines()[-1].split() if line.endswith('bad.png')
+    )
     content = json.loads((tmp_path / 'out/predictions.json').read_text('utf-8'))
     assert content['info']['tiles'] == 64 and content['info']['checkpoint'].endswith('epoch_1.pth')
     for one in content['annotations']:
@@ -77,9 +101,13 @@ def test_ctrl_c_keeps_what_was_done(model, images, tmp_path):
         os.link(images / 'one.png', tmp_path / f'{number:04d}.png')
     process = subprocess.Popen(
         [sys.executable, str(TOOL), str(model), str(tmp_path), '--out', str(tmp_path / 'out'), '--device', 'cpu'],
-        env=ENVIRONMENT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env=ENVIRONMENT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         # A shell in the background has its children ignore Ctrl-C.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     end = time.monotonic() + 200
     while not (tmp_path / 'out/pictures/0004.jpg').exists() and time.monotonic() < end and process.poll() is None:
         time.sleep(0.02)
@@ -103,16 +131,19 @@ def test_tiles_that_the_pipeline_reduces_are_noted(images, tmp_path, monkeypatch
     assert len(notes) == 1 and 'reduces tiles of 80 px to 40 px; --tiles 40' in notes[0]
 
 
-@pytest.mark.parametrize('arguments, said', [
-    (['nowhere', 'a.jpg'], "'nowhere' is no work folder, config (*.py) or checkpoint"),
-    (['MODEL'], 'nothing to predict on'),
-    (['MODEL', 'nothing.jpg'], "no image, video or folder 'nothing.jpg'"),
-    (['MODEL/blobs.py', 'IMAGES'], 'name its checkpoint behind it'),
-    (['MODEL/blobs.py', 'lost.pth', 'IMAGES'], "no checkpoint at 'lost.pth'"),
-    (['MODEL', 'IMAGES', '--classes', 'blue'], "'blue' is no class"),
-    (['MODEL', 'IMAGES', '--tiles', '64', '--overlap', '1'], 'cannot be cut'),
-    (['MODEL', 'IMAGES', '--device', 'tpu'], '--device tpu'),
-])
+@pytest.mark.parametrize(
+    'arguments, said',
+    [
+        (['nowhere', 'a.jpg'], "'nowhere' is no work folder, config (*.py) or checkpoint"),
+        (['MODEL'], 'nothing to predict on'),
+        (['MODEL', 'nothing.jpg'], "no image, video or folder 'nothing.jpg'"),
+        (['MODEL/blobs.py', 'IMAGES'], 'name its checkpoint behind it'),
+        (['MODEL/blobs.py', 'lost.pth', 'IMAGES'], "no checkpoint at 'lost.pth'"),
+        (['MODEL', 'IMAGES', '--classes', 'blue'], "'blue' is no class"),
+        (['MODEL', 'IMAGES', '--tiles', '64', '--overlap', '1'], 'cannot be cut'),
+        (['MODEL', 'IMAGES', '--device', 'tpu'], '--device tpu'),
+    ],
+)
 def test_errors_are_one_line_and_2(model, images, tmp_path, monkeypatch, capsys, arguments, said):
     arguments = [text.replace('MODEL', str(model)).replace('IMAGES', str(images)) for text in arguments]
     assert run(monkeypatch, *arguments, '--out', tmp_path / 'out') == 2
@@ -123,13 +154,17 @@ def test_errors_are_one_line_and_2(model, images, tmp_path, monkeypatch, capsys,
 
 # Model and checkpoint.
 
+
 def test_config_and_checkpoint_by_what_the_first_arguments_are(model, tmp_path):
     config, weights = str(model / 'blobs.py'), str(model / 'epoch_1.pth')
     other = str(shutil.copy(weights, tmp_path / 'other.pth'))
     for arguments, expected, left in (
-            ((str(model), None, ['a.jpg']), weights, ['a.jpg']), ((weights, None, ['a.jpg']), weights, ['a.jpg']),
-            ((config, None, [other, 'a.jpg']), other, ['a.jpg']), ((config, other, ['a.jpg']), other, ['a.jpg']),
-            ((str(model), other, ['a.jpg']), other, ['a.jpg'])):
+        ((str(model), None, ['a.jpg']), weights, ['a.jpg']),
+        ((weights, None, ['a.jpg']), weights, ['a.jpg']),
+        ((config, None, [other, 'a.jpg']), other, ['a.jpg']),
+        ((config, other, ['a.jpg']), other, ['a.jpg']),
+        ((str(model), other, ['a.jpg']), other, ['a.jpg']),
+    ):
         cfg, checkpoint, others = find_model(*arguments)
         assert (cfg.filename, str(checkpoint), others) == (config, expected, left)
 

@@ -1,4 +1,5 @@
 """The standard commands, run as a user runs them."""
+
 import json
 import shutil
 import signal
@@ -13,10 +14,13 @@ pytest.importorskip('mmdet')
 
 CONFIG = 'configs/demo/mask_rcnn_sda_nuclei.py'
 SMALL = [
-    '--cfg-options', 'train_dataloader.dataset.times=1',
-    'train_dataloader.dataset.dataset.indices=4', 'val_dataloader.dataset.indices=2',
-    'test_dataloader.dataset.indices=2', 'default_hooks.logger.interval=1',
-    'default_hooks.checkpoint.max_keep_ckpts=-1'
+    '--cfg-options',
+    'train_dataloader.dataset.times=1',
+    'train_dataloader.dataset.dataset.indices=4',
+    'val_dataloader.dataset.indices=2',
+    'test_dataloader.dataset.indices=2',
+    'default_hooks.logger.interval=1',
+    'default_hooks.checkpoint.max_keep_ckpts=-1',
 ]
 
 
@@ -55,15 +59,28 @@ def test_training_learns_evaluates_and_keeps_a_checkpoint(trained):
 def test_test_gives_the_metrics_of_the_training_and_draws(trained, commands, tmp_path):
     out = tmp_path / 'results' / 'metrics.json'
     pictures = tmp_path / 'pictures'
-    succeeded(commands('test.py', CONFIG, trained / 'epoch_1.pth', '--work-dir', tmp_path, '--out', out,
-                       '--show-dir', pictures, *SMALL))
+    succeeded(
+        commands(
+            'test.py',
+            CONFIG,
+            trained / 'epoch_1.pth',
+            '--work-dir',
+            tmp_path,
+            '--out',
+            out,
+            '--show-dir',
+            pictures,
+            *SMALL,
+        )
+    )
     metrics = json.loads(out.read_text())
     in_training = evaluations(trained)[-1]
     assert 'coco/segm_mAP_s' in metrics
     # the log has three digits, and neither recalls nor classes
     logged = {name: value for name, value in metrics.items() if '_mAP' in name}
     assert {name: pytest.approx(value, abs=6e-4) for name, value in logged.items()} == {
-        name: in_training[name] for name in logged}
+        name: in_training[name] for name in logged
+    }
     assert {'coco/segm_AR@100', 'coco/bbox_classwise'} <= set(metrics)
     assert len(list(pictures.glob('*.png'))) == 2
     assert [path.name for path in out.parent.iterdir()] == ['metrics.json']
@@ -71,16 +88,14 @@ def test_test_gives_the_metrics_of_the_training_and_draws(trained, commands, tmp
 
 def test_resume_goes_on_from_the_last_checkpoint(trained, commands, tmp_path):
     shutil.copy(trained / 'epoch_1.pth', tmp_path)
-    succeeded(commands('train.py', CONFIG, '--work-dir', tmp_path, '--resume', *SMALL,
-                       'train_cfg.max_epochs=2'))
+    succeeded(commands('train.py', CONFIG, '--work-dir', tmp_path, '--resume', *SMALL, 'train_cfg.max_epochs=2'))
     assert {record['epoch'] for record in records(tmp_path) if 'loss' in record} == {2}
     assert (tmp_path / 'epoch_2.pth').is_file()
 
 
 def test_two_cpu_processes_train_together(tmp_path):
     """Each does half of the iterations, and both are on the same weights."""
-    result = succeeded(fresh('dist_train.sh', CONFIG, 2, '--work-dir', tmp_path, *SMALL,
-                             'train_cfg.max_epochs=1'))
+    result = succeeded(fresh('dist_train.sh', CONFIG, 2, '--work-dir', tmp_path, *SMALL, 'train_cfg.max_epochs=1'))
     output = result.stdout + result.stderr
     assert 'Distributed launcher: pytorch' in output
     assert 'bucket view strides' not in output  # as torch warns where gradients change the format
@@ -88,9 +103,20 @@ def test_two_cpu_processes_train_together(tmp_path):
     assert len(evaluations(tmp_path)) == 1
 
 
-@pytest.mark.parametrize('name', ['train.py', 'test.py', 'predict.py', 'dist_train.sh', 'dist_test.sh',
-                                  'slurm_train.sh', 'quickstart.sh', 'setup_env.sh',
-                                  'run_tests.sh'])
+@pytest.mark.parametrize(
+    'name',
+    [
+        'train.py',
+        'test.py',
+        'predict.py',
+        'dist_train.sh',
+        'dist_test.sh',
+        'slurm_train.sh',
+        'quickstart.sh',
+        'setup_env.sh',
+        'run_tests.sh',
+    ],
+)
 def test_help(name):
     result = succeeded(fresh(name, '--help'))
     assert result.stdout.lower().startswith('usage: ')
@@ -98,15 +124,18 @@ def test_help(name):
         assert 'Example' in result.stdout
 
 
-@pytest.mark.parametrize('name, arguments', [
-    ('dist_train.sh', [CONFIG]),
-    ('dist_train.sh', [CONFIG, 'two']),
-    ('dist_train.sh', [CONFIG, '0']),
-    ('dist_test.sh', [CONFIG, '1']),
-    ('slurm_train.sh', ['gpu', 'name']),
-    ('quickstart.sh', ['--fore']),
-    ('setup_env.sh', ['--fore']),
-])
+@pytest.mark.parametrize(
+    'name, arguments',
+    [
+        ('dist_train.sh', [CONFIG]),
+        ('dist_train.sh', [CONFIG, 'two']),
+        ('dist_train.sh', [CONFIG, '0']),
+        ('dist_test.sh', [CONFIG, '1']),
+        ('slurm_train.sh', ['gpu', 'name']),
+        ('quickstart.sh', ['--fore']),
+        ('setup_env.sh', ['--fore']),
+    ],
+)
 def test_wrong_usage_prints_the_usage(name, arguments):
     result = fresh(name, *arguments)
     assert result.returncode == 2
@@ -116,25 +145,27 @@ def test_wrong_usage_prints_the_usage(name, arguments):
 NO_DATA = ['--cfg-options', 'train_dataloader.dataset.dataset.data_root=nowhere/']
 
 
-@pytest.mark.parametrize('name, arguments, said', [
-    ('train.py', ['configs/nothing.py'], 'no config'),
-    ('train.py', [CONFIG, *NO_DATA],
-     'train_dataloader.dataset.dataset.data_root=DIR'),
-    ('dist_train.sh', [CONFIG, '2', *NO_DATA], "no folder 'nowhere/'"),
-    ('train.py', [CONFIG, '--resume', 'nothing.pth'], 'nothing.pth'),
-    ('train.py', [CONFIG, '--launcher', 'pytorch'], 'dist_train.sh'),
-    ('train.py', [CONFIG, '--amp'], 'GPU'),
-    ('test.py', [CONFIG, 'nothing.pth'], 'nothing.pth'),
-    ('test.py', [CONFIG, 'nothing.pth', '--out', 'all.txt'], '.json'),
-    ('test.py', [CONFIG, CONFIG], 'is not a checkpoint'),
-    ('test.py', [CONFIG, CONFIG, '--out', f'{CONFIG}/m.json'], 'is a file, no folder'),
-    ('test.py', [CONFIG, CONFIG, '--show-dir', CONFIG], 'is a file, no folder'),
-    ('train.py', [CONFIG, '--cfg-options', 'model=3'], "no 'model'"),
-    ('test.py', [CONFIG, CONFIG, '--cfg-options', 'test_dataloader=3'], "no 'test_dataloader'"),
-    ('train.py', [CONFIG, '--cfg-options', 'model.backbone.type=mmattn.SDAResnet'], 'SDAResnet'),
-    ('train.py', [CONFIG, '--cfg-options', 'model.no_such_option=1'], 'no_such_option'),
-    ('train.py', [CONFIG, '--cfg-options', 'val_dataloader.dataset.no_such_option=1'], 'no_such_option'),
-])
+@pytest.mark.parametrize(
+    'name, arguments, said',
+    [
+        ('train.py', ['configs/nothing.py'], 'no config'),
+        ('train.py', [CONFIG, *NO_DATA], 'train_dataloader.dataset.dataset.data_root=DIR'),
+        ('dist_train.sh', [CONFIG, '2', *NO_DATA], "no folder 'nowhere/'"),
+        ('train.py', [CONFIG, '--resume', 'nothing.pth'], 'nothing.pth'),
+        ('train.py', [CONFIG, '--launcher', 'pytorch'], 'dist_train.sh'),
+        ('train.py', [CONFIG, '--amp'], 'GPU'),
+        ('test.py', [CONFIG, 'nothing.pth'], 'nothing.pth'),
+        ('test.py', [CONFIG, 'nothing.pth', '--out', 'all.txt'], '.json'),
+        ('test.py', [CONFIG, CONFIG], 'is not a checkpoint'),
+        ('test.py', [CONFIG, CONFIG, '--out', f'{CONFIG}/m.json'], 'is a file, no folder'),
+        ('test.py', [CONFIG, CONFIG, '--show-dir', CONFIG], 'is a file, no folder'),
+        ('train.py', [CONFIG, '--cfg-options', 'model=3'], "no 'model'"),
+        ('test.py', [CONFIG, CONFIG, '--cfg-options', 'test_dataloader=3'], "no 'test_dataloader'"),
+        ('train.py', [CONFIG, '--cfg-options', 'model.backbone.type=mmattn.SDAResnet'], 'SDAResnet'),
+        ('train.py', [CONFIG, '--cfg-options', 'model.no_such_option=1'], 'no_such_option'),
+        ('train.py', [CONFIG, '--cfg-options', 'val_dataloader.dataset.no_such_option=1'], 'no_such_option'),
+    ],
+)
 def test_what_a_user_can_correct_is_one_line_and_status_2(name, arguments, said, commands, tmp_path):
     result = commands(name, *arguments, '--work-dir', tmp_path)
     assert result.returncode == 2
@@ -145,8 +176,9 @@ def test_what_a_user_can_correct_is_one_line_and_status_2(name, arguments, said,
 
 
 def test_a_checkpoint_of_another_network_is_refused(trained, commands, tmp_path):
-    result = commands('test.py', 'configs/demo/imagenet_style_signs.py', trained / 'epoch_1.pth', '--work-dir',
-                      tmp_path)
+    result = commands(
+        'test.py', 'configs/demo/imagenet_style_signs.py', trained / 'epoch_1.pth', '--work-dir', tmp_path
+    )
     assert result.returncode == 2
     assert 'does not fit the model' in result.stderr and 'Traceback' not in result.stderr
 

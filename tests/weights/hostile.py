@@ -4,6 +4,7 @@
 
 writes them. Those with code hold weights beside it where that is possible, and make the file `marker` if it runs.
 """
+
 from __future__ import annotations
 
 import io
@@ -59,8 +60,13 @@ def instructions(command: str) -> dict[str, bytes]:
         'newobj_ex': b'csubprocess\nPopen\n((' + text('/bin/sh') + text('-c') + run + b'lt}\x92',
         'eval': b'cbuiltins\neval\n' + text(f'__import__("os").system({command!r})') + b'\x85R',
         'exec_python2': b'c__builtin__\nexecfile\n' + text('/etc/hostname') + b'\x85R',
-        'getattr': b'cbuiltins\ngetattr\n(cbuiltins\n__import__\n' + text('os') + b'\x85R' + text('system') + b'tR'
-                   + run + b'\x85R',
+        'getattr': b'cbuiltins\ngetattr\n(cbuiltins\n__import__\n'
+        + text('os')
+        + b'\x85R'
+        + text('system')
+        + b'tR'
+        + run
+        + b'\x85R',
         'build': b'cposix\nsystem\n}' + text('__setstate__') + b'cposix\nsystem\nsb' + run + b'b',
         'build_on_allowed': b'ccollections\nOrderedDict\n}' + text('__reduce__') + b'cos\nsystem\nsb',
         'build_in_rebuild': b'ctorch._utils\n_rebuild_tensor_v2\n}' + text('_function') + b'cos\nsystem\nsb',
@@ -81,10 +87,11 @@ def instructions(command: str) -> dict[str, bytes]:
 def bombs() -> dict[str, bytes]:
     """Pickles that take all memory, all time or the stack of the process; each is a whole one."""
     doubled = b')' + b''.join(b'q' + bytes([i]) + b'h' + bytes([i]) + b'\x86' for i in range(60))
-    lists = b']q\x00' + b''.join(b'\x8f0]' + b'h' + bytes([i]) + b'ah' + bytes([i]) + b'aq' + bytes([i + 1])
-                                 for i in range(60))
+    lists = b']q\x00' + b''.join(
+        b'\x8f0]' + b'h' + bytes([i]) + b'ah' + bytes([i]) + b'aq' + bytes([i + 1]) for i in range(60)
+    )
     megabyte = text('x' * 2**20)
-    wide = b'X' + struct.pack('<I', 2**20 + 4) + '\U0001F600'.encode() + b'x' * 2**20
+    wide = b'X' + struct.pack('<I', 2**20 + 4) + '\U0001f600'.encode() + b'x' * 2**20
     return {
         'deep_key': b'}' + b')' + b'\x85' * 200_000 + b'Ns.',
         'deep_lists': b'(' * 300_000 + b'l' * 300_000 + b'.',
@@ -99,13 +106,23 @@ def bombs() -> dict[str, bytes]:
         'lists': b'(' + b']' * 4_000_000 + b'l.',
         'classes': b'(' + b'ca\nb\n' * 500_000 + b'l.',
         'reduce_chain': b'ccollections\nOrderedDict\nq\x00)q\x01(' + b'h\x00h\x01R' * 400_000 + b'l.',
-        'copies': b'c_codecs\nencode\nq\x00(' + megabyte + text('latin1') + b'tq\x01('
-                  + b'h\x00h\x01R' * 40_000 + b'l.',
+        'copies': b'c_codecs\nencode\nq\x00('
+        + megabyte
+        + text('latin1')
+        + b'tq\x01('
+        + b'h\x00h\x01R' * 40_000
+        + b'l.',
         'sets': b'cbuiltins\nset\nq\x00(' + b'K\x01' * 50_000 + b'l\x85q\x01(' + b'h\x00h\x01R' * 40_000 + b'l.',
-        'collisions': b'}(' + b''.join(b'\x8a\x0a' + (i * (2**61 - 1)).to_bytes(10, 'little') + b'N'
-                                       for i in range(100_000)) + b'u.',
-        'endless_module': b'cx\nNet\n)\x81q\x00}' + text('_modules') + b'}(' + text('a') + b'h\x00' + text('b')
-                          + b'h\x00usb.',
+        'collisions': b'}('
+        + b''.join(b'\x8a\x0a' + (i * (2**61 - 1)).to_bytes(10, 'little') + b'N' for i in range(100_000))
+        + b'u.',
+        'endless_module': b'cx\nNet\n)\x81q\x00}'
+        + text('_modules')
+        + b'}('
+        + text('a')
+        + b'h\x00'
+        + text('b')
+        + b'h\x00usb.',
         'keys': b'}(' + b''.join(text(f'{i}\x1b[31m{"k" * 3000}') + b'N' for i in range(1000)) + b'u.',
     }
 
@@ -143,8 +160,9 @@ def places(marker: Path) -> dict[str, Any]:
     return {
         'in_meta': dict(state_dict=state, meta=dict(epoch=1, iter=1, x=evil), message_hub={}, optimizer={}),
         'in_message_hub': dict(state_dict=state, meta=dict(epoch=1, iter=1), message_hub=dict(log_scalars=evil)),
-        'in_optimizer': dict(state_dict=state, meta=dict(epoch=1, iter=1), message_hub={},
-                             optimizer=dict(state={0: evil})),
+        'in_optimizer': dict(
+            state_dict=state, meta=dict(epoch=1, iter=1), message_hub={}, optimizer=dict(state={0: evil})
+        ),
         'in_weights': dict(state_dict=OrderedDict([*state.items(), ('x', evil)])),
         'as_key_of_lists': dict(state_dict=state, meta=[[[[(evil,)]]]]),
         'in_module': net,
@@ -168,22 +186,25 @@ def odd_files(folder: Path) -> Iterator[Path]:
     path = archive(folder / 'claims.pth', b'\x80\x02N.')
     data = bytearray(path.read_bytes())
     place = data.index(b'PK\x01\x02')
-    data[place + 20:place + 28] = struct.pack('<II', 2**31, 2**31)
+    data[place + 20 : place + 28] = struct.pack('<II', 2**31, 2**31)
     path.write_bytes(data)
     yield path
     path = archive(folder / 'overlap.pth', b'\x80\x02' + b'N0' * 1000 + b'N.')
     data = bytearray(path.read_bytes())
     place = data.rindex(b'PK\x01\x02')
-    data[place + 42:place + 46] = struct.pack('<I', 0)
+    data[place + 42 : place + 46] = struct.pack('<I', 0)
     path.write_bytes(data)
     yield path
     with zipfile.ZipFile(folder / 'entries.pth', 'w') as file:
         for number in range(60_000):
             file.writestr(zipfile.ZipInfo(str(number)), b'')
     yield folder / 'entries.pth'
-    for name, header in (('header', b'{' + b' ' * (9 * 2**20) + b'}'), ('deep_header', b'{"a":' * 100_000),
-                         ('huge_header', None),
-                         ('types', json.dumps({'w': dict(dtype='X9', shape=[1], data_offsets=[0, 1])}).encode())):
+    for name, header in (
+        ('header', b'{' + b' ' * (9 * 2**20) + b'}'),
+        ('deep_header', b'{"a":' * 100_000),
+        ('huge_header', None),
+        ('types', json.dumps({'w': dict(dtype='X9', shape=[1], data_offsets=[0, 1])}).encode()),
+    ):
         content = struct.pack('<Q', 2**40) + b'{}' if header is None else struct.pack('<Q', len(header)) + header + b'x'
         (folder / f'{name}.safetensors').write_bytes(content)
         yield folder / f'{name}.safetensors'

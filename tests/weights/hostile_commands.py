@@ -1,4 +1,5 @@
 """The commands by which a checkpoint of a stranger gets to each tool, and what is wrong with how they end."""
+
 from __future__ import annotations
 
 import json
@@ -20,8 +21,12 @@ def work_folder(folder: Path, checkpoint: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     log = folder / '20260101_000000/vis_data/scalars.json'
     log.parent.mkdir(parents=True)
-    log.write_text(json.dumps(dict(loss=1., step=1, epoch=1)) + '\n' + json.dumps(
-        {'accuracy/top1': 50., 'accuracy/top5': 90., 'step': 1}) + '\n')
+    log.write_text(
+        json.dumps(dict(loss=1.0, step=1, epoch=1))
+        + '\n'
+        + json.dumps({'accuracy/top1': 50.0, 'accuracy/top5': 90.0, 'step': 1})
+        + '\n'
+    )
     (folder / 'config.py').write_text((ROOT / CONFIG).read_text('utf-8'))
     shutil.copy(checkpoint, folder / 'epoch_1.pth')
     (folder / 'last_checkpoint').write_text('epoch_1.pth')
@@ -42,8 +47,12 @@ def hostile_commands(path: Path, folder: Path) -> dict[str, list[object]]:
         'resume a file': [*train, '--resume', path],
         'resume a folder': ['train.py', CONFIG, '--work-dir', run, '--resume'],
         'load_from': [*train, '--cfg-options', f'load_from={path}'],
-        'init_cfg': [*train, '--cfg-options', 'model.backbone.init_cfg.type=Pretrained',
-                     f'model.backbone.init_cfg.checkpoint={path}'],
+        'init_cfg': [
+            *train,
+            '--cfg-options',
+            'model.backbone.init_cfg.type=Pretrained',
+            f'model.backbone.init_cfg.checkpoint={path}',
+        ],
         'convert': ['convert.py', CONFIG, path, folder / 'converted.pth'],
         'visualize': ['visualize.py', CONFIG, path, IMAGE, '--max-images', 1, '--out', folder / 'pictures'],
         'compare': ['compare.py', run, '--predict', '--out', folder / 'report.md'],

@@ -4,6 +4,7 @@
 
 prints the largest figures.
 """
+
 from __future__ import annotations
 
 import ctypes
@@ -34,10 +35,12 @@ def by_mmengine(path: Path) -> None:
 
 
 ENTRIES = {
-    'load_weights': lambda path: load_weights(network(), path), 'read_state': read_state,
+    'load_weights': lambda path: load_weights(network(), path),
+    'read_state': read_state,
     'load_pretrained': lambda path: load_pretrained(network(), str(path)),
     'read_training': lambda path: with_weights(read_training(path), path),
-    'one_reader': by_mmengine}
+    'one_reader': by_mmengine,
+}
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ def refused(path: Path, entry: str) -> Refusal:
 @contextmanager
 def peak() -> Iterator[Callable[[], int]]:
     """Bytes by which the process has grown at its largest."""
+
     def largest() -> int:
         lines = Path('/proc/self/status').read_text().splitlines()
         return 1024 * int(next(line for line in lines if line.startswith('VmHWM')).split()[1])

@@ -1,4 +1,5 @@
 """Checkpoints of every form are read, and nothing in them is executed."""
+
 import argparse
 import os
 import pickle
@@ -23,8 +24,14 @@ ZIP, LEGACY = True, False
 
 
 def example() -> dict:
-    return OrderedDict([('conv.weight', torch.randn(4, 3, 1, 1)), ('bn.weight', torch.randn(4)),
-                        ('bn.num_batches_tracked', torch.tensor(7)), ('half', torch.randn(5).half())])
+    return OrderedDict(
+        [
+            ('conv.weight', torch.randn(4, 3, 1, 1)),
+            ('bn.weight', torch.randn(4)),
+            ('bn.num_batches_tracked', torch.tensor(7)),
+            ('half', torch.randn(5).half()),
+        ]
+    )
 
 
 def same(a, b) -> bool:
@@ -34,30 +41,35 @@ def same(a, b) -> bool:
 @pytest.fixture(params=[ZIP, LEGACY], ids=['zip', 'legacy'])
 def save(request, tmp_path):
     """Saves an object in one of the formats of torch.save; returns the file."""
+
     def function(content, name='file.pth'):
         torch.save(content, tmp_path / name, _use_new_zipfile_serialization=request.param)
         return tmp_path / name
+
     return function
 
 
-@pytest.mark.parametrize('wrap', [
-    lambda s: s,
-    dict,
-    lambda s: {'state_dict': s, 'epoch': 3, 'optimizer': {'state': {}}},
-    lambda s: {'model': s},
-    lambda s: {'net': s, 'acc': 0.5},
-    lambda s: {'model': {'state_dict': s}},
-    lambda s: {f'module.{k}': v for k, v in s.items()},
-    lambda s: {'state_dict': {f'_orig_mod.module.{k}': v for k, v in s.items()}},
-    lambda s: {f'module.{k.replace(".", "._orig_mod.")}': v for k, v in s.items()},
-    lambda s: {f'_fsdp_wrapped_module._checkpoint_wrapped_module.{k}': v for k, v in s.items()},
-    lambda s: {f'module.module.{k}': v for k, v in s.items()},
-    lambda s: {'model_state_dict': s, 'epoch': 3},
-    lambda s: {'weights': s, 'loss': torch.tensor(0.5), 'optimizer': {'state': {0: {'step': torch.tensor(1)}}}},
-    lambda s: {'state_dict': None, 'model': s},
-    lambda s: {k: nn.Parameter(v, requires_grad=v.is_floating_point()) for k, v in s.items()},
-    lambda s: {**s, 'epoch': 3},
-])
+@pytest.mark.parametrize(
+    'wrap',
+    [
+        lambda s: s,
+        dict,
+        lambda s: {'state_dict': s, 'epoch': 3, 'optimizer': {'state': {}}},
+        lambda s: {'model': s},
+        lambda s: {'net': s, 'acc': 0.5},
+        lambda s: {'model': {'state_dict': s}},
+        lambda s: {f'module.{k}': v for k, v in s.items()},
+        lambda s: {'state_dict': {f'_orig_mod.module.{k}': v for k, v in s.items()}},
+        lambda s: {f'module.{k.replace(".", "._orig_mod.")}': v for k, v in s.items()},
+        lambda s: {f'_fsdp_wrapped_module._checkpoint_wrapped_module.{k}': v for k, v in s.items()},
+        lambda s: {f'module.module.{k}': v for k, v in s.items()},
+        lambda s: {'model_state_dict': s, 'epoch': 3},
+        lambda s: {'weights': s, 'loss': torch.tensor(0.5), 'optimizer': {'state': {0: {'step': torch.tensor(1)}}}},
+        lambda s: {'state_dict': None, 'model': s},
+        lambda s: {k: nn.Parameter(v, requires_grad=v.is_floating_point()) for k, v in s.items()},
+        lambda s: {**s, 'epoch': 3},
+    ],
+)
 def test_state_dicts_however_wrapped(save, wrap):
     state = example()
     read = read_state(save(wrap(state)))
@@ -107,7 +119,7 @@ def test_a_pipe_is_no_checkpoint(tmp_path):
 def vanished():
     """Makes a network of classes in a module which is gone when the file is read."""
     module = types.ModuleType('vanished_code')
-    source = '''
+    source = """
 import functools
 from torch import nn
 class Block(nn.Module):
@@ -126,7 +138,7 @@ class Net(nn.Module):
         self.fcs = nn.ModuleList([nn.Linear(4, 2)])
         self.tied = self.layers[1]
         self.sizes = {(1, 2): [Block, {3}]}
-'''
+"""
     exec(source, module.__dict__)
     sys.modules['vanished_code'] = module
     yield module
@@ -207,17 +219,20 @@ def archive_of(path, data: bytes, **options):
     return path
 
 
-@pytest.mark.parametrize('data', [
-    # BUILD on an allowed function, with attributes, and with slots
-    b'\x80\x02ccollections\nOrderedDict\n}U\x01xK\x01sb.',
-    b'\x80\x02ctorch._utils\n_rebuild_tensor_v2\nN}U\x09_functionNs\x86b.',
-    b'\x80\x02ctorch._utils\n_rebuild_parameter\n}U\x08__code__Nsb.',
-    # a dotted name, an extension code, a tensor of a storage that is none, a view past its storage
-    b'\x80\x04\x8c\x05torch\x8c\x11storage.os.system\x93\x8c\x04true\x85R.',
-    b'\x80\x02\x82\x01.',
-    b'\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(NK\x00)))NNtR.',
-    b'\x80\x02K\x01Q.',
-])
+@pytest.mark.parametrize(
+    'data',
+    [
+        # BUILD on an allowed function, with attributes, and with slots
+        b'\x80\x02ccollections\nOrderedDict\n}U\x01xK\x01sb.',
+        b'\x80\x02ctorch._utils\n_rebuild_tensor_v2\nN}U\x09_functionNs\x86b.',
+        b'\x80\x02ctorch._utils\n_rebuild_parameter\n}U\x08__code__Nsb.',
+        # a dotted name, an extension code, a tensor of a storage that is none, a view past its storage
+        b'\x80\x04\x8c\x05torch\x8c\x11storage.os.system\x93\x8c\x04true\x85R.',
+        b'\x80\x02\x82\x01.',
+        b'\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(NK\x00)))NNtR.',
+        b'\x80\x02K\x01Q.',
+    ],
+)
 def test_pickles_that_tamper_with_the_reader(tmp_path, data):
     before = dict(inert.ALLOWED)
     with pytest.raises(CheckpointError):
@@ -230,7 +245,7 @@ def test_pickles_that_tamper_with_the_reader(tmp_path, data):
 
 
 def test_views_of_a_storage_stay_inside_it(tmp_path):
-    torch.save({'a': Calls(dict), 'state_dict': {'w': torch.arange(4.)}}, tmp_path / 'x.pth')
+    torch.save({'a': Calls(dict), 'state_dict': {'w': torch.arange(4.0)}}, tmp_path / 'x.pth')
     with zipfile.ZipFile(tmp_path / 'x.pth') as archive:
         records = {n: archive.read(n) for n in archive.namelist()}
     data = records['x/data.pkl']
@@ -244,8 +259,14 @@ def test_views_of_a_storage_stay_inside_it(tmp_path):
 
 def test_tensors_share_and_stride_as_they_were(save):
     base = torch.randn(6, 4)
-    state = {'rows': base[1:3], 'transposed': base.t(), 'empty': torch.zeros(0, 3), 'bf16': base.bfloat16(),
-             'flags': base > 0, 'complex': torch.randn(2, dtype=torch.complex64)}
+    state = {
+        'rows': base[1:3],
+        'transposed': base.t(),
+        'empty': torch.zeros(0, 3),
+        'bf16': base.bfloat16(),
+        'flags': base > 0,
+        'complex': torch.randn(2, dtype=torch.complex64),
+    }
     content = {'state_dict': state, 'history': Calls(dict)}  # so that the reader of ours is needed
     assert same(read_state(save(content)), state)
 
@@ -287,8 +308,14 @@ def test_damaged_archive(tmp_path):
 
 def test_what_is_no_checkpoint(tmp_path):
     path = tmp_path / 'file'
-    for data in (b'', b'<html>not found</html>', os.urandom(500), b'\x80\x02}q\x00.', pickle.dumps(example()),
-                 b'PK\x03\x04 but no more'):
+    for data in (
+        b'',
+        b'<html>not found</html>',
+        os.urandom(500),
+        b'\x80\x02}q\x00.',
+        pickle.dumps(example()),
+        b'PK\x03\x04 but no more',
+    ):
         path.write_bytes(data)
         with pytest.raises(CheckpointError):
             read_state(path)
@@ -325,10 +352,18 @@ def test_safetensors(tmp_path):
     assert read_state(other).keys() == state.keys()
 
 
-@pytest.mark.parametrize('spoil', [
-    lambda data: b'', lambda data: data[:9], lambda data: data[:100], lambda data: data[:-1],
-    lambda data: b'\xff' * 8 + data[8:], lambda data: data.replace(b'"dtype":"F32"', b'"dtype":"F3x"'),
-    lambda data: b'<html>404 not found</html>'])
+@pytest.mark.parametrize(
+    'spoil',
+    [
+        lambda data: b'',
+        lambda data: data[:9],
+        lambda data: data[:100],
+        lambda data: data[:-1],
+        lambda data: b'\xff' * 8 + data[8:],
+        lambda data: data.replace(b'"dtype":"F32"', b'"dtype":"F3x"'),
+        lambda data: b'<html>404 not found</html>',
+    ],
+)
 def test_a_damaged_safetensors_file_is_refused_in_one_line(tmp_path, spoil):
     path = tmp_path / 'x.safetensors'
     safetensors.torch.save_file({'w': torch.ones(100)}, path)
@@ -361,6 +396,7 @@ def test_mmengines_checkpoints(tmp_path):
     torch.save(dict(meta=dict(epoch=1), state_dict=state, message_hub=dict(loss=history)), tmp_path / 'epoch_1.pth')
     assert same(read_state(tmp_path / 'epoch_1.pth'), state)
 
+
 def test_dictionaries_of_mmengines_configs_are_read_without_mmengine(save, monkeypatch):
     config = pytest.importorskip('mmengine.config')
     meta = config.ConfigDict(classes=('a', 'b'), nested=dict(b=[1, dict(c=2)]))
@@ -368,7 +404,6 @@ def test_dictionaries_of_mmengines_configs_are_read_without_mmengine(save, monke
     monkeypatch.setitem(sys.modules, 'mmengine.config.config', None)
     read = read_content(path)['meta']['dataset_meta']
     assert read == dict(classes=('a', 'b'), nested=dict(b=[1, dict(c=2)])) and type(read) is not config.ConfigDict
-
 
 
 def test_reads_without_torch_load(tmp_path, monkeypatch):
@@ -388,9 +423,15 @@ def network(classes: int = 3) -> nn.Module:
     return nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.Linear(4, classes))
 
 
-@pytest.mark.parametrize('wrap', [
-    lambda state: state, lambda state: {'state_dict': state, 'meta': {'epoch': 1}}, lambda state: {'model': state},
-    lambda state: {'net': {f'_orig_mod.{k}': v for k, v in state.items()}}])
+@pytest.mark.parametrize(
+    'wrap',
+    [
+        lambda state: state,
+        lambda state: {'state_dict': state, 'meta': {'epoch': 1}},
+        lambda state: {'model': state},
+        lambda state: {'net': {f'_orig_mod.{k}': v for k, v in state.items()}},
+    ],
+)
 def test_a_trained_network_is_loaded(save, wrap):
     trained, model = network(), network()
     state = trained.state_dict()
@@ -400,15 +441,20 @@ def test_a_trained_network_is_loaded(save, wrap):
     assert content.get('meta', {'epoch': 1}) == {'epoch': 1}
 
 
-@pytest.mark.parametrize('state, said', [
-    ({'0.weight': torch.ones(4, 2)}, 'it lacks 7 of 9 tensors, the first: 0.bias'),
-    (network(5).state_dict(), '2 tensors have another shape, the first: size mismatch for 2.weight'),
-    ({'other': torch.ones(1)}, 'it lacks 8 of 9 tensors'),
-    ({'state_dict': None}, 'holds no weights'),
-    ([1, 2], 'holds no weights'),
-    ({f'model.{k}': v for k, v in network().state_dict().items()},
-     "the first: 0.weight, 0.bias, 1.weight, …; 9 of its 9 would fit without the prefix 'model.' of their names"),
-])
+@pytest.mark.parametrize(
+    'state, said',
+    [
+        ({'0.weight': torch.ones(4, 2)}, 'it lacks 7 of 9 tensors, the first: 0.bias'),
+        (network(5).state_dict(), '2 tensors have another shape, the first: size mismatch for 2.weight'),
+        ({'other': torch.ones(1)}, 'it lacks 8 of 9 tensors'),
+        ({'state_dict': None}, 'holds no weights'),
+        ([1, 2], 'holds no weights'),
+        (
+            {f'model.{k}': v for k, v in network().state_dict().items()},
+            "the first: 0.weight, 0.bias, 1.weight, …; 9 of its 9 would fit without the prefix 'model.' of their names",
+        ),
+    ],
+)
 def test_a_network_is_loaded_whole_or_refused(save, state, said):
     with pytest.raises(UserError, match=said) as error:
         load_weights(network(), save(state))
@@ -427,7 +473,7 @@ def test_what_a_checkpoint_has_besides_is_said_in_a_line(save, monkeypatch):
     said = []
     monkeypatch.setattr(loading, 'print_log', lambda line, *_: said.append(line))
     load_weights(network(), save({**network().state_dict(), 'attn.weight': torch.ones(1), 'attn.bias': torch.ones(1)}))
-    line, = said
+    (line,) = said
     assert '2 of its 11 tensors are not used, as the model has no place for them: attn.weight, attn.bias' in line
 
 

@@ -1,4 +1,5 @@
 """The authors' weights become ours, and their outputs with them; and they go back."""
+
 import functools
 
 import pytest
@@ -111,12 +112,14 @@ def test_torchvisions_resnet():
 
 
 def test_timms_deep_stem_and_squeeze_excitation():
-    backbone = MODELS.build(dict(
-        type='mmattn.AttnResNet', depth=50, base_channels=8, deep_stem=True, avg_down=True, attn='mmattn.SE'))
+    backbone = MODELS.build(
+        dict(type='mmattn.AttnResNet', depth=50, base_channels=8, deep_stem=True, avg_down=True, attn='mmattn.SE')
+    )
     ours = {f'backbone.{k}': v for k, v in backbone.state_dict().items()}
     theirs = revert(ours, Layout.of('resnet-d+se-timm'))
-    assert {'conv1.0.weight', 'conv1.3.weight', 'conv1.6.weight', 'bn1.weight',
-            'layer1.0.downsample.2.bias'} <= set(theirs)
+    assert {'conv1.0.weight', 'conv1.3.weight', 'conv1.6.weight', 'bn1.weight', 'layer1.0.downsample.2.bias'} <= set(
+        theirs
+    )
     assert theirs['layer1.0.se.fc1.weight'].shape == (2, 32, 1, 1)
     assert recognise(theirs) == Layout.of('resnet-d+se-timm')
     assert same(convert(theirs, recognise(theirs)), ours)
@@ -126,8 +129,9 @@ def test_mmpretrains_se_resnet():
     mmpretrain = pytest.importorskip('mmpretrain.models')
     theirs = mmpretrain.SEResNet(50, base_channels=8, stem_channels=8, expansion=4, se_ratio=4)
     theirs.eval()
-    ours = MODELS.build(dict(
-        type='mmattn.AttnResNet', depth=50, base_channels=8, attn=dict(type='mmattn.SE', reduction=4))).eval()
+    ours = MODELS.build(
+        dict(type='mmattn.AttnResNet', depth=50, base_channels=8, attn=dict(type='mmattn.SE', reduction=4))
+    ).eval()
     state = {f'backbone.{k}': v for k, v in theirs.state_dict().items()}
     state = convert(state, recognise(state))
     ours.load_state_dict({k.removeprefix('backbone.'): v for k, v in state.items()})

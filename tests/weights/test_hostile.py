@@ -1,4 +1,5 @@
 """Hostile files run nothing, and are refused in one line, in time and in bounded memory, wherever one is loaded."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -75,10 +76,20 @@ def test_a_hostile_file_in_a_work_folder_is_passed_over_or_refused(files, tmp_pa
 
 
 # One file of each kind for each command; `python tests/reliability/soak.py --files` gives each file to each command.
-@pytest.mark.parametrize(('name', 'file'), [
-    ('test', 'in_meta'), ('resume a file', 'in_optimizer'), ('resume a folder', 'in_message_hub'),
-    ('resume a folder', 'bomb_keys'), ('load_from', 'bomb_deep_key'), ('init_cfg', 'in_module'), ('convert', 'getattr'),
-    ('visualize', 'alone_legacy'), ('compare', 'in_weights')])
+@pytest.mark.parametrize(
+    ('name', 'file'),
+    [
+        ('test', 'in_meta'),
+        ('resume a file', 'in_optimizer'),
+        ('resume a folder', 'in_message_hub'),
+        ('resume a folder', 'bomb_keys'),
+        ('load_from', 'bomb_deep_key'),
+        ('init_cfg', 'in_module'),
+        ('convert', 'getattr'),
+        ('visualize', 'alone_legacy'),
+        ('compare', 'in_weights'),
+    ],
+)
 def test_a_tool_refuses_a_hostile_file_in_one_line_and_runs_nothing(files, commands, tmp_path, name, file):
     paths, marker = files
     path = next(path for path in paths if path.stem == file)

@@ -1,4 +1,5 @@
 """Loading pretrained weights: what is said, and that nothing is an error."""
+
 from __future__ import annotations
 
 import pytest
@@ -61,7 +62,7 @@ def test_all_of_a_plain_checkpoint(files, said):
 def test_prefix(files, said, prefix):
     folder, state = files
     assert holds(initialized(init_cfg(folder / 'classifier.pth', prefix=prefix)), state)
-    assert len(said) == 1 and f"loaded {len(state)} of {len(state)} tensors" in said[0] and 'unused' not in said[0]
+    assert len(said) == 1 and f'loaded {len(state)} of {len(state)} tensors' in said[0] and 'unused' not in said[0]
 
 
 def test_what_parallel_training_puts_before_keys_is_cut_off(files, said):
@@ -94,8 +95,9 @@ def test_a_safetensors_file(files, said):
 def test_init_weights_returns_the_keys_that_no_checkpoint_filled(files, said):
     folder, _ = files
     torch.save({'layer1.0.attn.fc1.weight': torch.rand(2, 32)}, folder / 'gates.pth')
-    network = AttnResNet(**TINY, attn='mmattn.SE', init_cfg=[init_cfg(folder / 'plain.pth'),
-                                                             init_cfg(folder / 'gates.pth')])
+    network = AttnResNet(
+        **TINY, attn='mmattn.SE', init_cfg=[init_cfg(folder / 'plain.pth'), init_cfg(folder / 'gates.pth')]
+    )
     unfilled = pretrained.init_weights(network, lambda: None)
     assert unfilled == {key for key in network.state_dict() if '.attn.' in key} - {'layer1.0.attn.fc1.weight'}
     assert pretrained.init_weights(AttnResNet(**TINY), lambda: None) == frozenset()
@@ -115,11 +117,14 @@ def test_other_shapes_are_named(files, said):
     assert network.conv1.weight.shape[1] == 4
 
 
-@pytest.mark.parametrize('file, options, advice', [
-    ('classifier.pth', {}, "give init_cfg prefix='backbone.', with which {} do"),
-    ('classifier.pth', dict(prefix='bakbone.'), "prefix='bakbone.': give init_cfg prefix='backbone.'"),
-    ('plain.pth', dict(prefix='backbone.'), "prefix='backbone.': leave the prefix out, with which {} do"),
-])
+@pytest.mark.parametrize(
+    'file, options, advice',
+    [
+        ('classifier.pth', {}, "give init_cfg prefix='backbone.', with which {} do"),
+        ('classifier.pth', dict(prefix='bakbone.'), "prefix='bakbone.': give init_cfg prefix='backbone.'"),
+        ('plain.pth', dict(prefix='backbone.'), "prefix='backbone.': leave the prefix out, with which {} do"),
+    ],
+)
 def test_nothing_that_fits_is_an_error_that_names_the_prefix(files, said, file, options, advice):
     folder, state = files
     with pytest.raises(UserError) as error:
@@ -154,22 +159,35 @@ def test_torchvision_address(files, said, monkeypatch):
         addresses.append(address)
         return torch.load(folder / 'plain.pth', map_location=map_location)
 
-    monkeypatch.setattr(CheckpointLoader, '_get_checkpoint_loader', classmethod(
-        lambda cls, path: loader if path.startswith('torchvision://') else None))
+    monkeypatch.setattr(
+        CheckpointLoader,
+        '_get_checkpoint_loader',
+        classmethod(lambda cls, path: loader if path.startswith('torchvision://') else None),
+    )
     loader.__name__ = 'load_from_torchvision'
     assert holds(initialized(init_cfg('torchvision://resnet50')), state)
     assert addresses == ['torchvision://resnet50'] and 'torchvision://resnet50; unused: fc.*' in said[0]
 
 
-@pytest.mark.parametrize('init_cfg, expected', [
-    (None, False), ({}, False), ([], False), (dict(type='Kaiming', layer='Conv2d'), False), (init_cfg('x.pth'), True),
-    ([dict(type='Constant', val=1), dict(type=PretrainedInit, checkpoint='x.pth')], True)], ids=str)
+@pytest.mark.parametrize(
+    'init_cfg, expected',
+    [
+        (None, False),
+        ({}, False),
+        ([], False),
+        (dict(type='Kaiming', layer='Conv2d'), False),
+        (init_cfg('x.pth'), True),
+        ([dict(type='Constant', val=1), dict(type=PretrainedInit, checkpoint='x.pth')], True),
+    ],
+    ids=str,
+)
 def test_which_init_cfg_names_a_checkpoint(init_cfg, expected):
     assert pretrained.is_pretrained(init_cfg) is expected
 
 
 def test_a_vision_transformer_fits_its_positions_to_another_size(tmp_path, said):
     """By a hook of the module on its state dict, as mmengine's loading would have it."""
+
     class Positions(nn.Module):
         def __init__(self, count: int) -> None:
             super().__init__()
@@ -177,7 +195,7 @@ def test_a_vision_transformer_fits_its_positions_to_another_size(tmp_path, said)
             self._register_load_state_dict_pre_hook(self.resize)
 
         def resize(self, state_dict, prefix, *_):
-            state_dict[f'{prefix}positions'] = state_dict[f'{prefix}positions'][:len(self.positions)]
+            state_dict[f'{prefix}positions'] = state_dict[f'{prefix}positions'][: len(self.positions)]
 
     torch.save(Positions(6).state_dict(), tmp_path / 'x.pth')
     differences = pretrained.load_pretrained(Positions(4), str(tmp_path / 'x.pth'))

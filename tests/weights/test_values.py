@@ -1,4 +1,5 @@
 """Numbers that a model should not get in silence: NaN, infinite, complex and whole ones."""
+
 import logging
 
 import pytest
@@ -18,7 +19,7 @@ class Masked(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.fc, self.norm = nn.Linear(2, 3), nn.BatchNorm1d(3)
-        self.register_buffer('mask', torch.tensor([0., -torch.inf]))
+        self.register_buffer('mask', torch.tensor([0.0, -torch.inf]))
 
 
 @pytest.fixture

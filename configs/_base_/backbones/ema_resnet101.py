@@ -1,2 +1,3 @@
 """EMA-ResNet-101."""
+
 backbone = dict(type='mmattn.EMAResNet', depth=101)

@@ -1,3 +1,4 @@
 """PreActResNet-164."""
+
 _base_ = 'resnet164.py'
 backbone = dict(block='preact')

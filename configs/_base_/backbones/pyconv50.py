@@ -1,4 +1,5 @@
 """PyConvResNet-50: one kernel size fewer from stage to stage; the first stage strides instead of a pooling stem."""
+
 backbone = dict(
     type='mmattn.AttnResNet',
     depth=50,
@@ -10,5 +11,6 @@ backbone = dict(
         dict(type='mmattn.PyConv', kernel_sizes=(3, 5, 7), groups=(1, 4, 8), splits=(1, 1, 2)),
         dict(type='mmattn.PyConv', kernel_sizes=(3, 5), groups=(1, 4)),
         None,
-    ])
+    ],
+)
 pretrained = dict(type='Pretrained', checkpoint='checkpoints/pyconv50.pth', prefix='backbone.')

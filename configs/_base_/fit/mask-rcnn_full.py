@@ -1,4 +1,5 @@
 """Mask R-CNN with FPN at its usual width, trained by SGD."""
+
 _base_ = ['mmdet::_base_/models/mask-rcnn_r50_fpn.py', './detection.py']
 val_evaluator = dict(metric=['bbox', 'segm'])
 test_evaluator = val_evaluator

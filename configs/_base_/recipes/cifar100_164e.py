@@ -1,4 +1,5 @@
 """CIFAR-100 as SPEM is trained: 128 images at lr 0.1, a tenth after 81 and 122 of 164 epochs."""
+
 _base_ = 'cifar100_200e.py'
 model = dict(head=dict(in_channels=256))
 data_preprocessor = dict(std=[51.5865, 50.847, 51.255])

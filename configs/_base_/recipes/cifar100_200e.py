@@ -1,4 +1,5 @@
 """CIFAR-100 as EMA is trained: 128 images at lr 0.1, a fifth after 60, 120 and 160 of 200 epochs."""
+
 _base_ = [
     'mmpretrain::_base_/models/resnet50.py',
     'mmpretrain::_base_/datasets/cifar100_bs16.py',

@@ -1,4 +1,5 @@
 """The same on CIFAR-10."""
+
 _base_ = 'cifar100_164e.py'
 model = dict(head=dict(num_classes=10))
 data_preprocessor = dict(num_classes=10)

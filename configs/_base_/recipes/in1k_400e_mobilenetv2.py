@@ -3,6 +3,7 @@
 Theirs too: 5 epochs of warm-up, RandAugment of magnitude 9, label smoothing 0.1, an average of the weights, mixed
 precision. mmpretrain's MobileNetV2 has neither the dropout nor the drop path (0.2 each) of theirs.
 """
+
 _base_ = [
     'mmpretrain::_base_/models/mobilenet_v2_1x.py',
     'mmpretrain::_base_/datasets/imagenet_bs256_rsb_a12.py',
@@ -25,8 +26,9 @@ max_epochs, warmup_epochs = 400, 5
 optim_wrapper = dict(type='AmpOptimWrapper', optimizer=dict(lr=0.4, weight_decay=1e-5))
 param_scheduler = [
     dict(type='LinearLR', start_factor=2.5e-4, by_epoch=True, end=warmup_epochs, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', T_max=max_epochs - warmup_epochs, by_epoch=True, begin=warmup_epochs,
-         end=max_epochs),
+    dict(
+        type='CosineAnnealingLR', T_max=max_epochs - warmup_epochs, by_epoch=True, begin=warmup_epochs, end=max_epochs
+    ),
 ]
 train_cfg = dict(max_epochs=max_epochs)
 custom_hooks = [dict(type='EMAHook', momentum=1e-4, update_buffers=True)]

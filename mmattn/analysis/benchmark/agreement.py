@@ -1,4 +1,5 @@
 """Whether two models compute the same: gives one the weights of the other and compares their outputs."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
@@ -61,8 +62,10 @@ def compare_outputs(ours: nn.Module, theirs: nn.Module, inputs: Tensor | list[Te
 def _compare_tensors(ours: Tensor, theirs: Tensor) -> Agreement:
     largest = (ours - theirs).abs().max().item()
     deviation = theirs.std(correction=0).item()
-    return Agreement(f'outputs compared: max difference {largest:.2g}, of a standard deviation of {deviation:.2g}',
-                     largest / deviation if deviation else largest)
+    return Agreement(
+        f'outputs compared: max difference {largest:.2g}, of a standard deviation of {deviation:.2g}',
+        largest / deviation if deviation else largest,
+    )
 
 
 def _mapped(theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -82,8 +85,14 @@ def _mapped(theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor]) -> dict[st
             return state
         mismatches.append(mismatch)
     closest = min(mismatches, key=lambda mismatch: len(mismatch.keys))
-    kind, keys = max((('only ours has', closest.missing), ('only theirs has', closest.unexpected),
-                      ('of another shape is', closest.reshaped)), key=lambda group: len(group[1]))
+    kind, keys = max(
+        (
+            ('only ours has', closest.missing),
+            ('only theirs has', closest.unexpected),
+            ('of another shape is', closest.reshaped),
+        ),
+        key=lambda group: len(group[1]),
+    )
     more = f' and {len(keys) - 1} more' if len(keys) > 1 else ''
     raise ConversionError(f'the weights cannot be mapped, {kind} {keys[0]}{more}')
 

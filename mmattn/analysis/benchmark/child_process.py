@@ -2,6 +2,7 @@
 
 Each starts without the memory that other models have left behind, and without what they have set for the process.
 """
+
 from __future__ import annotations
 
 import multiprocessing
@@ -71,14 +72,16 @@ def process_for(job: Job) -> Iterator[Callable]:
     Raises:
         UserError: From the function, where the process ran out of memory or the model does not run.
     """
+
     def call(function: Callable, *args) -> object:
         try:
             with _interrupts_ignored():  # the process starts with the first call
                 future = pool.submit(_call, job.name, function, *args)
             return future.result()
         except BrokenProcessPool as error:
-            raise UserError(f'{job.name} was ended by the system: there is probably too little memory; use a smaller '
-                            '--batch') from error
+            raise UserError(
+                f'{job.name} was ended by the system: there is probably too little memory; use a smaller --batch'
+            ) from error
 
     with ProcessPoolExecutor(1, _context(), initializer=_follow_parent) as pool:
         yield call

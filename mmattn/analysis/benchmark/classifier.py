@@ -1,4 +1,5 @@
 """A backbone with what makes it a classifier."""
+
 from __future__ import annotations
 
 from torch import Tensor, nn

@@ -1,4 +1,5 @@
 """What the command line asks for: figures alone, ratios to other code, costs of slots, gains of faster ways, growth."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -39,14 +40,20 @@ def benchmark_against(subject: Ours, other: Other, settings: Settings) -> dict:
         UserError: With the same weights their outputs differ, or something does not run.
     """
     ours = Case.of(subject, settings)
-    theirs = replace(ours, subject=other, model=other.build(),
-                     treatment=Treatment(device=settings.treatment.device, amp=settings.treatment.amp, foreign=True))
+    theirs = replace(
+        ours,
+        subject=other,
+        model=other.build(),
+        treatment=Treatment(device=settings.treatment.device, amp=settings.treatment.amp, foreign=True),
+    )
     settings.progress(f'{subject.name}: comparing outputs')
     with errors_of(f'{subject.name} or {other.name}'):
         agreement = compare_outputs(ours.model, theirs.model, Treatment().inputs(_few(ours)))
     if agreement.differs:
-        raise UserError(f'{subject.name} and {other.name} do not compute the same with the same weights, so no time '
-                        f'was taken: {agreement.text}; give what computes the same')
+        raise UserError(
+            f'{subject.name} and {other.name} do not compute the same with the same weights, so no time '
+            f'was taken: {agreement.text}; give what computes the same'
+        )
     results, comparisons = [], []
     for mode in settings.modes:
         alike, refused = _treated_alike(theirs, _wanted(ours, mode), mode)
@@ -54,11 +61,21 @@ def benchmark_against(subject: Ours, other: Other, settings: Settings) -> dict:
         rows = measure_rows([ours, *others], mode, settings)
         results += rows
         comparisons += [
-            dict(mode=mode, ours=subject.name, our_treatment=rows[0]['treatment'], theirs=other.name,
-                 treatment=row['treatment'], published=case is theirs, alike=case.treatment == alike,
-                 speedup=time_ratio(row, rows[0]), memory=memory_ratio(rows[0], row), outputs=agreement.text,
-                 refused=refused if case.treatment == alike else None)
-            for case, row in zip(others, rows[1:])]
+            dict(
+                mode=mode,
+                ours=subject.name,
+                our_treatment=rows[0]['treatment'],
+                theirs=other.name,
+                treatment=row['treatment'],
+                published=case is theirs,
+                alike=case.treatment == alike,
+                speedup=time_ratio(row, rows[0]),
+                memory=memory_ratio(rows[0], row),
+                outputs=agreement.text,
+                refused=refused if case.treatment == alike else None,
+            )
+            for case, row in zip(others, rows[1:])
+        ]
     return dict(results=results, comparisons=comparisons)
 
 
@@ -112,9 +129,16 @@ def benchmark_overhead(subject: Ours, settings: Settings) -> dict:
         rows = dict(zip(cases, measure_rows(list(cases.values()), mode, settings)))
         results += rows.values()
         overheads += [
-            dict(mode=mode, name=subject.name, slot=slot, time=time_ratio(rows[None], rows[slot]),
-                 memory=memory_ratio(rows[None], rows[slot]))
-            for slot in cases if slot is not None]
+            dict(
+                mode=mode,
+                name=subject.name,
+                slot=slot,
+                time=time_ratio(rows[None], rows[slot]),
+                memory=memory_ratio(rows[None], rows[slot]),
+            )
+            for slot in cases
+            if slot is not None
+        ]
     return dict(results=results, overheads=overheads)
 
 
@@ -134,8 +158,10 @@ def benchmark_ablation(subject: Ours, settings: Settings, parts: Sequence[str] =
     everything = dict.fromkeys(part for names in known.values() for part in names)
     unknown = [part for part in parts if part not in everything]
     if unknown or not everything:
-        raise UserError(f"--ablation: there is no {' or '.join(unknown) or 'part'} to leave out; there are "
-                        f"{', '.join(everything) or 'none'}; --prepare and --keep-memory add theirs")
+        raise UserError(
+            f'--ablation: there is no {" or ".join(unknown) or "part"} to leave out; there are '
+            f'{", ".join(everything) or "none"}; --prepare and --keep-memory add theirs'
+        )
     results, ablations = [], []
     for mode in settings.modes:
         left_out = [part for part in (parts or known[mode]) if part in known[mode]]
@@ -144,7 +170,8 @@ def benchmark_ablation(subject: Ours, settings: Settings, parts: Sequence[str] =
         results += [full, *rows]
         ablations += [
             dict(mode=mode, name=subject.name, part=part, speedup=time_ratio(row, full), memory=memory_ratio(full, row))
-            for part, row in zip(left_out, rows)]
+            for part, row in zip(left_out, rows)
+        ]
     return dict(results=results, ablations=ablations)
 
 
@@ -166,9 +193,13 @@ def benchmark_scaling(subject: Ours, settings: Settings) -> dict:
     points += [('size', subject, replace(settings, size=one)) for one in sizes]
     batches = sorted({max(1, settings.batch // k) for k in (4, 2, 1)})
     points += [('batch', subject, replace(settings, batch=batch)) for batch in batches]
-    return dict(results=[
-        dict(row, name=subject.name, axis=axis, value=row[axis]) for axis, one, changed in points
-        for row in benchmark_alone(one, changed)['results']])
+    return dict(
+        results=[
+            dict(row, name=subject.name, axis=axis, value=row[axis])
+            for axis, one, changed in points
+            for row in benchmark_alone(one, changed)['results']
+        ]
+    )
 
 
 def _kinds(model: nn.Module) -> list[tuple]:
@@ -179,6 +210,8 @@ def _stages(option: str, subject: Ours, model: nn.Module) -> int:
     """The number of stages of a network, whose backbone has to be ours: others have no slots or blocks to set."""
     backbone = getattr(model, 'backbone', model)
     if not isinstance(backbone, AttnResNet):
-        raise UserError(f'{option} needs a backbone of this package, such as AttnResNet; that of {subject.text} is a '
-                        f'{type(backbone).__name__}')
+        raise UserError(
+            f'{option} needs a backbone of this package, such as AttnResNet; that of {subject.text} is a '
+            f'{type(backbone).__name__}'
+        )
     return len(backbone.stage_names)

@@ -1,4 +1,5 @@
 """The machine and the versions that a measurement belongs to."""
+
 from __future__ import annotations
 
 import importlib
@@ -17,8 +18,13 @@ PACKAGES = ('torchvision', 'mmengine', 'mmcv', 'mmdet', 'mmpretrain', 'numpy')
 def describe_machine(device: str) -> dict:
     """CPU model, physical cores, memory in GiB, GPU name (None on a CPU), operating system."""
     gpu = torch.cuda.get_device_name(torch.device(device)) if torch.device(device).type == 'cuda' else None
-    return dict(cpu=_cpu_model(), cores=physical_cores(), memory_gib=_memory_gib(), gpu=gpu,
-                system=f'{platform.system()} {platform.machine()}')
+    return dict(
+        cpu=_cpu_model(),
+        cores=physical_cores(),
+        memory_gib=_memory_gib(),
+        gpu=gpu,
+        system=f'{platform.system()} {platform.machine()}',
+    )
 
 
 def describe_versions() -> dict:

@@ -1,4 +1,5 @@
 """Peak memory of a pass over the loaded model, each taken in a process of its own."""
+
 from __future__ import annotations
 
 import ctypes

@@ -1,4 +1,5 @@
 """One pass through a model."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -23,8 +24,14 @@ class Pass:
         input_gradient: Whether the inputs get gradients too, as those of a module within a network do.
     """
 
-    def __init__(self, model: nn.Module, shapes: list[tuple[int, ...]], mode: str, treatment: Treatment,
-                 input_gradient: bool = False) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        shapes: list[tuple[int, ...]],
+        mode: str,
+        treatment: Treatment,
+        input_gradient: bool = False,
+    ) -> None:
         self.model, self.training, self.treatment = model, mode != 'infer', treatment
         self.inputs = treatment.inputs(shapes)
         self.leaves = self.inputs if isinstance(self.inputs, list) else [self.inputs]

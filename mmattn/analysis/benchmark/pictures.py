@@ -1,4 +1,5 @@
 """Charts of measurements."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,7 @@ MODE_COLORS = {'infer': COLORS[0], 'train': COLORS[1]}
 def draw_bars(rows: Sequence[dict], path: str | Path) -> None:
     """Bars of images per second, with their quartiles, beside bars of peak memory."""
     with _figure(path, (13, 1.5 + 0.4 * len(rows)), columns=2) as (speed, memory):
-        names = [f"{label(row)}{_point(row)}, {row['mode']}" for row in rows]
+        names = [f'{label(row)}{_point(row)}, {row["mode"]}' for row in rows]
         places = range(len(rows))
         colors = [MODE_COLORS[row['mode']] for row in rows]
         rates = [row['images_per_second'] for row in rows]
@@ -36,8 +37,9 @@ def draw_points(points: Sequence[tuple[float, float, str]], path: str | Path, ti
     with _figure(path, (9, 6)) as (axes,):
         for i, (x_value, y_value, name) in enumerate(points):
             axes.plot(x_value, y_value, 'o', color=COLORS[0])
-            axes.annotate(name, (x_value, y_value), xytext=(5, 4 if i % 2 else -10), textcoords='offset points',
-                          fontsize=8)
+            axes.annotate(
+                name, (x_value, y_value), xytext=(5, 4 if i % 2 else -10), textcoords='offset points', fontsize=8
+            )
         axes.set(title=title, xlabel=x, ylabel=y)
         axes.margins(0.15)
         axes.grid()
@@ -55,7 +57,7 @@ def draw_lines(lines: dict[str, list[tuple[float, float]]], path: str | Path, ti
 
 def _point(row: dict) -> str:
     """What tells rows of --scaling apart."""
-    return f", {row['axis']} {value_text(row)}" if 'axis' in row else ''
+    return f', {row["axis"]} {value_text(row)}' if 'axis' in row else ''
 
 
 @contextmanager

@@ -1,4 +1,5 @@
 """A run's rows and ratios in words, for the terminal and for RESULTS.md."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -11,11 +12,13 @@ MIB = 2**20
 
 def as_text(report: dict) -> str:
     """The report of a run for a terminal."""
-    lines = [f"{machine_line(report)}; {report['threads']} threads; device {report['device']}"]
+    lines = [f'{machine_line(report)}; {report["threads"]} threads; device {report["device"]}']
     rows = report['results']
     width = max((len(label(row)) for row in rows), default=0) + 2
-    lines.append(f'{"":{width}}{"mode":>6}{"batch":>7}{"size":>11}{"images/s (quartiles)":>30}'
-                 f'{"p50 ms":>10}{"p90 ms":>10}{"peak MiB":>10}{"resident MiB":>14}')
+    lines.append(
+        f'{"":{width}}{"mode":>6}{"batch":>7}{"size":>11}{"images/s (quartiles)":>30}'
+        f'{"p50 ms":>10}{"p90 ms":>10}{"peak MiB":>10}{"resident MiB":>14}'
+    )
     lines += [_line(row, width) for row in rows]
     lines += [comparison_text(c) for c in report.get('comparisons', ())]
     lines += [overhead_text(o) for o in report.get('overheads', ())]
@@ -25,18 +28,22 @@ def as_text(report: dict) -> str:
 
 def _line(row: dict, width: int) -> str:
     peak, resident = memory_texts(row)
-    return (f'{label(row):{width}}{row["mode"]:>6}{row["batch"]:>7}{size_text(row):>11}'
-            f'{spread_text(row["images_per_second"]):>30}{row["latency_ms"]["p50"]:>10.2f}'
-            f'{row["latency_ms"]["p90"]:>10.2f}{peak:>10}{resident:>14}')
+    return (
+        f'{label(row):{width}}{row["mode"]:>6}{row["batch"]:>7}{size_text(row):>11}'
+        f'{spread_text(row["images_per_second"]):>30}{row["latency_ms"]["p50"]:>10.2f}'
+        f'{row["latency_ms"]["p90"]:>10.2f}{peak:>10}{resident:>14}'
+    )
 
 
 def machine_line(report: dict) -> str:
     """The machine and the versions in one line."""
     machine, versions = report['machine'], report['versions']
-    gpu = f", {machine['gpu']}" if machine['gpu'] else ''
+    gpu = f', {machine["gpu"]}' if machine['gpu'] else ''
     libraries = ', '.join(f'{name} {version}' for name, version in versions.items())
-    return (f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB{gpu}, {machine['system']}; "
-            f'{libraries}')
+    return (
+        f'{machine["cpu"]}, {machine["cores"]} cores, {machine["memory_gib"]} GiB{gpu}, {machine["system"]}; '
+        f'{libraries}'
+    )
 
 
 def label(row: dict) -> str:
@@ -50,7 +57,7 @@ def _treated(treatment: str) -> str:
 def spread_text(spread: dict) -> str:
     """Median and quartiles, in four digits at most."""
     digits = 0 if spread['median'] >= 1000 else 1 if spread['median'] >= 100 else 2
-    return f"{spread['median']:.{digits}f} ({spread['low']:.{digits}f} to {spread['high']:.{digits}f})"
+    return f'{spread["median"]:.{digits}f} ({spread["low"]:.{digits}f} to {spread["high"]:.{digits}f})'
 
 
 def memory_texts(row: dict) -> tuple[str, str]:
@@ -74,30 +81,36 @@ def comparison_text(comparison: dict) -> str:
     """One ratio in one line."""
     ours = comparison['ours'] + _treated(comparison['our_treatment'])
     theirs = comparison['theirs'] + _treated(comparison['treatment'])
-    head = f"{ours} against {theirs}, {comparison['mode']}"
-    refused = f"; {comparison['refused']}" if comparison['refused'] else ''
-    return (f"{head}: {spread_text(comparison['speedup'])} times as fast{_memory_text(comparison)}; "
-            f"{comparison['outputs']}{refused}")
+    head = f'{ours} against {theirs}, {comparison["mode"]}'
+    refused = f'; {comparison["refused"]}' if comparison['refused'] else ''
+    return (
+        f'{head}: {spread_text(comparison["speedup"])} times as fast{_memory_text(comparison)}; '
+        f'{comparison["outputs"]}{refused}'
+    )
 
 
 def overhead_text(overhead: dict) -> str:
     """What a slot costs, in one line."""
-    return (f"{overhead['name']}, {overhead['mode']}: {spread_text(overhead['time'])} times as long as without "
-            f"{overhead['slot']}{_memory_text(overhead)}")
+    return (
+        f'{overhead["name"]}, {overhead["mode"]}: {spread_text(overhead["time"])} times as long as without '
+        f'{overhead["slot"]}{_memory_text(overhead)}'
+    )
 
 
 def ablation_text(ablation: dict) -> str:
     """What a part gains, in one line."""
-    return (f"{ablation['name']}, {ablation['mode']}: {spread_text(ablation['speedup'])} times as fast as without "
-            f"{ablation['part']}{_memory_text(ablation)}")
+    return (
+        f'{ablation["name"]}, {ablation["mode"]}: {spread_text(ablation["speedup"])} times as fast as without '
+        f'{ablation["part"]}{_memory_text(ablation)}'
+    )
 
 
 def _memory_text(ratio: dict) -> str:
-    return '' if ratio['memory'] is None else f", {ratio['memory']:.2f} times the memory"
+    return '' if ratio['memory'] is None else f', {ratio["memory"]:.2f} times the memory'
 
 
 def markdown_table(header: Sequence, rows: Sequence[Sequence]) -> str:
     """A table in Markdown; bars in cells become slashes."""
     lines = [header, ['---'] * len(header), *rows]
     cells = ([str(cell).replace('|', '/') for cell in line] for line in lines)
-    return '\n'.join(f"| {' | '.join(line)} |" for line in cells)
+    return '\n'.join(f'| {" | ".join(line)} |' for line in cells)

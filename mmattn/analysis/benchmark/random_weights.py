@@ -3,6 +3,7 @@
 Some modules start in a state that hides what they do: gates that are closed, BatchNorm that is the identity. Two
 networks that agree in such a state need not be the same, and growing activations end in infinities.
 """
+
 from __future__ import annotations
 
 import math

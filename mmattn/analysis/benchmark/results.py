@@ -1,4 +1,5 @@
 """Makes RESULTS.md and its pictures of the JSON files in a folder."""
+
 from __future__ import annotations
 
 import json
@@ -65,8 +66,10 @@ def write_results(folder: str | Path, root: str | Path) -> list[Path]:
     try:
         return _write(reports, folder, root)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise UserError(f'a JSON file in {folder} is damaged ({type(error).__name__}: {error}): measure it again, or '
-                        'move it elsewhere') from error
+        raise UserError(
+            f'a JSON file in {folder} is damaged ({type(error).__name__}: {error}): measure it again, or '
+            'move it elsewhere'
+        ) from error
 
 
 def _write(reports: dict[str, dict], folder: Path, root: Path) -> list[Path]:
@@ -75,8 +78,13 @@ def _write(reports: dict[str, dict], folder: Path, root: Path) -> list[Path]:
     written = []
     conditions, points = _accuracies(reports, Path(root))
     if points:
-        draw_points(points, folder / ACCURACY_PICTURE, 'Published accuracy against measured throughput',
-                    f'images per second in inference ({conditions})', 'top-1 accuracy on ImageNet, %')
+        draw_points(
+            points,
+            folder / ACCURACY_PICTURE,
+            'Published accuracy against measured throughput',
+            f'images per second in inference ({conditions})',
+            'top-1 accuracy on ImageNet, %',
+        )
         written.append(folder / ACCURACY_PICTURE)
     lines = _memory_lines(reports)
     if lines:
@@ -90,10 +98,15 @@ def _write(reports: dict[str, dict], folder: Path, root: Path) -> list[Path]:
         blocks += ['## Targets', *targets]
     for (machine, threads, device), group in _by_machine(reports).items():
         commands = '\n'.join(report['command'] for report in group)
-        blocks += [f'## {machine}\n\n{threads} threads, device {device}.', *_tables(group),
-                   f'### Commands\n\n```bash\n{commands}\n```']
-    for path, text in ((ACCURACY_PICTURE, 'Published accuracy against measured throughput'),
-                       (MEMORY_PICTURE, 'Memory against depth')):
+        blocks += [
+            f'## {machine}\n\n{threads} threads, device {device}.',
+            *_tables(group),
+            f'### Commands\n\n```bash\n{commands}\n```',
+        ]
+    for path, text in (
+        (ACCURACY_PICTURE, 'Published accuracy against measured throughput'),
+        (MEMORY_PICTURE, 'Memory against depth'),
+    ):
         if folder / path in written:
             blocks.append(f'## {text}\n\n![{text}]({path})')
     with atomic_path(folder / 'RESULTS.md') as temporary:
@@ -124,21 +137,69 @@ def _tables(reports: list[dict]) -> Iterator[str]:
     if rows:
         yield '### Throughput, latency, memory'
         yield markdown_table(
-            ('network', 'code', 'params M', 'mode', 'batch', 'size', 'images/s', 'p50 ms', 'p90 ms', 'peak MiB',
-             'resident MiB'),
-            [(label(row), row['code'], f"{row['parameters'] / 1e6:.2f}", row['mode'], row['batch'], size_text(row),
-              spread_text(row['images_per_second']), f"{row['latency_ms']['p50']:.2f}",
-              f"{row['latency_ms']['p90']:.2f}", *memory_texts(row)) for row in rows])
+            (
+                'network',
+                'code',
+                'params M',
+                'mode',
+                'batch',
+                'size',
+                'images/s',
+                'p50 ms',
+                'p90 ms',
+                'peak MiB',
+                'resident MiB',
+            ),
+            [
+                (
+                    label(row),
+                    row['code'],
+                    f'{row["parameters"] / 1e6:.2f}',
+                    row['mode'],
+                    row['batch'],
+                    size_text(row),
+                    spread_text(row['images_per_second']),
+                    f'{row["latency_ms"]["p50"]:.2f}',
+                    f'{row["latency_ms"]["p90"]:.2f}',
+                    *memory_texts(row),
+                )
+                for row in rows
+            ],
+        )
     comparisons = [c for report in reports for c in report.get('comparisons', ())]
     if comparisons:
         yield '### Against other code\n\nTimes as fast, round by round in one run, and memory as a fraction of theirs.'
         yield markdown_table(
-            ('ours', 'ours runs', 'theirs', 'theirs runs', 'mode', 'times as fast', 'memory', 'outputs',
-             'theirs cannot'),
-            [(c['ours'], c['our_treatment'], c['theirs'], c['treatment'], c['mode'], spread_text(c['speedup']),
-              f"{c['memory']:.2f}" if c['memory'] else '', c['outputs'], c['refused'] or '') for c in comparisons])
-    for title, key, text in (('Over the bare trunk', 'overheads', overhead_text),
-                             ('What each part gains', 'ablations', ablation_text)):
+            (
+                'ours',
+                'ours runs',
+                'theirs',
+                'theirs runs',
+                'mode',
+                'times as fast',
+                'memory',
+                'outputs',
+                'theirs cannot',
+            ),
+            [
+                (
+                    c['ours'],
+                    c['our_treatment'],
+                    c['theirs'],
+                    c['treatment'],
+                    c['mode'],
+                    spread_text(c['speedup']),
+                    f'{c["memory"]:.2f}' if c['memory'] else '',
+                    c['outputs'],
+                    c['refused'] or '',
+                )
+                for c in comparisons
+            ],
+        )
+    for title, key, text in (
+        ('Over the bare trunk', 'overheads', overhead_text),
+        ('What each part gains', 'ablations', ablation_text),
+    ):
         lines = [f'- {text(one)}' for report in reports for one in report.get(key, ())]
         if lines:
             yield f'### {title}\n\n' + '\n'.join(lines)
@@ -147,8 +208,18 @@ def _tables(reports: list[dict]) -> Iterator[str]:
         yield '### Growth with depth, size and batch'
         yield markdown_table(
             ('network', 'mode', 'axis', 'value', 'images/s', 'peak MiB', 'resident MiB'),
-            [(label(row), row['mode'], row['axis'], value_text(row), spread_text(row['images_per_second']),
-              *memory_texts(row)) for row in scaling])
+            [
+                (
+                    label(row),
+                    row['mode'],
+                    row['axis'],
+                    value_text(row),
+                    spread_text(row['images_per_second']),
+                    *memory_texts(row),
+                )
+                for row in scaling
+            ],
+        )
 
 
 def _accuracies(reports: dict[str, dict], root: Path) -> tuple[str, list[tuple[float, float, str]]]:
@@ -169,7 +240,7 @@ def _accuracies(reports: dict[str, dict], root: Path) -> tuple[str, list[tuple[f
         for row in report['results']:
             config = row['config'] and (root / row['config']).resolve()
             if row['mode'] == 'infer' and 'axis' not in row and config in published:
-                machine = report['machine']['gpu'] or f"{report['machine']['cpu']}, {report['threads']} threads"
+                machine = report['machine']['gpu'] or f'{report["machine"]["cpu"]}, {report["threads"]} threads'
                 key = (machine, row['treatment'], row['batch'], size_text(row))
                 point = row['images_per_second']['median'], published[config], row['name'].partition('_')[0]
                 groups.setdefault(key, {}).setdefault(config, point)
@@ -185,6 +256,6 @@ def _memory_lines(reports: dict[str, dict]) -> dict[str, list[tuple[float, float
     for report in reports.values():
         for row in report['results']:
             if row.get('axis') == 'depth' and row['peak_memory_bytes']:
-                name = f"{label(row)}, {row['mode']}, batch {row['batch']}, {size_text(row)} px"
+                name = f'{label(row)}, {row["mode"]}, batch {row["batch"]}, {size_text(row)} px'
                 lines.setdefault(name, []).append((row['value'], row['peak_memory_bytes'] / MIB))
     return lines

@@ -1,4 +1,5 @@
 """Rows of figures: models that are timed in turns, and the memory of each."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -66,8 +67,13 @@ class Case:
     def of(cls, subject: Ours, settings: Settings) -> Case:
         """A network or module of this package."""
         model = subject.build()
-        return cls(subject, model, settings.treatment, subject.shapes(model, settings.batch, settings.size),
-                   input_gradient=not subject.is_network)
+        return cls(
+            subject,
+            model,
+            settings.treatment,
+            subject.shapes(model, settings.batch, settings.size),
+            input_gradient=not subject.is_network,
+        )
 
     def job(self, mode: str, threads: int) -> Job:
         return Job(self.subject, self.treatment.within(mode), mode, self.shapes, threads, self.input_gradient)
@@ -80,8 +86,12 @@ def measure_rows(cases: list[Case], mode: str, settings: Settings) -> list[dict]
     settings.progress(f'{label}: warming up')
     with ExitStack() as processes:
         timers = {i: processes.enter_context(timer_of(job)) for i, job in enumerate(jobs)}
-        rounds = alternate(timers, settings.repeats, settings.warmup,
-                           lambda number, count: settings.progress(f'{label}: round {number} of {count}'))
+        rounds = alternate(
+            timers,
+            settings.repeats,
+            settings.warmup,
+            lambda number, count: settings.progress(f'{label}: round {number} of {count}'),
+        )
     rows = []
     for i, (case, job) in enumerate(zip(cases, jobs)):
         memory = resident = None
@@ -94,8 +104,9 @@ def measure_rows(cases: list[Case], mode: str, settings: Settings) -> list[dict]
     return rows
 
 
-def make_row(case: Case, job: Job, rounds: list[list[float]], memory: int | None = None,
-             resident: int | None = None) -> dict:
+def make_row(
+    case: Case, job: Job, rounds: list[list[float]], memory: int | None = None, resident: int | None = None
+) -> dict:
     """The figures of one case in the form in which they are written to files.
 
     Args:
@@ -109,13 +120,22 @@ def make_row(case: Case, job: Job, rounds: list[list[float]], memory: int | None
     seconds = [fmean(passes) for passes in rounds]
     ours = isinstance(case.subject, Ours)
     return dict(
-        name=case.subject.name, code='ours' if ours else 'theirs',
+        name=case.subject.name,
+        code='ours' if ours else 'theirs',
         config=case.subject.text if ours and case.subject.is_config else None,
-        mode=job.mode, treatment=job.treatment.name,
-        parameters=sum(p.numel() for p in case.model.parameters()), depth=_depth(case.model), batch=batch,
-        size=size[0], input=[list(shape) for shape in case.shapes],
-        images_per_second=spread([batch / s for s in seconds]), latency_ms=latency(sum(rounds, [])), seconds=seconds,
-        peak_memory_bytes=memory, resident_peak_bytes=resident)
+        mode=job.mode,
+        treatment=job.treatment.name,
+        parameters=sum(p.numel() for p in case.model.parameters()),
+        depth=_depth(case.model),
+        batch=batch,
+        size=size[0],
+        input=[list(shape) for shape in case.shapes],
+        images_per_second=spread([batch / s for s in seconds]),
+        latency_ms=latency(sum(rounds, [])),
+        seconds=seconds,
+        peak_memory_bytes=memory,
+        resident_peak_bytes=resident,
+    )
 
 
 def time_ratio(slower: dict, faster: dict) -> dict[str, float]:

@@ -1,4 +1,5 @@
 """Reads ``NAME``, ``NAME(key=value)`` and ``type=NAME,key=value`` from the command line, without evaluating them."""
+
 from __future__ import annotations
 
 import ast
@@ -46,8 +47,9 @@ def parse_spec(text: str) -> Spec:
             raise ValueError
         return Spec(_dotted(node.func), tuple(map(_value, node.args)), {k.arg: _value(k.value) for k in node.keywords})
     except (SyntaxError, ValueError, TypeError, RecursionError) as error:
-        raise UserError(f"cannot read {text!r}: write NAME, 'NAME(key=value, …)' with literal values, or "
-                        'type=NAME,key=value') from error
+        raise UserError(
+            f"cannot read {text!r}: write NAME, 'NAME(key=value, …)' with literal values, or type=NAME,key=value"
+        ) from error
 
 
 def _dotted(node: ast.AST) -> str:

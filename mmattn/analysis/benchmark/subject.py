@@ -1,4 +1,5 @@
 """What is measured: a network or module of this package, the network of a config, or anything else that is callable."""
+
 from __future__ import annotations
 
 import difflib
@@ -44,8 +45,9 @@ class Ours:
     @property
     def name(self) -> str:
         name = Path(self.text).stem if self.is_config else self.text
-        return name + ''.join(f', {key} {value}' if value is not None else f', without {key}'
-                              for key, value in self.changes.items())
+        return name + ''.join(
+            f', {key} {value}' if value is not None else f', without {key}' for key, value in self.changes.items()
+        )
 
     @property
     def is_config(self) -> bool:
@@ -105,8 +107,9 @@ class Ours:
         options = _arguments(model, parse_spec(self.text))
         channels = options.get('in_channels', options.get('channels'))
         if channels is None:
-            raise UserError(f'{self.text} takes no in_channels: it is no module on feature maps and cannot be measured '
-                            'alone')
+            raise UserError(
+                f'{self.text} takes no in_channels: it is no module on feature maps and cannot be measured alone'
+            )
         return [(batch, channels, *(size or MAP_SIZE))] * options.get('depth', 1)
 
     def _image_size(self, first: nn.Conv2d) -> tuple[int, int]:
@@ -173,8 +176,10 @@ class Other:
         try:
             target = importlib.import_module(module_name)
         except Exception as error:  # noqa: BLE001  foreign code may raise anything
-            raise UserError(f'--against {self.text}: {module_name} cannot be imported ({kind_and_text(error)}); '
-                            'give its folder with --against-path') from error
+            raise UserError(
+                f'--against {self.text}: {module_name} cannot be imported ({kind_and_text(error)}); '
+                'give its folder with --against-path'
+            ) from error
         for name in spec.name.split('.'):
             if not hasattr(target, name):
                 raise UserError(f'--against {self.text}: {module_name} has no {spec.name}')
@@ -192,8 +197,9 @@ def _registered(name: str) -> type:
     if name not in known:
         close = difflib.get_close_matches(name, known, 1)
         guess = f'did you mean {close[0]}? ' if close else ''
-        raise UserError(f'no network or module {name!r}; {guess}'
-                        f"there are {', '.join(sorted(known))}, and configs (.py)")
+        raise UserError(
+            f'no network or module {name!r}; {guess}there are {", ".join(sorted(known))}, and configs (.py)'
+        )
     return known[name]
 
 

@@ -7,6 +7,7 @@ arguments of tools/benchmark.py, and optionally ``targets``. A target is a numbe
   infer, train or finetune. The other code runs as published; where `` alike`` follows, it is treated like ours.
 * ``ablation``: times as fast that each part makes it in one of the modes at least.
 """
+
 from __future__ import annotations
 
 import shlex
@@ -62,10 +63,11 @@ def read_suite(path: str | Path) -> list[SuiteEntry]:
     except OSError as error:
         raise UserError(f'--suite {path} cannot be read ({one_line(error)})') from error
     except (yaml.YAMLError, TypeError, AttributeError, ValueError) as error:
-        raise UserError(f'{path} is no list of entries with name, title, command and targets ({one_line(error)})'
-                        ) from error
+        raise UserError(
+            f'{path} is no list of entries with name, title, command and targets ({one_line(error)})'
+        ) from error
     if wrong:
-        raise UserError(f"{path}: there is no target {wrong[0]!r}; there are {', '.join((*QUANTITIES, ABLATION))}")
+        raise UserError(f'{path}: there is no target {wrong[0]!r}; there are {", ".join((*QUANTITIES, ABLATION))}')
     return entries
 
 
@@ -78,20 +80,29 @@ def suite_tables(entries: Sequence[SuiteEntry], reports: Mapping[str, dict]) -> 
     """
     entries = [entry for entry in entries if entry.targets and entry.name in reports]
     columns = [quantity for quantity in QUANTITIES if any(quantity in entry.targets for entry in entries)]
-    rows = [(entry.title, *(_cell(entry, quantity, reports[entry.name]) for quantity in columns))
-            for entry in entries if set(entry.targets) - {ABLATION}]
+    rows = [
+        (entry.title, *(_cell(entry, quantity, reports[entry.name]) for quantity in columns))
+        for entry in entries
+        if set(entry.targets) - {ABLATION}
+    ]
     tables = []
     if rows:
         tables.append(markdown_table(('network', *columns), rows))
-        tables.append('Speed: times as fast; memory: fraction of theirs; in brackets the target, in bold where it was '
-                      'missed. Their code runs as published; alike: it is treated like ours.')
+        tables.append(
+            'Speed: times as fast; memory: fraction of theirs; in brackets the target, in bold where it was '
+            'missed. Their code runs as published; alike: it is treated like ours.'
+        )
     notes = dict.fromkeys(
-        f"- {entry.title}, {c['mode']} alike: {c['refused']}." for entry in entries
-        for c in reports[entry.name].get('comparisons', ()) if c['refused'])
+        f'- {entry.title}, {c["mode"]} alike: {c["refused"]}.'
+        for entry in entries
+        for c in reports[entry.name].get('comparisons', ())
+        if c['refused']
+    )
     if notes:
         tables.append('\n'.join(notes))
-    parts = [row for entry in entries if ABLATION in entry.targets
-             for row in _ablation_rows(entry, reports[entry.name])]
+    parts = [
+        row for entry in entries if ABLATION in entry.targets for row in _ablation_rows(entry, reports[entry.name])
+    ]
     if parts:
         tables.append(markdown_table(('network', 'part', 'mode', 'times as fast with it', 'memory'), parts))
     return tables
@@ -105,11 +116,15 @@ def missed_targets(entries: Sequence[SuiteEntry], reports: Mapping[str, dict]) -
         if report is None:
             missed += [f'{entry.title}: not measured'] if entry.targets else []
             continue
-        missed += [f'{entry.title}: {quantity}' for quantity in entry.targets
-                   if quantity != ABLATION and not _reaches(entry, quantity, _value(quantity, report))]
+        missed += [
+            f'{entry.title}: {quantity}'
+            for quantity in entry.targets
+            if quantity != ABLATION and not _reaches(entry, quantity, _value(quantity, report))
+        ]
         gains = _gains(report) if ABLATION in entry.targets else {}
-        missed += [f'{entry.title}: {ABLATION} of {part}' for part, gain in gains.items()
-                   if gain < entry.targets[ABLATION]]
+        missed += [
+            f'{entry.title}: {ABLATION} of {part}' for part, gain in gains.items() if gain < entry.targets[ABLATION]
+        ]
     return missed
 
 
@@ -133,8 +148,8 @@ def _cell(entry: SuiteEntry, quantity: str, report: dict) -> str:
     if quantity not in entry.targets:
         return text
     if not _reaches(entry, quantity, value):
-        text = f"**{text or 'not measured'}**"
-    return f"{text} [{'≥' if 'speed' in quantity else '≤'} {entry.targets[quantity]:g}]"
+        text = f'**{text or "not measured"}**'
+    return f'{text} [{"≥" if "speed" in quantity else "≤"} {entry.targets[quantity]:g}]'
 
 
 def _gains(report: dict) -> dict[str, float]:
@@ -150,6 +165,11 @@ def _ablation_rows(entry: SuiteEntry, report: dict) -> Iterator[tuple[str, ...]]
     for row in report['ablations']:
         text = spread_text(row['speedup'])
         reached = gains[row['part']] >= entry.targets[ABLATION]
-        memory = '' if row['memory'] is None else f"{row['memory']:.2f}"
-        yield (entry.title, row['part'], row['mode'],
-               f"{text if reached else f'**{text}**'} [≥ {entry.targets[ABLATION]:g}]", memory)
+        memory = '' if row['memory'] is None else f'{row["memory"]:.2f}'
+        yield (
+            entry.title,
+            row['part'],
+            row['mode'],
+            f'{text if reached else f"**{text}**"} [≥ {entry.targets[ABLATION]:g}]',
+            memory,
+        )

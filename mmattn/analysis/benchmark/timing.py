@@ -1,4 +1,5 @@
 """Time of passes through models, each in a process of its own, taken in turns."""
+
 from __future__ import annotations
 
 import math
@@ -32,8 +33,12 @@ def timer_of(job: Job) -> Iterator[Timer]:
         yield lambda passes: call(_time, passes)
 
 
-def alternate(timers: Mapping[str, Timer], repeats: int, warmup: int,
-              progress: Callable[[int, int], None] = lambda number, count: None) -> dict[str, list[list[float]]]:
+def alternate(
+    timers: Mapping[str, Timer],
+    repeats: int,
+    warmup: int,
+    progress: Callable[[int, int], None] = lambda number, count: None,
+) -> dict[str, list[list[float]]]:
     """Uses several timers in turns, so that whatever slows the machine down slows them all.
 
     Args:
@@ -52,7 +57,7 @@ def alternate(timers: Mapping[str, Timer], repeats: int, warmup: int,
     seconds = {name: [] for name in timers}
     for i in range(repeats):
         progress(i + 1, repeats)
-        for name in list(timers)[::-1 if i % 2 else 1]:
+        for name in list(timers)[:: -1 if i % 2 else 1]:
             time.sleep(PAUSE_SECONDS)
             seconds[name].append(timers[name](passes[name]))
     return seconds

@@ -1,4 +1,5 @@
 """How a model is run: device, precision, memory format, preparation, memory of the process, compilation."""
+
 from __future__ import annotations
 
 import copy
@@ -56,10 +57,15 @@ class Treatment:
 
     @property
     def name(self) -> str:
-        names = [self.amp and f'{self.amp} autocast', self.channels_last and 'channels_last',
-                 self.prepared and ('folded' if self.foreign else 'prepared'), self.fold_norms and 'norms folded',
-                 self.keep_memory and 'memory kept', self.compile and 'compiled',
-                 self.without and f"without {' and '.join(self.without)}"]
+        names = [
+            self.amp and f'{self.amp} autocast',
+            self.channels_last and 'channels_last',
+            self.prepared and ('folded' if self.foreign else 'prepared'),
+            self.fold_norms and 'norms folded',
+            self.keep_memory and 'memory kept',
+            self.compile and 'compiled',
+            self.without and f'without {" and ".join(self.without)}',
+        ]
         return ', '.join(name for name in names if name) or 'default'
 
     @property
@@ -69,13 +75,20 @@ class Treatment:
     def within(self, mode: str) -> Treatment:
         """What of it applies in one of MODES. A prepared model of ours has its own memory format."""
         prepared = self.prepared and mode == 'infer'
-        return replace(self, prepared=prepared, fold_norms=self.fold_norms and mode == 'finetune',
-                       channels_last=self.channels_last and (self.foreign or not prepared))
+        return replace(
+            self,
+            prepared=prepared,
+            fold_norms=self.fold_norms and mode == 'finetune',
+            channels_last=self.channels_last and (self.foreign or not prepared),
+        )
 
     def parts(self) -> list[str]:
         """What `without` can switch off under this treatment."""
-        return [*(PREPARATION if self.prepared else ()), *(['keep_memory'] if self.keep_memory else ()),
-                *ops.faster_ways()]
+        return [
+            *(PREPARATION if self.prepared else ()),
+            *(['keep_memory'] if self.keep_memory else ()),
+            *ops.faster_ways(),
+        ]
 
     def set_process(self) -> None:
         """Sets what belongs to the process; for a process that does nothing else."""
@@ -96,11 +109,15 @@ class Treatment:
                 if isinstance(module, _BatchNorm):
                     module.eval()
         if self.prepared:
-            model = self._folded(fold_traced, model) if self.foreign else prepare(
-                model, **{part: part not in self.without for part in PREPARATION})
+            model = (
+                self._folded(fold_traced, model)
+                if self.foreign
+                else prepare(model, **{part: part not in self.without for part in PREPARATION})
+            )
         if self.fold_norms:
-            self._folded(turn_on_efficient_conv_bn_eval_for_single_model if self.foreign else fold_norms_in_training,
-                         model)
+            self._folded(
+                turn_on_efficient_conv_bn_eval_for_single_model if self.foreign else fold_norms_in_training, model
+            )
         if self.channels_last:
             model = model.to(memory_format=torch.channels_last)
         return torch.compile(model) if self.compile else model

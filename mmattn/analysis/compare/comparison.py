@@ -1,4 +1,5 @@
 """Comparison of runs: what their work folders and, on request, their checkpoints say, and how the runs differ."""
+
 from __future__ import annotations
 
 import ast
@@ -45,8 +46,15 @@ class Comparison:
     notes: list[str] = field(default_factory=list)
 
 
-def compare(runs: Sequence[Run], baseline: Run | None = None, root: Path | None = None, device: str = 'cpu',
-            predict_anew: bool = False, latency: float = 0, resamples: int = 1000) -> Comparison:
+def compare(
+    runs: Sequence[Run],
+    baseline: Run | None = None,
+    root: Path | None = None,
+    device: str = 'cpu',
+    predict_anew: bool = False,
+    latency: float = 0,
+    resamples: int = 1000,
+) -> Comparison:
     """Compares runs.
 
     What cannot be found out about a run is left out, with a note in the run that says why.
@@ -100,8 +108,10 @@ def evaluate_predictions(run: Run, device: str | None) -> None:
         return
     if run.evaluation is not None and _differs(run):
         again, main = run.evaluation.metrics(), _main(run)
-        run.notes.append(f'its predictions give {main} {again[main]:.1f} where the log of its last validation has '
-                         f'{run.metrics[main]:.1f}: {_reason(run)}')
+        run.notes.append(
+            f'its predictions give {main} {again[main]:.1f} where the log of its last validation has '
+            f'{run.metrics[main]:.1f}: {_reason(run)}'
+        )
 
 
 def _evaluate(run: Run, device: str | None) -> None:
@@ -134,8 +144,10 @@ def _differs(run: Run) -> bool:
 def _reason(run: Run) -> str:
     """What the difference between predictions and log may come from, for the end of a sentence."""
     last, meta = run.history.validations[-1], read_checkpoint(run.checkpoint).get('meta') or {}
-    for unit, validated, saved in (('epoch', last.epoch, meta.get('epoch')), ('iteration', last.iteration,
-                                                                             meta.get('iter'))):
+    for unit, validated, saved in (
+        ('epoch', last.epoch, meta.get('epoch')),
+        ('iteration', last.iteration, meta.get('iter')),
+    ):
         if isinstance(validated, int) and isinstance(saved, int):
             if validated == saved:
                 break
@@ -185,7 +197,9 @@ def find_differences(comparison: Comparison, resamples: int) -> None:
         found = paired.get(run.name, {})
         comparison.differences[run.name] = {
             metric: found.get(metric) or Difference(run.metrics[metric] - baseline.metrics[metric])
-            for metric in run.metrics if metric in baseline.metrics}
+            for metric in run.metrics
+            if metric in baseline.metrics
+        }
 
 
 def _paired(run: Run, baseline: Run) -> bool:
@@ -231,8 +245,11 @@ def find_published(config: Path, rows: Sequence[Row], root: Path) -> list[Row]:
 
 def _only_base(path: Path) -> str | None:
     """The stem of the file that a config consists of, if it is one assignment to ``_base_`` and no more."""
-    statements = [node for node in ast.parse(path.read_text('utf-8')).body
-                  if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))]
+    statements = [
+        node
+        for node in ast.parse(path.read_text('utf-8')).body
+        if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+    ]
     if len(statements) != 1 or not isinstance(statements[0], ast.Assign):
         return None
     [statement] = statements

@@ -4,6 +4,7 @@ The validation images are drawn anew with replacement, the same ones for both ru
 again; the middle 95 % of many such differences are the interval. It says how far the choice of images matters. How far
 the random seed of the training does, only further trainings can say.
 """
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -56,8 +57,10 @@ def resample(evaluations: Mapping[str, Evaluation], resamples: int, seed: int = 
         weights = np.bincount(generator.integers(count, size=count), minlength=count).astype(float)
         for name, evaluation in evaluations.items():
             drawn[name].append(evaluation.metrics(weights))
-    return {name: {metric: np.array([values[metric] for values in rows]) for metric in rows[0]}
-            for name, rows in drawn.items()}
+    return {
+        name: {metric: np.array([values[metric] for values in rows]) for metric in rows[0]}
+        for name, rows in drawn.items()
+    }
 
 
 def difference(value: float, ours: np.ndarray, baseline: np.ndarray) -> Difference:
@@ -75,8 +78,9 @@ def difference(value: float, ours: np.ndarray, baseline: np.ndarray) -> Differen
     return Difference(value, float(low), float(high))
 
 
-def differences_to(baseline: Evaluation, others: Mapping[str, Evaluation], resamples: int
-                   ) -> dict[str, dict[str, Difference]]:
+def differences_to(
+    baseline: Evaluation, others: Mapping[str, Evaluation], resamples: int
+) -> dict[str, dict[str, Difference]]:
     """Differences of evaluations to that of a baseline on the same images, with their intervals.
 
     Args:
@@ -90,6 +94,11 @@ def differences_to(baseline: Evaluation, others: Mapping[str, Evaluation], resam
     everyone = {None: baseline, **others}
     drawn = resample(everyone, resamples)
     whole = {name: evaluation.metrics() for name, evaluation in everyone.items()}
-    return {name: {metric: difference(whole[name][metric] - whole[None][metric], drawn[name][metric],
-                                      drawn[None][metric])
-                   for metric in whole[name] if metric in whole[None]} for name in others}
+    return {
+        name: {
+            metric: difference(whole[name][metric] - whole[None][metric], drawn[name][metric], drawn[None][metric])
+            for metric in whole[name]
+            if metric in whole[None]
+        }
+        for name in others
+    }

@@ -1,4 +1,5 @@
 """Latency of a training's network: the time for one validation image."""
+
 from __future__ import annotations
 
 import itertools
@@ -75,6 +76,7 @@ def _seconds(model: nn.Module, batch: object, device: str) -> float:
 
 def _machine(device: str) -> str:
     from mmattn.analysis.benchmark.machine import describe_machine  # its package draws, and matplotlib is an extra
+
     found, threads = describe_machine(device), torch.get_num_threads()
     name = found['gpu'] or f'{found["cpu"]}, {threads} thread{"s" * (threads > 1)}'
     return f'{name}, torch {torch.__version__}'

@@ -4,6 +4,7 @@ For COCO's average precisions, pycocotools matches predictions with objects once
 the precision at each recall, is then computed here from these matches with a weight for each image, how often it was
 drawn, so that a resample needs no matching. With each image once it is what pycocotools itself computes.
 """
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -20,8 +21,12 @@ from mmattn.analysis.runs.metrics import ROWS, TOP
 IOUS = (0.5, 0.75)
 # Of each average precision: area, threshold of IoU (None: mean over all).
 RULES = {
-    'AP': ('all', None), 'AP50': ('all', 0.5), 'AP75': ('all', 0.75),
-    'AP_S': ('small', None), 'AP_M': ('medium', None), 'AP_L': ('large', None),
+    'AP': ('all', None),
+    'AP50': ('all', 0.5),
+    'AP75': ('all', 0.75),
+    'AP_S': ('small', None),
+    'AP_M': ('medium', None),
+    'AP_L': ('large', None),
 }
 
 
@@ -63,17 +68,30 @@ class Detections:
         self.count = len(predictions['images'])
         self._kinds = {
             kind: CocoEvaluation(
-                predictions['annotations'], predictions['results'][key], key, predictions['images'],
-                predictions['categories'], **predictions['settings'][key])
-            for kind, key in ROWS.items() if key in predictions['results']}
+                predictions['annotations'],
+                predictions['results'][key],
+                key,
+                predictions['images'],
+                predictions['categories'],
+                **predictions['settings'][key],
+            )
+            for kind, key in ROWS.items()
+            if key in predictions['results']
+        }
 
     def metrics(self, weights: np.ndarray | None = None) -> dict[str, float]:
-        return {f'{kind} {column}': value for kind, evaluation in self._kinds.items()
-                for column, value in evaluation.precisions(weights).items()}
+        return {
+            f'{kind} {column}': value
+            for kind, evaluation in self._kinds.items()
+            for column, value in evaluation.precisions(weights).items()
+        }
 
     def curves(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        found = {f'{kind}, IoU ≥ {iou:.2f}': evaluation.curve(iou)
-                 for kind, evaluation in self._kinds.items() for iou in IOUS}
+        found = {
+            f'{kind}, IoU ≥ {iou:.2f}': evaluation.curve(iou)
+            for kind, evaluation in self._kinds.items()
+            for iou in IOUS
+        }
         return {title: curve for title, curve in found.items() if curve is not None}
 
 
@@ -101,8 +119,11 @@ class Answers:
 
     def metrics(self, weights: np.ndarray | None = None) -> dict[str, float]:
         tops = {name: int(name.removeprefix('top-')) for name in TOP}
-        return {name: 100 * float(np.average(self.ranks < k, weights=weights))
-                for name, k in tops.items() if k < self.classes}
+        return {
+            name: 100 * float(np.average(self.ranks < k, weights=weights))
+            for name, k in tops.items()
+            if k < self.classes
+        }
 
     def curves(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         return {}
@@ -120,7 +141,6 @@ def evaluate(predictions: Mapping) -> Evaluation:
     if predictions['kind'] == 'detector':
         return Detections(predictions)
     return Answers(tuple(predictions['labels']), np.array(predictions['ranks']), predictions['classes'])
-
 
 
 @dataclass(frozen=True)
@@ -155,8 +175,7 @@ class Ranking:
         curve = np.zeros((len(self.hits), len(recalls)))
         for row, hits in enumerate(self.hits):
             # Recall rises at hits only, so that no precision elsewhere is the best at its recall.
-            curve[row] = best_precisions(
-                np.cumsum(weight[hits]), counted[row % len(counted), hits], objects, recalls)
+            curve[row] = best_precisions(np.cumsum(weight[hits]), counted[row % len(counted), hits], objects, recalls)
         return curve
 
 
@@ -178,9 +197,17 @@ class CocoEvaluation:
         UserError: pycocotools is not installed, or annotations and results do not belong together.
     """
 
-    def __init__(self, annotations: str | dict, results: list[dict], kind: str, images: Sequence[int],
-                 categories: Sequence[int], max_detections: Sequence[int] = (100, 300, 1000),
-                 ious: Sequence[float] | None = None, parallel: bool = False) -> None:
+    def __init__(
+        self,
+        annotations: str | dict,
+        results: list[dict],
+        kind: str,
+        images: Sequence[int],
+        categories: Sequence[int],
+        max_detections: Sequence[int] = (100, 300, 1000),
+        ious: Sequence[float] | None = None,
+        parallel: bool = False,
+    ) -> None:
         evaluator = matched(annotations, results, kind, images, categories, max_detections, ious)
         params = evaluator.params
         self.ious, self.recalls = np.array(params.iouThrs), np.array(params.recThrs)
@@ -188,15 +215,18 @@ class CocoEvaluation:
         self._limits = _limits(sorted(max_detections), parallel)
         areas, length = params.areaRngLbl, len(images)
         self._records = {
-            (area, k): evaluator.evalImgs[(k * len(areas) + a) * length:(k * len(areas) + a + 1) * length]
-            for k in range(len(categories)) for a, area in enumerate(areas)}
+            (area, k): evaluator.evalImgs[(k * len(areas) + a) * length : (k * len(areas) + a + 1) * length]
+            for k in range(len(categories))
+            for a, area in enumerate(areas)
+        }
         self._categories = range(len(categories))
         # Where no image has more detections than a limit, higher ones give the same rankings.
         most = max((len(r['dtScores']) for rs in self._records.values() for r in rs if r), default=0)
         self._limits = {name: limit and min(limit, most) for name, limit in self._limits.items()}
         self._rankings = {
             (area, limit): [_rank(self._records[area, k], limit, len(self.ious)) for k in self._categories]
-            for area, limit in {(RULES[name][0], limit) for name, limit in self._limits.items() if limit is not None}}
+            for area, limit in {(RULES[name][0], limit) for name, limit in self._limits.items() if limit is not None}
+        }
         del self._records
 
     def precisions(self, weights: np.ndarray | None = None) -> dict[str, float]:
@@ -258,5 +288,9 @@ def _rank(records: Sequence[dict | None], limit: int, thresholds: int) -> Rankin
     hit, counted = np.concatenate(hit, axis=1)[:, order], np.concatenate(counted, axis=1)[:, order]
     length = max(np.flatnonzero(hit.any(axis=0)), default=-1) + 1
     counted = counted[:, :length]
-    return Ranking(np.array(image, int)[order][:length], tuple(np.flatnonzero(row) for row in hit),
-                   (counted[:1] if (counted == counted[0]).all() else counted).astype(float), objects)
+    return Ranking(
+        np.array(image, int)[order][:length],
+        tuple(np.flatnonzero(row) for row in hit),
+        (counted[:1] if (counted == counted[0]).all() else counted).astype(float),
+        objects,
+    )

@@ -1,4 +1,5 @@
 """Report of a comparison: an HTML page with charts, Markdown, or CSV, as the suffix of the file says."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -39,8 +40,9 @@ def check_outputs(paths: Sequence[Path]) -> None:
     """
     for path in paths:
         if path.suffix not in FORMATS:
-            raise UserError(f"--out '{path}': a comparison is written as {', '.join(FORMATS)}; name a file that ends "
-                            'so')
+            raise UserError(
+                f"--out '{path}': a comparison is written as {', '.join(FORMATS)}; name a file that ends so"
+            )
         check_output(path)
         if FORMATS[path.suffix] is make_page:
             require('matplotlib')
@@ -64,17 +66,31 @@ def make_page(comparison: Comparison) -> str:
     """
     learning, precision = _learning_curves(comparison), _precision_recall_curves(comparison)
     charts = [
-        Section('Learning curves', ('Loss as logged; in long trainings the mean of each stretch.',), True,
-                tuple(learning)),
-        Section('Precision and recall', ('Of the last checkpoint on the validation images, averaged over the '
-                                         'classes.',), not learning, tuple(precision))]
+        Section(
+            'Learning curves', ('Loss as logged; in long trainings the mean of each stretch.',), True, tuple(learning)
+        ),
+        Section(
+            'Precision and recall',
+            ('Of the last checkpoint on the validation images, averaged over the classes.',),
+            not learning,
+            tuple(precision),
+        ),
+    ]
     notes = Section('Notes', items=tuple(all_notes(comparison)))
-    return render(Page(_title(comparison), 'tools/compare.py', (
-        *(Section(table.title, table=table) for table in accuracy_tables(comparison)),
-        *(section for section in charts if section.pictures),
-        *(Section(table.title, table=table) for table in prediction_tables(comparison)),
-        *(Section(table.title, table=table) for table in cost_tables(comparison)),
-        *([notes] if notes.items else [])), series=tuple(run.name for run in comparison.runs)))
+    return render(
+        Page(
+            _title(comparison),
+            'tools/compare.py',
+            (
+                *(Section(table.title, table=table) for table in accuracy_tables(comparison)),
+                *(section for section in charts if section.pictures),
+                *(Section(table.title, table=table) for table in prediction_tables(comparison)),
+                *(Section(table.title, table=table) for table in cost_tables(comparison)),
+                *([notes] if notes.items else []),
+            ),
+            series=tuple(run.name for run in comparison.runs),
+        )
+    )
 
 
 def make_markdown(comparison: Comparison) -> str:
@@ -84,8 +100,10 @@ def make_markdown(comparison: Comparison) -> str:
         comparison: Comparison to report.
     """
     parts = [f'# {_title(comparison)}']
-    parts += [_markdown_table(table) for table in (
-        *accuracy_tables(comparison), *prediction_tables(comparison), *cost_tables(comparison))]
+    parts += [
+        _markdown_table(table)
+        for table in (*accuracy_tables(comparison), *prediction_tables(comparison), *cost_tables(comparison))
+    ]
     notes = all_notes(comparison)
     if notes:
         parts.append('## Notes\n\n' + '\n'.join(f'- {_plain(note)}' for note in notes))
@@ -139,8 +157,9 @@ def _learning_curves(comparison: Comparison) -> list[Picture]:
             if points:
                 curves[i] = tuple(zip(*points, strict=True))
         if curves:
-            charts.append(_draw(comparison, f'{metric} on the validation images', unit, f'{metric}, %', curves,
-                                markers=True))
+            charts.append(
+                _draw(comparison, f'{metric} on the validation images', unit, f'{metric}, %', curves, markers=True)
+            )
     return charts
 
 
@@ -154,8 +173,15 @@ def _precision_recall_curves(comparison: Comparison) -> list[Picture]:
 
 
 @style()
-def _draw(comparison: Comparison, title: str, x_label: str, y_label: str, curves: Mapping[int, Curve],
-          markers: bool = False, most: float | None = None) -> Picture:
+def _draw(
+    comparison: Comparison,
+    title: str,
+    x_label: str,
+    y_label: str,
+    curves: Mapping[int, Curve],
+    markers: bool = False,
+    most: float | None = None,
+) -> Picture:
     """A chart with the curves of the runs, by their number; without the points that are not finite."""
     figure = new_figure(4.3, 2.85)
     axes = figure.subplots()
@@ -169,8 +195,12 @@ def _draw(comparison: Comparison, title: str, x_label: str, y_label: str, curves
         hints[look['gid']] = [f'{comparison.runs[i].name}: {value:.1f} at {at:g}' for at, value in zip(x, y)]
         ends['x'].extend(x)
         ends['y'].extend(y)
-    axes.set(xlabel=x_label, ylabel=y_label, xlim=(0, most or max(ends['x'], default=0) * 1.02 or 1),
-             ylim=(min([0, *ends['y']]), most or max(ends['y'], default=0) * 1.05 or 1))
+    axes.set(
+        xlabel=x_label,
+        ylabel=y_label,
+        xlim=(0, most or max(ends['x'], default=0) * 1.02 or 1),
+        ylim=(min([0, *ends['y']]), most or max(ends['y'], default=0) * 1.05 or 1),
+    )
     axes.xaxis.get_major_locator().set_params(integer=most is None, nbins=6)
     axes.xaxis.set_major_formatter(lambda value, _: f'{value / 1000:g}k' if value >= 10_000 else f'{value:g}')
     axes.grid(axis='y')
@@ -203,8 +233,14 @@ def _plain(text: str) -> str:
 def _fields(run: Run, comparison: Comparison, metrics: list[str]) -> dict[str, object]:
     size, history, latency = run.complexity, run.history, run.latency
     last = history and history.validations[-1]
-    fields = {'run': run.name, 'work_dir': run.work_dir, 'state': run.state, 'reached': run.reached,
-              'epoch': last and last.epoch, 'iteration': last and last.iteration}
+    fields = {
+        'run': run.name,
+        'work_dir': run.work_dir,
+        'state': run.state,
+        'reached': run.reached,
+        'epoch': last and last.epoch,
+        'iteration': last and last.iteration,
+    }
     fields.update({f'{metric} (%)': run.metrics.get(metric) for metric in metrics})
     if comparison.baseline is not None:
         found = comparison.differences.get(run.name, {})
@@ -213,14 +249,23 @@ def _fields(run: Run, comparison: Comparison, metrics: list[str]) -> dict[str, o
                 name = f'{metric} difference' + ('' if part == 'value' else f' {part}')
                 fields[name] = getattr(found.get(metric), part, None)
     fields.update(_prediction_fields(run, comparison))
-    fields.update({
-        'parameters': size and size.parameters, 'trainable parameters': size and size.trainable,
-        'multiply-adds': size and size.multiply_adds, 'image height': size and size.shape[0],
-        'image width': size and size.shape[1], 'latency (s)': latency and latency.median,
-        'latency low decile (s)': latency and latency.low, 'latency high decile (s)': latency and latency.high,
-        'latency machine': latency and latency.machine, 'training time (s)': history and history.wall_time,
-        'peak memory (bytes)': history and history.peak_memory, 'trained on': history and history.device,
-        'published': ' / '.join(filter(None, map(_published, comparison.published.get(run.name, ())))) or None})
+    fields.update(
+        {
+            'parameters': size and size.parameters,
+            'trainable parameters': size and size.trainable,
+            'multiply-adds': size and size.multiply_adds,
+            'image height': size and size.shape[0],
+            'image width': size and size.shape[1],
+            'latency (s)': latency and latency.median,
+            'latency low decile (s)': latency and latency.low,
+            'latency high decile (s)': latency and latency.high,
+            'latency machine': latency and latency.machine,
+            'training time (s)': history and history.wall_time,
+            'peak memory (bytes)': history and history.peak_memory,
+            'trained on': history and history.device,
+            'published': ' / '.join(filter(None, map(_published, comparison.published.get(run.name, ())))) or None,
+        }
+    )
     return fields
 
 

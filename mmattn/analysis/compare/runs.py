@@ -1,4 +1,5 @@
 """Runs: trainings as a comparison reads them from their work folders, complete, unfinished or damaged."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -94,8 +95,10 @@ def read_run(name: str, work_dir: Path) -> Run:
     except Exception as error:  # noqa: BLE001  as above
         run.state, run.reached, run.cfg = DAMAGED, kind_and_text(error), None
     if not run.metrics:
-        run.notes.append('its last validation gave neither AP nor top-1: nothing was detected, or the evaluator is '
-                         'another than CocoMetric or Accuracy')
+        run.notes.append(
+            'its last validation gave neither AP nor top-1: nothing was detected, or the evaluator is '
+            'another than CocoMetric or Accuracy'
+        )
     return run
 
 

@@ -1,4 +1,5 @@
 """Tables of a comparison, their numbers as text, for every format to lay out."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
@@ -78,14 +79,26 @@ def _runs(comparison: Comparison) -> Table:
         network = NONE
         if run.cfg is not None:
             model = run.cfg.get('model')
-            network = ' · '.join(filter(None, map(type_name, (
-                model, model.get('backbone') if isinstance(model, dict) else None))))
-        cells.append([run.state + (f': {run.reached}' if run.reached else ''), reached, network or NONE,
-                      run.config_path.name if run.config_path else NONE])
+            network = ' · '.join(
+                filter(None, map(type_name, (model, model.get('backbone') if isinstance(model, dict) else None)))
+            )
+        cells.append(
+            [
+                run.state + (f': {run.reached}' if run.reached else ''),
+                reached,
+                network or NONE,
+                run.config_path.name if run.config_path else NONE,
+            ]
+        )
     counts = {counted_in(run.history.validations[-1:]) for run in comparison.runs if run.history} or {'epoch'}
     unit = f'last {counts.pop()}' if len(counts) == 1 else 'epoch or iteration'
-    return Table('Runs', '', ('run', 'state', unit, 'network', 'config'), tuple(
-        _row(comparison, run, map(Cell, texts)) for run, texts in zip(comparison.runs, cells, strict=True)), words=True)
+    return Table(
+        'Runs',
+        '',
+        ('run', 'state', unit, 'network', 'config'),
+        tuple(_row(comparison, run, map(Cell, texts)) for run, texts in zip(comparison.runs, cells, strict=True)),
+        words=True,
+    )
 
 
 def _row(comparison: Comparison, run: Run, cells: Iterable[Cell]) -> TableRow:
@@ -98,11 +111,24 @@ def _accuracy(comparison: Comparison) -> Table | None:
     metrics = present(comparison)
     if not metrics:
         return None
-    best = {metric: _best([run.metrics.get(metric) for run in comparison.runs if run.state == FINISHED])
-            for metric in metrics}
-    rows = [_row(comparison, run, (
-        _percent(run.metrics.get(metric), run.state == FINISHED and best[metric] is not None
-                 and run.metrics.get(metric) == best[metric]) for metric in metrics)) for run in comparison.runs]
+    best = {
+        metric: _best([run.metrics.get(metric) for run in comparison.runs if run.state == FINISHED])
+        for metric in metrics
+    }
+    rows = [
+        _row(
+            comparison,
+            run,
+            (
+                _percent(
+                    run.metrics.get(metric),
+                    run.state == FINISHED and best[metric] is not None and run.metrics.get(metric) == best[metric],
+                )
+                for metric in metrics
+            ),
+        )
+        for run in comparison.runs
+    ]
     caption = 'Last validation, in percent; bold: the best of the finished runs.'
     if any(run.metrics and run.state != FINISHED for run in comparison.runs):
         caption += ' The others are shown as far as they came.'
@@ -114,16 +140,23 @@ def _differences(comparison: Comparison) -> Table | None:
     metrics = [metric for metric in METRICS if any(metric in found for found in comparison.differences.values())]
     if baseline is None or not metrics:
         return None
-    rows = [_row(comparison, run, (_difference(comparison.differences[run.name].get(metric)) for metric in metrics))
-            for run in comparison.runs if run is not baseline]
+    rows = [
+        _row(comparison, run, (_difference(comparison.differences[run.name].get(metric)) for metric in metrics))
+        for run in comparison.runs
+        if run is not baseline
+    ]
     if comparison.resamples:
-        caption = ('In points of percent, from the predictions where both runs have them. In brackets the '
-                   f'{LEVEL} % interval of a paired bootstrap over the {baseline.evaluation.count} validation images '
-                   f'({comparison.resamples} resamples); bold where it excludes 0. It covers the choice of images, not '
-                   'the random seed of the training.')
+        caption = (
+            'In points of percent, from the predictions where both runs have them. In brackets the '
+            f'{LEVEL} % interval of a paired bootstrap over the {baseline.evaluation.count} validation images '
+            f'({comparison.resamples} resamples); bold where it excludes 0. It covers the choice of images, not '
+            'the random seed of the training.'
+        )
     else:
-        caption = ('In points of percent, without intervals: those need predictions of both runs on the same images '
-                   '(--predict).')
+        caption = (
+            'In points of percent, without intervals: those need predictions of both runs on the same images '
+            '(--predict).'
+        )
     return Table(f'Difference to {baseline.name}', caption, ('run', *metrics), tuple(rows))
 
 
@@ -157,10 +190,26 @@ def _by_class(comparison: Comparison, kind: str, title: str) -> Table | None:
         shown = sorted(classes, key=lambda name: -spread[name])[:MOST_CLASSES]
         caption += f' Of {len(classes)} classes, those {MOST_CLASSES} in which the runs differ most.'
     best = {name: _best(values_of(name)) for name in shown}
-    return Table(title, caption, ('run', *shown), tuple(
-        _row(comparison, run, (_percent(None if found[run.name].get(name) is None else 100 * found[run.name][name],
-                                        best[name] is not None and found[run.name].get(name) == best[name])
-                               for name in shown)) for run in comparison.runs if found[run.name]))
+    return Table(
+        title,
+        caption,
+        ('run', *shown),
+        tuple(
+            _row(
+                comparison,
+                run,
+                (
+                    _percent(
+                        None if found[run.name].get(name) is None else 100 * found[run.name][name],
+                        best[name] is not None and found[run.name].get(name) == best[name],
+                    )
+                    for name in shown
+                ),
+            )
+            for run in comparison.runs
+            if found[run.name]
+        ),
+    )
 
 
 def _errors(comparison: Comparison) -> Table | None:
@@ -171,14 +220,26 @@ def _errors(comparison: Comparison) -> Table | None:
     rows = []
     for run in runs:
         costs = run.figures.kinds.cost if isinstance(run.figures, DetectorFigures) else {}
-        rows.append(_row(comparison, run, (
-            *(_percent(100 * costs[kind] if kind in costs else None) for kind in (KINDS if detectors else ())),
-            _percent(100 * run.figures.calibration.error))))
-    caption = ('Points of AP50 that the boxes would gain without the errors of each kind, as in TIDE '
-               '(arXiv:2008.08115), and the' if detectors else 'The')
+        rows.append(
+            _row(
+                comparison,
+                run,
+                (
+                    *(_percent(100 * costs[kind] if kind in costs else None) for kind in (KINDS if detectors else ())),
+                    _percent(100 * run.figures.calibration.error),
+                ),
+            )
+        )
+    caption = (
+        'Points of AP50 that the boxes would gain without the errors of each kind, as in TIDE '
+        '(arXiv:2008.08115), and the'
+        if detectors
+        else 'The'
+    )
     caption += ' expected calibration error of the scores in percent (arXiv:1706.04599).'
-    return Table('Errors and calibration', caption, ('run', *(KINDS if detectors else ()), 'calibration error'),
-                 tuple(rows))
+    return Table(
+        'Errors and calibration', caption, ('run', *(KINDS if detectors else ()), 'calibration error'), tuple(rows)
+    )
 
 
 def _cost(comparison: Comparison) -> Table:
@@ -186,15 +247,17 @@ def _cost(comparison: Comparison) -> Table:
     columns: dict[str, list[Cell]] = {
         'parameters, M': [_size(run.complexity and run.complexity.parameters / 1e6) for run in runs],
         'trainable, M': [_size(run.complexity and run.complexity.trainable / 1e6) for run in runs],
-        'MACs, G': [_size(run.complexity and run.complexity.multiply_adds / 1e9) for run in runs]}
+        'MACs, G': [_size(run.complexity and run.complexity.multiply_adds / 1e9) for run in runs],
+    }
     if any(run.latency for run in runs):
         columns['latency, ms'] = [_latency(run.latency) for run in runs]
-    columns['memory, GiB'] = [_size(_history(run, 'peak_memory', 2 ** -30)) for run in runs]
+    columns['memory, GiB'] = [_size(_history(run, 'peak_memory', 2**-30)) for run in runs]
     columns['training time'] = [_time(run.history) for run in runs]
     columns['trained on'] = [_device(run.history) for run in runs]
     rows = zip(runs, zip(*columns.values(), strict=True), strict=True)
-    return Table('Cost', _cost_caption(comparison), ('run', *columns),
-                 tuple(_row(comparison, run, cells) for run, cells in rows))
+    return Table(
+        'Cost', _cost_caption(comparison), ('run', *columns), tuple(_row(comparison, run, cells) for run, cells in rows)
+    )
 
 
 def _size(value: float | None) -> Cell:
@@ -219,11 +282,15 @@ def _cost_caption(comparison: Comparison) -> str:
         machines = '; '.join(sorted({latency.machine for latency in latencies}))
         least, most = (f(latency.forwards for latency in latencies) for f in (min, max))
         number = f'{least}' if least == most else f'{least} to {most}'
-        sentences.append(f'Latency: median of {number} single validation images, from the loaded image to the result '
-                         f'(in brackets the first and ninth decile), measured on {machines}; the networks as they '
-                         'were trained, not prepared for inference.')
-    sentences.append('Time and memory: of the training with its validations, as mmattn.ResourceHook recorded them; '
-                     'memory of the GPU, or of the process on a CPU.')
+        sentences.append(
+            f'Latency: median of {number} single validation images, from the loaded image to the result '
+            f'(in brackets the first and ninth decile), measured on {machines}; the networks as they '
+            'were trained, not prepared for inference.'
+        )
+    sentences.append(
+        'Time and memory: of the training with its validations, as mmattn.ResourceHook recorded them; '
+        'memory of the GPU, or of the process on a CPU.'
+    )
     return ' '.join(sentences)
 
 
@@ -233,21 +300,37 @@ def _published(comparison: Comparison) -> Table | None:
         for row in comparison.published.get(run.name, ()):
             size, figures = run.complexity, row.figures
             counted = size and counted_parameters(size, figures)
-            measured = ', '.join(f'{name} {run.metrics[name]:.1f}' for name in ('box AP', 'mask AP', 'top-1', 'top-5')
-                                 if name in run.metrics)
-            rows.append(_row(comparison, run, (
-                Cell(row.name), _size(counted and counted / 1e6),
-                Cell(_printed(figures and figures.parameters)),
-                _size(size and size.multiply_adds / 1e9), Cell(_printed(figures and figures.flops)),
-                Cell(measured or NONE), Cell(row.accuracy or NONE),
-                Cell('; '.join(filter(None, (figures.source, figures.note))) if figures else NONE))))
+            measured = ', '.join(
+                f'{name} {run.metrics[name]:.1f}'
+                for name in ('box AP', 'mask AP', 'top-1', 'top-5')
+                if name in run.metrics
+            )
+            rows.append(
+                _row(
+                    comparison,
+                    run,
+                    (
+                        Cell(row.name),
+                        _size(counted and counted / 1e6),
+                        Cell(_printed(figures and figures.parameters)),
+                        _size(size and size.multiply_adds / 1e9),
+                        Cell(_printed(figures and figures.flops)),
+                        Cell(measured or NONE),
+                        Cell(row.accuracy or NONE),
+                        Cell('; '.join(filter(None, (figures.source, figures.note))) if figures else NONE),
+                    ),
+                )
+            )
     if not rows:
         return None
     return Table(
-        'Beside the papers', 'The rows of the papers whose config has the name of the run\'s. Their networks were '
+        'Beside the papers',
+        "The rows of the papers whose config has the name of the run's. Their networks were "
         'trained on the data set that is named with the accuracy.',
         ('run', 'network', 'parameters, M', 'published', 'MACs, G', 'published', 'accuracy', 'published', 'source'),
-        tuple(rows), words=True)
+        tuple(rows),
+        words=True,
+    )
 
 
 def _printed(figure: str | None) -> str:
@@ -255,8 +338,11 @@ def _printed(figure: str | None) -> str:
 
 
 def _time(history: History | None) -> Cell:
-    return Cell() if history is None or history.wall_time is None else Cell(
-        f"{'≥ ' if history.at_least else ''}{duration(history.wall_time)}")
+    return (
+        Cell()
+        if history is None or history.wall_time is None
+        else Cell(f'{"≥ " if history.at_least else ""}{duration(history.wall_time)}')
+    )
 
 
 def _device(history: History | None) -> Cell:

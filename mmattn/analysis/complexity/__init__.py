@@ -1,4 +1,5 @@
 """Parameters and MACs (papers call them FLOPs) of the networks that configs describe, and the papers' figures."""
+
 from .counter import RULE, MultiplyAdds
 from .measure import Complexity, Part, Slot, measure
 from .metafile import Figures, Row, read_metafiles
@@ -6,6 +7,17 @@ from .modules import Attachable, attachable
 from .tables import ReadmeTable, make_tables
 
 __all__ = [
-    'RULE', 'Attachable', 'Complexity', 'Figures', 'MultiplyAdds', 'Part', 'ReadmeTable', 'Row', 'Slot', 'attachable',
-    'make_tables', 'measure', 'read_metafiles'
+    'RULE',
+    'Attachable',
+    'Complexity',
+    'Figures',
+    'MultiplyAdds',
+    'Part',
+    'ReadmeTable',
+    'Row',
+    'Slot',
+    'attachable',
+    'make_tables',
+    'measure',
+    'read_metafiles',
 ]

@@ -1,4 +1,5 @@
 """MACs (multiply-adds, which papers call FLOPs), counted by PyTorch's own counter on any device, 'meta' included."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,12 +9,14 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-RULE = ('MACs (multiply-adds; papers call them FLOPs) of convolutions, linear layers and matrix products (attention), '
-        'for one image, as the formulas of the modules have them, folded batches included (faster ways on a CPU may '
-        'take fewer); biases, norms, activations, pooling, '
-        'interpolation and products of single elements are not counted. Detectors: backbone, neck and RPN or dense '
-        'head on all levels, box head on 1000 RoIs, mask head on 100 (on its own proposals where a network learns '
-        'those); RoIAlign and what follows the heads is not counted')
+RULE = (
+    'MACs (multiply-adds; papers call them FLOPs) of convolutions, linear layers and matrix products (attention), '
+    'for one image, as the formulas of the modules have them, folded batches included (faster ways on a CPU may '
+    'take fewer); biases, norms, activations, pooling, '
+    'interpolation and products of single elements are not counted. Detectors: backbone, neck and RPN or dense '
+    'head on all levels, box head on 1000 RoIs, mask head on 100 (on its own proposals where a network learns '
+    'those); RoIAlign and what follows the heads is not counted'
+)
 
 
 def _mv(matrix: Sequence[int], *_, **__) -> int:
@@ -62,9 +65,10 @@ class MultiplyAdds:
         self.used: set[int] = set()
         self._watched = dict(modules or {})
         # By the name of each module, those to which its MACs count: itself, and those that it is inside of.
-        self._outer = {name: [other for other, outer in self._watched.items()
-                              if any(inner is module for inner in outer.modules())]
-                       for name, module in self._watched.items()}
+        self._outer = {
+            name: [other for other, outer in self._watched.items() if any(inner is module for inner in outer.modules())]
+            for name, module in self._watched.items()
+        }
         self._shared = 0  # of the total, what the modules got
         self._counter = FlopCounterMode(display=False, custom_mapping=MISSING)
         self._parameters = _UsedParameters(self.used)

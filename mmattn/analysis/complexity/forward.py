@@ -3,6 +3,7 @@
 A network runs on the 'meta' device, in no time and memory; if it needs values there, which such tensors lack, with
 random weights on the CPU.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -58,8 +59,13 @@ class ForwardPass:
         Raises:
             UserError: The network does not run; the message begins with the part.
         """
-        with (silent(), use_faster(False), _formulas_of_torch(), _fixed(self.model),
-              MultiplyAdds(self._watched) as count):
+        with (
+            silent(),
+            use_faster(False),
+            _formulas_of_torch(),
+            _fixed(self.model),
+            MultiplyAdds(self._watched) as count,
+        ):
             try:
                 yield
             except Exception as error:
@@ -91,8 +97,9 @@ def run_forward(cfg: Config, shape: tuple[int, int]) -> ForwardPass:
         except UserError as error:
             if device == 'cpu' or not _lacks_values(error.__cause__):
                 part, _, reason = str(error).partition(': ')
-                raise UserError(f'{part} of {cfg.filename} does not run on an image of {shape[0]} x {shape[1]}: '
-                                f'{reason}') from error
+                raise UserError(
+                    f'{part} of {cfg.filename} does not run on an image of {shape[0]} x {shape[1]}: {reason}'
+                ) from error
     raise AssertionError  # never reached
 
 
@@ -105,8 +112,9 @@ def parts_of(model: nn.Module) -> dict[str, nn.Module]:
             continue
         for inner, module in child.named_children():
             several = isinstance(module, nn.ModuleList) and len(module) > 1
-            parts.update({f'{name}.{inner}.{i}': one for i, one in enumerate(module)} if several else
-                         {f'{name}.{inner}': module})
+            parts.update(
+                {f'{name}.{inner}.{i}': one for i, one in enumerate(module)} if several else {f'{name}.{inner}': module}
+            )
     return parts
 
 
@@ -158,6 +166,7 @@ def _is_of_masks(name: str) -> bool:
 
 def _leave_out_what_is_not_counted(roi_head: nn.Module) -> None:
     """RoIAlign, which has no kernel on 'meta', and what makes masks and boxes of the heads' outputs."""
+
     def crops_of(extractor: nn.Module) -> Callable:
         size = extractor.roi_layers[0].output_size
         return lambda features, rois, *_, **__: features[0].new_zeros(len(rois), extractor.out_channels, *size)
@@ -171,6 +180,7 @@ def _leave_out_what_is_not_counted(roi_head: nn.Module) -> None:
 
 def _regions(count: int, image: Tensor):
     from mmengine.structures import InstanceData
+
     height, width = image.shape[2:]
     corners = image.new_tensor([0, 0, width / 2, height / 2]).repeat(count, 1)
     return InstanceData(bboxes=corners, scores=corners[:, 0], labels=corners[:, 0].long())
@@ -178,8 +188,19 @@ def _regions(count: int, image: Tensor):
 
 def _samples(shape: tuple[int, int]) -> list:
     from mmdet.structures import DetDataSample
-    return [DetDataSample(metainfo=dict(
-        img_id=0, img_shape=shape, ori_shape=shape, pad_shape=shape, batch_input_shape=shape, scale_factor=(1.0, 1.0)))]
+
+    return [
+        DetDataSample(
+            metainfo=dict(
+                img_id=0,
+                img_shape=shape,
+                ori_shape=shape,
+                pad_shape=shape,
+                batch_input_shape=shape,
+                scale_factor=(1.0, 1.0),
+            )
+        )
+    ]
 
 
 @contextmanager

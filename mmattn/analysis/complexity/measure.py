@@ -1,4 +1,5 @@
 """Complexity of a config's network: parameters and MACs, in all, by part, and by slot."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
@@ -31,8 +32,12 @@ class Part:
     @classmethod
     def of(cls, name: str, module: nn.Module, multiply_adds: int) -> Part:
         parameters = list(module.parameters())
-        return cls(name, sum(p.numel() for p in parameters), sum(p.numel() for p in parameters if p.requires_grad),
-                   multiply_adds)
+        return cls(
+            name,
+            sum(p.numel() for p in parameters),
+            sum(p.numel() for p in parameters if p.requires_grad),
+            multiply_adds,
+        )
 
 
 @dataclass(frozen=True)
@@ -106,24 +111,38 @@ def _measure(config: str | Path, shape: tuple[int, int] | None, slots: bool) -> 
     found = run_forward(cfg, shape)
     whole = Part.of('all', found.model, found.total)
     return Complexity(
-        config=str(config), network=type(model).__name__, kind='detector' if detector else 'classifier', shape=shape,
-        parameters=whole.parameters, trainable=whole.trainable, multiply_adds=whole.multiply_adds,
+        config=str(config),
+        network=type(model).__name__,
+        kind='detector' if detector else 'classifier',
+        shape=shape,
+        parameters=whole.parameters,
+        trainable=whole.trainable,
+        multiply_adds=whole.multiply_adds,
         parts=tuple(_parts(found, whole)),
-        stages=tuple(stage for stage in (Part.of(name, module, found.modules[f'backbone.{name}'])
-                                         for name, module in found.stages.items())
-                     if stage.parameters or stage.multiply_adds),
+        stages=tuple(
+            stage
+            for stage in (
+                Part.of(name, module, found.modules[f'backbone.{name}']) for name, module in found.stages.items()
+            )
+            if stage.parameters or stage.multiply_adds
+        ),
         slots=tuple(_slots(cfg, model.backbone, shape)) if slots else (),
-        uncounted=tuple(_unused(found.model, found.used)))
+        uncounted=tuple(_unused(found.model, found.used)),
+    )
 
 
 def _parts(found: ForwardPass, whole: Part) -> Iterator[Part]:
     """The parts that cost something or ran, and what is in none of them."""
-    parts = [Part.of(name, module, found.modules[name]) for name, module in found.parts.items()
-             if any(True for _ in module.parameters()) or found.modules[name] or
-             name in found.ran and '.' not in name]
+    parts = [
+        Part.of(name, module, found.modules[name])
+        for name, module in found.parts.items()
+        if any(True for _ in module.parameters()) or found.modules[name] or name in found.ran and '.' not in name
+    ]
     yield from parts
-    rest = [getattr(whole, field) - sum(getattr(part, field) for part in parts)
-            for field in ('parameters', 'trainable', 'multiply_adds')]
+    rest = [
+        getattr(whole, field) - sum(getattr(part, field) for part in parts)
+        for field in ('parameters', 'trainable', 'multiply_adds')
+    ]
     if any(rest):
         yield Part('other', *rest)
 
@@ -147,8 +166,7 @@ def _slots(cfg: Config, backbone: nn.Module, shape: tuple[int, int]) -> Iterable
         return
     full = _backbone(backbone, shape)
     inner = networks.inner_backbone(cfg.model.backbone)
-    without = ({slot: {**inner, slot: None} for slot in SLOTS} if inner is cfg.model.backbone else
-               {'attn': inner})
+    without = {slot: {**inner, slot: None} for slot in SLOTS} if inner is cfg.model.backbone else {'attn': inner}
     for slot, config in without.items():
         empty = networks.build(config, cfg)
         modules = _added(backbone, empty)

@@ -20,6 +20,7 @@ A model has Name, In Collection and Config as there. Beyond that format:
 
 What we count is in no metafile: it is counted anew for the tables.
 """
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -83,7 +84,7 @@ def read_metafiles(root: str | Path) -> list[Row]:
     for path in sorted(root.glob('configs/*/metafile.yml')):
         for model in _models(path):
             if model['Name'] in names:
-                raise UserError(f"{path}: there are two models named {model['Name']!r}; names have to differ")
+                raise UserError(f'{path}: there are two models named {model["Name"]!r}; names have to differ')
             names.add(model['Name'])
             rows += _rows(model, path, root)
     return rows
@@ -112,16 +113,22 @@ def _models(path: Path) -> list[dict]:
 
 
 def _rows(model: dict, path: Path, root: Path) -> list[Row]:
-    where = f"{path}: {model['Name']}"
+    where = f'{path}: {model["Name"]}'
     config = model['Config'] and root / model['Config']
     if config and not config.is_file():
-        raise UserError(f"{where}: there is no config {model['Config']}")
+        raise UserError(f'{where}: there is no config {model["Config"]}')
     published = model.get('Published')
     sources = published if isinstance(published, list) else [published]
     return [
-        Row(model['Name'], path.parent, config or None, _figures(figures, where) if figures else None,
-            _accuracy(model.get('Results') or [], where))
-        for figures in sources]
+        Row(
+            model['Name'],
+            path.parent,
+            config or None,
+            _figures(figures, where) if figures else None,
+            _accuracy(model.get('Results') or [], where),
+        )
+        for figures in sources
+    ]
 
 
 def _figures(figures: Mapping, where: str) -> Figures:
@@ -130,10 +137,10 @@ def _figures(figures: Mapping, where: str) -> Figures:
     keys = {'Parameters', 'FLOPs', 'Source', 'Note', 'Counted'}
     wrong = sorted({'Parameters', 'FLOPs', 'Source'} - set(figures)) or sorted(set(figures) - keys)
     if wrong:
-        raise UserError(f"{where}: Published lacks or does not know {', '.join(map(str, wrong))}")
+        raise UserError(f'{where}: Published lacks or does not know {", ".join(map(str, wrong))}')
     for key in ('Parameters', 'FLOPs'):
         if not isinstance(figures[key], str) or figures[key] != NOT_FOUND and not _is_number(figures[key]):
-            raise UserError(f"{where}: {key} has to be the printed digits in quotes, or n/f, not {figures[key]!r}")
+            raise UserError(f'{where}: {key} has to be the printed digits in quotes, or n/f, not {figures[key]!r}')
     if figures.get('Counted', 'total') not in ('total', 'trainable'):
         raise UserError(f"{where}: Counted is 'total' or 'trainable', not {figures['Counted']!r}")
     note = ' '.join(str(figures.get('Note') or '').split())

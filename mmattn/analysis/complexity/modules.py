@@ -1,4 +1,5 @@
 """The modules of a config's backbone behind which ``mmattn.AttentionOn`` can put attention."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -45,8 +46,12 @@ def attachable(config: str | Path, shape: tuple[int, int] | None = None) -> list
     try:
         shapes = output_shapes(backbone, inner.get('in_channels', 3), shape)
     except Exception as e:  # noqa: BLE001  a network may raise anything
-        raise UserError(f'the backbone of {config} does not run on an image of {shape[0]} x {shape[1]}: '
-                        f'{one_line(e)}') from e
+        raise UserError(
+            f'the backbone of {config} does not run on an image of {shape[0]} x {shape[1]}: {one_line(e)}'
+        ) from e
     modules = dict(backbone.named_modules())
-    return [Attachable(name, type(modules[name]).__name__, tuple(sorted(found, reverse=True)))
-            for name, found in shapes.items() if name and map_channels(found)]
+    return [
+        Attachable(name, type(modules[name]).__name__, tuple(sorted(found, reverse=True)))
+        for name, found in shapes.items()
+        if name and map_channels(found)
+    ]

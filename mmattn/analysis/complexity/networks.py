@@ -2,6 +2,7 @@
 
 A detector at 800 x 1280 takes a moment and no memory there, and no checkpoint is read.
 """
+
 from __future__ import annotations
 
 import inspect
@@ -44,7 +45,8 @@ def build(model: dict, cfg: Config, device: str = 'meta') -> nn.Module:
 def is_detector(model: nn.Module) -> bool:
     """Whether a model is one of mmdet's, or looks like one."""
     return any(cls.__name__ == 'BaseDetector' for cls in type(model).__mro__) or any(
-        hasattr(model, name) for name in ('rpn_head', 'roi_head', 'bbox_head'))
+        hasattr(model, name) for name in ('rpn_head', 'roi_head', 'bbox_head')
+    )
 
 
 def input_shape(cfg: Config, detector: bool) -> tuple[int, int]:

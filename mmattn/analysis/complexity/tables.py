@@ -2,6 +2,7 @@
 
 And one for the README of the repository: every classifier with its true counts.
 """
+
 from __future__ import annotations
 
 import os
@@ -17,15 +18,17 @@ from .metafile import NOT_FOUND, Figures, Row, relative
 
 BEGIN, END = '<!-- complexity:begin -->', '<!-- complexity:end -->'
 
-HEADER = ('| network | source | params M, printed | counted | MACs G, printed | counted | difference '
-          '| accuracy, printed | note |\n|---|---|---:|---:|---:|---:|---:|---|---|')
+HEADER = (
+    '| network | source | params M, printed | counted | MACs G, printed | counted | difference '
+    '| accuracy, printed | note |\n|---|---|---:|---:|---:|---:|---:|---|---|'
+)
 EXPLANATION = {
     'detector': 'Parameters are the trainable ones, as in the papers: stem and first stage are frozen. MACs (papers '
-                'call them FLOPs) are of convolutions, linear layers and matrix products, with 1000 RoIs in the box '
-                'head and 100 in the mask head. The papers counted with MMDetection 2, which adds biases, norms, '
-                'activations and pooling: some 0.4 % more.',
+    'call them FLOPs) are of convolutions, linear layers and matrix products, with 1000 RoIs in the box '
+    'head and 100 in the mask head. The papers counted with MMDetection 2, which adds biases, norms, '
+    'activations and pooling: some 0.4 % more.',
     'classifier': 'MACs (papers call them FLOPs) are of convolutions, linear layers and matrix products. Where norms, '
-                  'activations and pooling were counted too, the printed figure is about 1 % higher.',
+    'activations and pooling were counted too, the printed figure is about 1 % higher.',
 }
 
 
@@ -108,8 +111,10 @@ def _table(folder: Path, rows: list[Row], sizes: Mapping[Path, Complexity]) -> R
             title = "**Not offered.** Rows of the papers' tables for which there is no config."
         lines = [_line(row, sizes.get(row.config)) for row in members]
         blocks.append('\n'.join([title, '', HEADER, *lines]))
-    blocks.append('Bold: parameters that differ in the printed digits, MACs that differ by more than 1 %; the note '
-                  'says why. Accuracies are those of the papers.')
+    blocks.append(
+        'Bold: parameters that differ in the printed digits, MACs that differ by more than 1 %; the note '
+        'says why. Accuracies are those of the papers.'
+    )
     unexplained = [row.name for row in rows if row.config and not explained(row, sizes[row.config])]
     return ReadmeTable(folder, '\n\n'.join(blocks), tuple(unexplained))
 
@@ -117,8 +122,12 @@ def _table(folder: Path, rows: list[Row], sizes: Mapping[Path, Complexity]) -> R
 def explained(row: Row, size: Complexity) -> bool:
     """Whether a row agrees with what is published, or has a note."""
     figures = row.figures
-    return (figures is None or bool(figures.note) or
-            figures.parameters_agree(counted_parameters(size, figures)) and figures.flops_agree(size.multiply_adds))
+    return (
+        figures is None
+        or bool(figures.note)
+        or figures.parameters_agree(counted_parameters(size, figures))
+        and figures.flops_agree(size.multiply_adds)
+    )
 
 
 def counted_parameters(size: Complexity, figures: Figures | None) -> int:
@@ -140,9 +149,18 @@ def _line(row: Row, size: Complexity | None) -> str:
             parameters = f'**{parameters}**'
         if row.figures and not figures.flops_agree(size.multiply_adds):
             difference = f'**{difference}**'
-    cells = (name, figures.source, figures.parameters, parameters, figures.flops, multiply_adds, difference,
-             row.accuracy, figures.note)
-    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+    cells = (
+        name,
+        figures.source,
+        figures.parameters,
+        parameters,
+        figures.flops,
+        multiply_adds,
+        difference,
+        row.accuracy,
+        figures.note,
+    )
+    return f'| {" | ".join(cell.replace("|", "/") for cell in cells)} |'
 
 
 def _number(value: float, printed: str, digits: int) -> str:

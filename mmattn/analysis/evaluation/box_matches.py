@@ -1,4 +1,5 @@
 """Detections of all images matched with the annotated objects by their boxes, at one IoU, for looking at the errors."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -95,8 +96,11 @@ class Matches:
 
     def thresholds(self) -> list[Threshold | None]:
         """The score with the best F1 of each class; None where nothing is found."""
-        return [best_threshold(self.right[own], self.score[own], self.count(label))
-                for label in range(len(self.classes)) for own in [(self.label == label) & ~self.ignored]]
+        return [
+            best_threshold(self.right[own], self.score[own], self.count(label))
+            for label in range(len(self.classes))
+            for own in [(self.label == label) & ~self.ignored]
+        ]
 
 
 def match_boxes(predictions: Mapping) -> Matches:
@@ -119,22 +123,39 @@ def match_boxes(predictions: Mapping) -> Matches:
         results = [dict(result, bbox=_box_around(result['segmentation'])) for result in predictions['results']['segm']]
     found = _sorted_detections(results, image_of, label_of)
     image, label, box, score = found
-    columns = dict(partner=np.full(len(image), NONE), ignored=np.zeros(len(image), bool),
-                   same=np.full(len(image), NONE), same_iou=np.zeros(len(image)),
-                   other=np.full(len(image), NONE), other_iou=np.zeros(len(image)), crowd_iou=np.zeros(len(image)))
+    columns = dict(
+        partner=np.full(len(image), NONE),
+        ignored=np.zeros(len(image), bool),
+        same=np.full(len(image), NONE),
+        same_iou=np.zeros(len(image)),
+        other=np.full(len(image), NONE),
+        other_iou=np.zeros(len(image)),
+        crowd_iou=np.zeros(len(image)),
+    )
     borders = np.arange(len(images) + 1)
     starts, object_starts = np.searchsorted(image, borders), np.searchsorted(objects.image, borders)
     for index in range(len(images)):
         own = slice(starts[index], starts[index + 1])
         _match_image(own, slice(object_starts[index], object_starts[index + 1]), label, box, objects, columns)
-    return Matches(tuple(class_names[category] for category in categories), tuple(images),
-                   tuple(file_names[one] for one in images), objects, image, label, box, score, **columns)
+    return Matches(
+        tuple(class_names[category] for category in categories),
+        tuple(images),
+        tuple(file_names[one] for one in images),
+        objects,
+        image,
+        label,
+        box,
+        score,
+        **columns,
+    )
 
 
-def _match_image(own: slice, theirs: slice, label: np.ndarray, box: np.ndarray, objects: Objects,
-                 columns: Mapping[str, np.ndarray]) -> None:
+def _match_image(
+    own: slice, theirs: slice, label: np.ndarray, box: np.ndarray, objects: Objects, columns: Mapping[str, np.ndarray]
+) -> None:
     """Fills the columns for the detections `own` of one image, from its objects `theirs`."""
     from pycocotools import mask as coco_mask
+
     if own.start == own.stop or theirs.start == theirs.stop:
         return
     crowd = objects.ignored[theirs]
@@ -163,14 +184,17 @@ def _objects(annotations: list[dict], image_of: Mapping[int, int], label_of: Map
     image = np.array([image_of[one['image_id']] for one in own], int)
     order = np.argsort(image, kind='stable')
     return Objects(
-        image[order], np.array([label_of[one['category_id']] for one in own], int)[order],
+        image[order],
+        np.array([label_of[one['category_id']] for one in own], int)[order],
         np.array([one['bbox'] for one in own], float).reshape(-1, 4)[order],
         np.array([bool(one.get('iscrowd')) for one in own], bool)[order],
-        np.array([one.get('area', one['bbox'][2] * one['bbox'][3]) for one in own], float)[order])
+        np.array([one.get('area', one['bbox'][2] * one['bbox'][3]) for one in own], float)[order],
+    )
 
 
-def _sorted_detections(results: list[dict], image_of: Mapping[int, int], label_of: Mapping[int, int]
-                       ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _sorted_detections(
+    results: list[dict], image_of: Mapping[int, int], label_of: Mapping[int, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Image, label, box and score of the detections, by image and falling score, the first 100 of a class."""
     own = [one for one in results if one['image_id'] in image_of and one['category_id'] in label_of]
     image = np.array([image_of[one['image_id']] for one in own], int)
@@ -187,4 +211,5 @@ def _sorted_detections(results: list[dict], image_of: Mapping[int, int], label_o
 
 def _box_around(segmentation: Mapping) -> list[float]:
     from pycocotools import mask as coco_mask
+
     return coco_mask.toBbox(segmentation).tolist()

@@ -1,5 +1,5 @@
-"""Calibration: whether of the predictions with a score of 0.8 about 80 % are right (Guo et al. 2017, arXiv:1706.04599).
-"""
+"""Calibration: whether of the predictions with a score of 0.8 80 % are right (Guo et al. 2017, arXiv:1706.04599)."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,4 +1,5 @@
 """Predictions of a checkpoint on the images of a config's validation or test part, kept beside the checkpoint."""
+
 from __future__ import annotations
 
 import copy
@@ -157,7 +158,8 @@ def _labels(cfg: Config, split: str) -> Iterator[bytes]:
                 yield path.read_bytes()
             elif path.is_dir() and not annotations:
                 yield '\n'.join(sorted(str(file.relative_to(path)) for file in path.rglob('*'))).encode(
-                    'utf-8', 'surrogateescape')
+                    'utf-8', 'surrogateescape'
+                )
 
 
 def _run(model: nn.Module, loader: DataLoader) -> Iterable[tuple[object, list]]:
@@ -177,8 +179,9 @@ def _coco_settings(cfg: Config, split: str) -> dict[str, dict]:
     for evaluator in _evaluators(cfg, split):
         if type_name(evaluator) == 'CocoMetric':
             kinds = evaluator.get('metric', 'bbox')
-            found.update({kind: evaluator for kind in ([kinds] if isinstance(kinds, str) else kinds)
-                          if kind in ('bbox', 'segm')})
+            found.update(
+                {kind: evaluator for kind in ([kinds] if isinstance(kinds, str) else kinds) if kind in ('bbox', 'segm')}
+            )
     return found
 
 
@@ -189,14 +192,19 @@ def _accuracy(cfg: Config, split: str) -> dict:
 def _detections(batches: Iterable, dataset: Dataset, settings: dict[str, dict]) -> dict:
     first, *others = settings.values()
     if any(other.get('ann_file') != first.get('ann_file') for other in others):
-        raise UserError('the CocoMetrics of the evaluator have different ann_file, so that boxes and masks cannot be '
-                        'compared together')
+        raise UserError(
+            'the CocoMetrics of the evaluator have different ann_file, so that boxes and masks cannot be '
+            'compared together'
+        )
     kinds = list(settings)
     with tempfile.TemporaryDirectory() as folder:
         options = {key: first[key] for key in ('ann_file', 'backend_args', 'sort_categories') if key in first}
         with silent():
-            metric = METRICS.build(dict(type='mmdet.CocoMetric', **options, metric=kinds, format_only=True,
-                                        outfile_prefix=f'{folder}/found'))
+            metric = METRICS.build(
+                dict(
+                    type='mmdet.CocoMetric', **options, metric=kinds, format_only=True, outfile_prefix=f'{folder}/found'
+                )
+            )
         metric.dataset_meta = dataset.metainfo
         for batch, samples in batches:
             metric.process(batch, [sample.to_dict() for sample in samples])
@@ -209,8 +217,14 @@ def _detections(batches: Iterable, dataset: Dataset, settings: dict[str, dict]) 
         elif not Path(annotations).is_file():
             annotations = fileio.load(annotations, 'json', backend_args=first.get('backend_args'))
     # All images of the file, as in the log: those without a prediction count as well.
-    return dict(kind='detector', annotations=annotations, images=list(metric.img_ids), categories=list(metric.cat_ids),
-                results=results, settings={kind: _arguments(one) for kind, one in settings.items()})
+    return dict(
+        kind='detector',
+        annotations=annotations,
+        images=list(metric.img_ids),
+        categories=list(metric.cat_ids),
+        results=results,
+        settings={kind: _arguments(one) for kind, one in settings.items()},
+    )
 
 
 def _read_results(path: Path) -> list[dict]:
@@ -226,8 +240,11 @@ def _read_results(path: Path) -> list[dict]:
 def _arguments(settings: dict) -> dict:
     """Arguments of CocoEvaluation that are what a CocoMetric evaluates by."""
     ious = settings.get('iou_thrs')
-    return dict(max_detections=list(settings.get('proposal_nums', (100, 300, 1000))),
-                ious=None if ious is None else list(ious), parallel=bool(settings.get('use_mp_eval')))
+    return dict(
+        max_detections=list(settings.get('proposal_nums', (100, 300, 1000))),
+        ious=None if ious is None else list(ious),
+        parallel=bool(settings.get('use_mp_eval')),
+    )
 
 
 def _answers(batches: Iterable, settings: dict) -> dict:
@@ -237,11 +254,19 @@ def _answers(batches: Iterable, settings: dict) -> dict:
         for sample in samples:
             scores, truth = sample.get('pred_score'), sample.get('gt_label')
             if scores is None or truth is None or truth.numel() != 1:
-                raise UserError('predictions are evaluated of detectors with a CocoMetric and of classifiers with one '
-                                'class an image; this config is of neither: correct its evaluator')
+                raise UserError(
+                    'predictions are evaluated of detectors with a CocoMetric and of classifiers with one '
+                    'class an image; this config is of neither: correct its evaluator'
+                )
             label, classes = int(truth), scores.numel()
-            values = (label, _rank(scores, label, settings), int(scores.argmax()), float(scores.max()),
-                      float(scores[label]), sample.get('sample_idx', len(found['labels'])))
+            values = (
+                label,
+                _rank(scores, label, settings),
+                int(scores.argmax()),
+                float(scores.max()),
+                float(scores[label]),
+                sample.get('sample_idx', len(found['labels'])),
+            )
             for kept, value in zip(found.values(), values, strict=True):
                 kept.append(value)
     return dict(kind='classifier', classes=classes, **found)
@@ -253,7 +278,7 @@ def _rank(scores: Tensor, label: int, settings: dict) -> int:
     Of equal scores, and of NaN, those come first that mmpretrain's Accuracy takes first; what is not above its
     threshold counts as wrong.
     """
-    limits, thresholds = settings.get('topk', (1, )), settings.get('thrs', 0.0)
+    limits, thresholds = settings.get('topk', (1,)), settings.get('thrs', 0.0)
     threshold = thresholds[0] if isinstance(thresholds, (list, tuple)) else thresholds
     if threshold is not None and not scores[label] > threshold:
         return scores.numel()

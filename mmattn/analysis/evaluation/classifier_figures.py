@@ -1,4 +1,5 @@
 """All figures of a classifier's predictions: accuracy, precision and recall by class, confusion, calibration."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -78,8 +79,18 @@ def classifier_figures(predictions: Mapping) -> ClassifierFigures:
     ranks, confusion = np.array(predictions['ranks']), classifier_confusion(label, predicted, count)
     tops = {name: int(name.removeprefix('top-')) for name in TOP}
     accuracy = {name: 100 * float(np.mean(ranks < k)) for name, k in tops.items() if k < count and len(ranks)}
-    return ClassifierFigures(names, label, predicted, score, label_score, tuple(predictions['indices']), accuracy,
-                             _by_class(names, confusion), confusion, calibrate(score, label == predicted))
+    return ClassifierFigures(
+        names,
+        label,
+        predicted,
+        score,
+        label_score,
+        tuple(predictions['indices']),
+        accuracy,
+        _by_class(names, confusion),
+        confusion,
+        calibrate(score, label == predicted),
+    )
 
 
 def _by_class(names: Sequence[str], confusion: np.ndarray) -> dict[str, dict[str, float | None]]:
@@ -87,7 +98,9 @@ def _by_class(names: Sequence[str], confusion: np.ndarray) -> dict[str, dict[str
     for index, name in enumerate(names):
         right, images, answers = confusion[index, index], confusion[index].sum(), confusion[:, index].sum()
         found[name] = dict(
-            images=int(images), precision=float(right / answers) if answers else None,
+            images=int(images),
+            precision=float(right / answers) if answers else None,
             recall=float(right / images) if images else None,
-            F1=float(2 * right / (images + answers)) if images else None)
+            F1=float(2 * right / (images + answers)) if images else None,
+        )
     return found

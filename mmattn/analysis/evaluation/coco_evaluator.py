@@ -4,6 +4,7 @@ hotcoco 1.3.0 equals pycocotools 2.0.11 in all figures and in the whole arrays o
 masks, crowds, equal scores, any areas and limits of detections, and is some fifty times as fast. faster-coco-eval
 1.8.0, tried as well, differs in the last bits of the precisions, and is not used.
 """
+
 from __future__ import annotations
 
 import json
@@ -20,9 +21,16 @@ from mmattn.errors import UserError
 LIMIT_OF_AP = 100
 
 
-def evaluated(annotations: str | dict, results: list[dict], kind: str, images: Sequence[int],
-              categories: Sequence[int], max_detections: Sequence[int] = (1, 10, 100),
-              ious: Sequence[float] | None = None, areas: Sequence[tuple[float, float]] | None = None):
+def evaluated(
+    annotations: str | dict,
+    results: list[dict],
+    kind: str,
+    images: Sequence[int],
+    categories: Sequence[int],
+    max_detections: Sequence[int] = (1, 10, 100),
+    ious: Sequence[float] | None = None,
+    areas: Sequence[tuple[float, float]] | None = None,
+):
     """A COCOeval, of hotcoco or pycocotools, with its arrays of precision and recall in `eval`.
 
     Args:
@@ -49,9 +57,16 @@ def evaluated(annotations: str | dict, results: list[dict], kind: str, images: S
     return evaluator
 
 
-def matched(annotations: str | dict, results: list[dict], kind: str, images: Sequence[int], categories: Sequence[int],
-            max_detections: Sequence[int], ious: Sequence[float] | None = None,
-            areas: Sequence[tuple[float, float]] | None = None):
+def matched(
+    annotations: str | dict,
+    results: list[dict],
+    kind: str,
+    images: Sequence[int],
+    categories: Sequence[int],
+    max_detections: Sequence[int],
+    ious: Sequence[float] | None = None,
+    areas: Sequence[tuple[float, float]] | None = None,
+):
     """A COCOeval of pycocotools that has matched detections with objects, image by image, and has no figures yet.
 
     Arguments and errors are those of :func:`evaluated`.
@@ -72,8 +87,7 @@ def matched(annotations: str | dict, results: list[dict], kind: str, images: Seq
         evaluator = COCOeval(truth, found, kind)
         _set(evaluator.params, images, categories, max_detections, ious, areas)
         if not results:
-            found.dataset = dict(images=truth.dataset['images'], categories=truth.dataset['categories'],
-                                 annotations=[])
+            found.dataset = dict(images=truth.dataset['images'], categories=truth.dataset['categories'], annotations=[])
             found.createIndex()
         evaluator.evaluate()
     return evaluator
@@ -116,8 +130,14 @@ def _check_images(annotations: str | dict, images: Sequence[int], known) -> None
         raise UserError(f'{name} lacks images that the predictions are of; predict anew')
 
 
-def _set(params, images: Sequence[int], categories: Sequence[int], max_detections: Sequence[int],
-         ious: Sequence[float] | None, areas: Sequence[tuple[float, float]] | None) -> None:
+def _set(
+    params,
+    images: Sequence[int],
+    categories: Sequence[int],
+    max_detections: Sequence[int],
+    ious: Sequence[float] | None,
+    areas: Sequence[tuple[float, float]] | None,
+) -> None:
     # In this order: COCOeval keeps the order of what it is given, loadRes that of the file.
     params.imgIds, params.catIds = sorted(images), sorted(categories)
     params.maxDets = list(max_detections)

@@ -1,4 +1,5 @@
 """All of COCO's figures in full precision: mmdet rounds them to three digits, and keeps half of them."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -15,12 +16,14 @@ SIZES = ('s', 'm', 'l')
 def recorded_evaluations() -> Iterator[list]:
     """The COCOeval objects that come to their summary inside the context, in this order."""
     from mmdet.datasets.api_wrappers import COCOeval, COCOevalMP
+
     found, originals = [], {cls: cls.summarize for cls in (COCOeval, COCOevalMP)}
 
     def recording(summarize):
         def run(evaluation):
             summarize(evaluation)
             found.append(evaluation)
+
         return run
 
     for cls, summarize in originals.items():
@@ -45,15 +48,22 @@ def figures_of(evaluation) -> dict[str, object]:
         'bbox_'.
     """
     params, stats = evaluation.params, [float(value) for value in evaluation.stats]
-    limits = list(params.maxDets)[:len(stats) - len(PRECISIONS) - len(SIZES)]
-    recalls = dict(zip((*(f'AR@{limit}' for limit in limits), *(f'AR_{size}@{limits[-1]}' for size in SIZES)),
-                       stats[len(PRECISIONS):], strict=True))
+    limits = list(params.maxDets)[: len(stats) - len(PRECISIONS) - len(SIZES)]
+    recalls = dict(
+        zip(
+            (*(f'AR@{limit}' for limit in limits), *(f'AR_{size}@{limits[-1]}' for size in SIZES)),
+            stats[len(PRECISIONS) :],
+            strict=True,
+        )
+    )
     if not params.useCats:
         return recalls
     kind = params.iouType
-    return {**{f'{kind}_{name}': value for name, value in zip(PRECISIONS, stats)},
-            **{f'{kind}_{name}': value for name, value in recalls.items()},
-            f'{kind}_classwise': _by_class(evaluation, limits)}
+    return {
+        **{f'{kind}_{name}': value for name, value in zip(PRECISIONS, stats)},
+        **{f'{kind}_{name}': value for name, value in recalls.items()},
+        f'{kind}_classwise': _by_class(evaluation, limits),
+    }
 
 
 def class_precisions(evaluation) -> dict[str, float]:
@@ -71,8 +81,11 @@ def _by_class(evaluation, limits: list[int]) -> dict[str, dict[str, float]]:
     first = limits.index(100) if 100 in limits and type(evaluation).__name__ == 'COCOeval' else last
     found = {}
     for k, name in enumerate(_names(evaluation)):
-        rows = [precision[:, :, k, 0, first], *(precision[np.isclose(ious, iou), :, k, 0, last] for iou in (0.5, 0.75)),
-                *(precision[:, :, k, area, last] for area in (1, 2, 3))]
+        rows = [
+            precision[:, :, k, 0, first],
+            *(precision[np.isclose(ious, iou), :, k, 0, last] for iou in (0.5, 0.75)),
+            *(precision[:, :, k, area, last] for area in (1, 2, 3)),
+        ]
         found[name] = dict(zip(PRECISIONS, map(_mean, rows), strict=True))
         found[name][f'AR@{limits[last]}'] = _mean(recall[:, k, 0, last])
     return found

@@ -1,4 +1,5 @@
 """Confusion of classes: of a detector with what is missed and what lies on the background, and of a classifier."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -46,8 +47,9 @@ def pair(matches: Matches, thresholds: Sequence[float]) -> Pairing:
     for row in rows:  # in each image by falling score
         theirs = slice(starts[matches.image[row]], starts[matches.image[row] + 1])
         overlap = _overlaps(matches.box[row], matches.objects.box[theirs])
-        overlap[taken[theirs] | matches.objects.ignored[theirs]
-                | (matches.objects.label[theirs] == matches.label[row])] = 0
+        overlap[
+            taken[theirs] | matches.objects.ignored[theirs] | (matches.objects.label[theirs] == matches.label[row])
+        ] = 0
         if overlap.max() >= IOU:
             partner[row] = theirs.start + int(overlap.argmax())
             taken[partner[row]] = True
@@ -89,4 +91,5 @@ def classifier_confusion(labels: Sequence[int], predicted: Sequence[int], classe
 def _overlaps(box: np.ndarray, others: np.ndarray) -> np.ndarray:
     """IoU of a box with others, (N,)."""
     from pycocotools import mask as coco_mask
+
     return np.asarray(coco_mask.iou(box[None], others, np.zeros(len(others), np.uint8)))[0].copy()

@@ -1,4 +1,5 @@
 """All figures of a detector's predictions: AP by class, kinds of errors, confusion, calibration, sizes."""
+
 from __future__ import annotations
 
 import math
@@ -78,8 +79,15 @@ def detector_figures(predictions: Mapping) -> DetectorFigures:
             continue
         settings = predictions['settings'][kind]
         limits = sorted(settings['max_detections'])
-        evaluator = evaluated(predictions['annotations'], predictions['results'][kind], kind, predictions['images'],
-                              predictions['categories'], limits, settings['ious'])
+        evaluator = evaluated(
+            predictions['annotations'],
+            predictions['results'][kind],
+            kind,
+            predictions['images'],
+            predictions['categories'],
+            limits,
+            settings['ious'],
+        )
         library, limit = library_of(evaluator), limits[-1]
         figures = figures_of(evaluator)
         overall[row] = _row(figures, f'{kind}_', limit)
@@ -91,16 +99,29 @@ def detector_figures(predictions: Mapping) -> DetectorFigures:
     pairing = pair(matches, thresholds)
     counted = ~matches.ignored
     return DetectorFigures(
-        library, limit, overall, by_class, curves, sizes, matches, best, thresholds, pairing,
-        detector_confusion(matches, pairing), error_kinds(matches),
-        calibrate(matches.score[counted], matches.right[counted]))
+        library,
+        limit,
+        overall,
+        by_class,
+        curves,
+        sizes,
+        matches,
+        best,
+        thresholds,
+        pairing,
+        detector_confusion(matches, pairing),
+        error_kinds(matches),
+        calibrate(matches.score[counted], matches.right[counted]),
+    )
 
 
 def _row(values: Mapping[str, float], prefix: str, limit: int) -> dict[str, float | None]:
     names = {**COLUMNS, AR: f'AR@{limit}'}
     found = {column: values.get(f'{prefix}{name}') for column, name in names.items()}
-    return {column: None if value is None or math.isnan(value) or value < 0 else float(value)
-            for column, value in found.items()}
+    return {
+        column: None if value is None or math.isnan(value) or value < 0 else float(value)
+        for column, value in found.items()
+    }
 
 
 def _classes(figures: Mapping, kind: str, matches: Matches):

@@ -5,6 +5,7 @@ costs is the AP50 that the detector would have gained without it: wrong classes 
 not found otherwise, all other wrong detections of the kind removed, missed objects not counted. The gains do not add up
 to what is missing, as one error may hide another. Detections in crowds are no errors.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -15,11 +16,21 @@ from .box_matches import BACKGROUND_IOU, IOU, NONE, Matches
 from .precision_recall import average_precision
 
 CLASS, PLACE, BOTH, DUPLICATE, BACKGROUND, MISSED = KINDS = (
-    'classification', 'localisation', 'both', 'duplicate', 'background', 'missed')
+    'classification',
+    'localisation',
+    'both',
+    'duplicate',
+    'background',
+    'missed',
+)
 MEANING = {
-    CLASS: 'right place, wrong class', PLACE: 'right class, IoU between 0.1 and 0.5',
-    BOTH: 'wrong class, IoU between 0.1 and 0.5', DUPLICATE: 'the object was found already, with a higher score',
-    BACKGROUND: 'nothing is annotated there', MISSED: 'no detection was even close'}
+    CLASS: 'right place, wrong class',
+    PLACE: 'right class, IoU between 0.1 and 0.5',
+    BOTH: 'wrong class, IoU between 0.1 and 0.5',
+    DUPLICATE: 'the object was found already, with a higher score',
+    BACKGROUND: 'nothing is annotated there',
+    MISSED: 'no detection was even close',
+}
 
 
 @dataclass(frozen=True)
@@ -60,10 +71,19 @@ def error_kinds(matches: Matches) -> ErrorKinds:
     for index, name in enumerate(KINDS):
         wrong = kind == index
         corrected = wrong & (target != NONE)
-        label = np.where(corrected, matches.objects.label[target], matches.label) if len(matches.objects) \
-            else matches.label
-        cost[name] = _ap(matches, matches.right | corrected, label, ~matches.ignored & ~(wrong & ~corrected),
-                         missed if name == MISSED else None) - ap
+        label = (
+            np.where(corrected, matches.objects.label[target], matches.label) if len(matches.objects) else matches.label
+        )
+        cost[name] = (
+            _ap(
+                matches,
+                matches.right | corrected,
+                label,
+                ~matches.ignored & ~(wrong & ~corrected),
+                missed if name == MISSED else None,
+            )
+            - ap
+        )
     number = {name: int((kind == index).sum()) for index, name in enumerate(KINDS)}
     number[MISSED] = int(missed.sum())
     return ErrorKinds(ap, cost, number, kind, missed)
@@ -73,8 +93,11 @@ def _kinds(matches: Matches) -> np.ndarray:
     """Kind of each detection, (D,), tested in TIDE's order."""
     same, other = matches.same_iou, matches.other_iou
     conditions = {
-        PLACE: (same >= BACKGROUND_IOU) & (same < IOU), CLASS: other >= IOU, DUPLICATE: same >= IOU,
-        BACKGROUND: np.maximum(same, other) <= BACKGROUND_IOU}
+        PLACE: (same >= BACKGROUND_IOU) & (same < IOU),
+        CLASS: other >= IOU,
+        DUPLICATE: same >= IOU,
+        BACKGROUND: np.maximum(same, other) <= BACKGROUND_IOU,
+    }
     kind = np.select(list(conditions.values()), [KINDS.index(name) for name in conditions], KINDS.index(BOTH))
     kind[matches.right | matches.ignored] = NONE
     return kind
@@ -90,8 +113,9 @@ def _best_only(target: np.ndarray, score: np.ndarray) -> np.ndarray:
     return kept
 
 
-def _ap(matches: Matches, right: np.ndarray, label: np.ndarray, counted: np.ndarray,
-        uncounted: np.ndarray | None = None) -> float:
+def _ap(
+    matches: Matches, right: np.ndarray, label: np.ndarray, counted: np.ndarray, uncounted: np.ndarray | None = None
+) -> float:
     """Mean over the classes of the AP of those detections that are counted, as if they had these labels."""
     sought = ~matches.objects.ignored if uncounted is None else ~matches.objects.ignored & ~uncounted
     objects = np.bincount(matches.objects.label[sought], minlength=len(matches.classes))

@@ -1,4 +1,5 @@
 """Objects that seem to lack an annotation: confident detections where nothing is annotated."""
+
 from __future__ import annotations
 
 import numpy as np

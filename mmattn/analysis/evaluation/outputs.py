@@ -1,4 +1,5 @@
 """The files that ``tools/test.py --out`` names, each by what the end of its name says."""
+
 from __future__ import annotations
 
 import json
@@ -46,8 +47,10 @@ class Outputs:
             elif path.suffix == '.json':
                 self.metrics.append(path)
             else:
-                raise UserError("--out writes metrics as NAME.json, predictions as NAME.pkl, and COCO's result lists "
-                                f"as NAME.bbox.json and NAME.segm.json, not '{path}'")
+                raise UserError(
+                    "--out writes metrics as NAME.json, predictions as NAME.pkl, and COCO's result lists "
+                    f"as NAME.bbox.json and NAME.segm.json, not '{path}'"
+                )
             preflight.check_output(path)
         self._figures: dict[str, object] = {}
         self._notes: list[str] = []
@@ -93,8 +96,9 @@ class Outputs:
                 write_json(content, path)
             except OSError as error:
                 print(json.dumps(plain(content)))
-                raise UserError(f"the metrics cannot be written to '{path}' ({one_line(error)}); they are above"
-                                ) from error
+                raise UserError(
+                    f"the metrics cannot be written to '{path}' ({one_line(error)}); they are above"
+                ) from error
             none = ', which are none: nothing was detected, or the evaluator computes none (format_only, say)'
             print(f'metrics written to {path}' + ('' if content else none))
         print(*self._notes, sep='\n', end='\n' if self._notes else '')
@@ -115,10 +119,13 @@ class Outputs:
                 found.update(figures_of(evaluation))
                 if evaluation.params.useCats and metric.classwise:
                     found.update(class_precisions(evaluation))
-            if any(_unlike(found.get(name, value), value) for name, value in rounded.items()
-                   if name.endswith('_precision')):
-                self._notes.append("note: the log has the classes' figures under wrong names, as the categories of the "
-                                   'annotations are not in the order of their ids; they are right in the file')
+            if any(
+                _unlike(found.get(name, value), value) for name, value in rounded.items() if name.endswith('_precision')
+            ):
+                self._notes.append(
+                    "note: the log has the classes' figures under wrong names, as the categories of the "
+                    'annotations are not in the order of their ids; they are right in the file'
+                )
             prefix = f'{metric.prefix}/' if metric.prefix else ''
             self._figures.update({f'{prefix}{name}': value for name, value in found.items()})
             return rounded
@@ -134,11 +141,15 @@ def _categories(dataset) -> list[int]:
     """Ids of the classes in the annotations, of a data set or of all parts of one."""
     found = set(_category_lists(dataset))
     if None in found:
-        raise UserError("COCO's result lists are of detectors on a data set with COCO's annotations; this test is of "
-                        'another: name a file that ends with .pkl')
+        raise UserError(
+            "COCO's result lists are of detectors on a data set with COCO's annotations; this test is of "
+            'another: name a file that ends with .pkl'
+        )
     if len(found) > 1:
-        raise UserError('the parts of the test set number their categories differently, so that there is no one list '
-                        'of results; test them one by one')
+        raise UserError(
+            'the parts of the test set number their categories differently, so that there is no one list '
+            'of results; test them one by one'
+        )
     return list(found.pop())
 
 

@@ -1,4 +1,5 @@
 """Precision and recall of ranked detections: COCO's average precision, and the score at which F1 is best."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -2,6 +2,7 @@
 
 They are metrics to mmengine, whose evaluator collects what several processes predict, in the order of the data set.
 """
+
 from __future__ import annotations
 
 import json
@@ -54,18 +55,28 @@ class CocoResults(BaseMetric):
         for sample in data_samples:
             found = sample['pred_instances']
             if 'img_id' not in sample:
-                raise UserError("COCO's result lists need the ids of the images; have the pipeline's PackDetInputs "
-                                "keep them: meta_keys=('img_id', …)")
+                raise UserError(
+                    "COCO's result lists need the ids of the images; have the pipeline's PackDetInputs "
+                    "keep them: meta_keys=('img_id', …)"
+                )
             corners = _array(found['bboxes']).reshape(-1, 4)
             boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
-            common = [dict(image_id=sample['img_id'], category_id=self.categories[label])
-                      for label in _array(found['labels']).tolist()]
-            lists = {'bbox': [dict(one, bbox=box, score=score) for one, box, score in zip(
-                common, boxes.tolist(), _array(found['scores']).tolist(), strict=True)]}
+            common = [
+                dict(image_id=sample['img_id'], category_id=self.categories[label])
+                for label in _array(found['labels']).tolist()
+            ]
+            lists = {
+                'bbox': [
+                    dict(one, bbox=box, score=score)
+                    for one, box, score in zip(common, boxes.tolist(), _array(found['scores']).tolist(), strict=True)
+                ]
+            }
             if 'segm' in self.paths and 'masks' in found:
                 scores = _array(found.get('mask_scores', found['scores'])).tolist()
-                lists['segm'] = [dict(one, segmentation=mask, score=score) for one, mask, score in zip(
-                    common, _encoded(found['masks']), scores, strict=True)]
+                lists['segm'] = [
+                    dict(one, segmentation=mask, score=score)
+                    for one, mask, score in zip(common, _encoded(found['masks']), scores, strict=True)
+                ]
             self.results.append({kind: lists.get(kind, []) for kind in self.paths})
 
     def compute_metrics(self, results: list) -> dict:
@@ -81,6 +92,9 @@ def _array(values: torch.Tensor | np.ndarray) -> np.ndarray:
 def _encoded(masks: torch.Tensor | np.ndarray | list) -> list[dict]:
     """Masks as compressed RLE, whose counts are text."""
     from mmdet.structures.mask import encode_mask_results
+
     masks = masks if isinstance(masks, list) else encode_mask_results(_array(masks))
-    return [dict(mask, counts=mask['counts'].decode() if isinstance(mask['counts'], bytes) else mask['counts'])
-            for mask in masks]
+    return [
+        dict(mask, counts=mask['counts'].decode() if isinstance(mask['counts'], bytes) else mask['counts'])
+        for mask in masks
+    ]

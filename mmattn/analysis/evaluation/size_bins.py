@@ -1,4 +1,5 @@
 """AP by the size of the objects, in bins with equal numbers of objects."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -44,16 +45,33 @@ def size_bins(predictions: Mapping, objects: Objects, kind: str = 'bbox') -> lis
     if not len(area):
         return []
     # Between two neighbours, so that no object is in two bins, as one on a border would be.
-    ends = sorted({int(np.searchsorted(area, area[cut - 1], side='right')) for cut in np.linspace(
-        0, len(area), min(BINS, len(area)) + 1).round().astype(int)[1:]})
+    ends = sorted(
+        {
+            int(np.searchsorted(area, area[cut - 1], side='right'))
+            for cut in np.linspace(0, len(area), min(BINS, len(area)) + 1).round().astype(int)[1:]
+        }
+    )
     borders = [0.0, *((area[end - 1] + area[end]) / 2 for end in ends[:-1]), MOST]
     evaluator = evaluated(
-        predictions['annotations'], predictions['results'][kind], kind, predictions['images'],
-        predictions['categories'], (LIMIT_OF_AP,), areas=list(zip(borders, borders[1:])))
+        predictions['annotations'],
+        predictions['results'][kind],
+        kind,
+        predictions['images'],
+        predictions['categories'],
+        (LIMIT_OF_AP,),
+        areas=list(zip(borders, borders[1:])),
+    )
     precision = np.asarray(evaluator.eval['precision'])  # (IoUs, recalls, classes, areas, limits)
-    return [SizeBin(float(np.sqrt(area[start])), float(np.sqrt(area[end - 1])), end - start,
-                    _mean(precision[:, :, :, index, 0]), _mean(precision[0, :, :, index, 0]))
-            for index, (start, end) in enumerate(zip([0, *ends], ends))]
+    return [
+        SizeBin(
+            float(np.sqrt(area[start])),
+            float(np.sqrt(area[end - 1])),
+            end - start,
+            _mean(precision[:, :, :, index, 0]),
+            _mean(precision[0, :, :, index, 0]),
+        )
+        for index, (start, end) in enumerate(zip([0, *ends], ends))
+    ]
 
 
 def _mean(values: np.ndarray) -> float:

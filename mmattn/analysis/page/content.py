@@ -1,4 +1,5 @@
 """Content of a page: sections of text, tables and pictures, without any HTML."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,4 +1,5 @@
 """HTML of a page, from the one template of all pages."""
+
 from __future__ import annotations
 
 import base64
@@ -25,13 +26,22 @@ def render(page: Page) -> str:
         page: Content of the page.
     """
     environment = Environment(
-        loader=PackageLoader('mmattn.analysis.page', 'template'), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True)
+        loader=PackageLoader('mmattn.analysis.page', 'template'),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     environment.filters['address'] = quote
     script = environment.loader.get_source(environment, 'enlarge.js')[0]
     return environment.get_template('page.html').render(
-        page=page, version=mmattn.__version__, variables=VARIABLES, colors=len(SERIES),
-        script=Markup(script), script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode())
+        page=page,
+        version=mmattn.__version__,
+        variables=VARIABLES,
+        colors=len(SERIES),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
 
 
 def write_page(page: Page, path: str | Path) -> None:

@@ -1,4 +1,5 @@
 """Predictions of trained models on images, videos and cameras: ``Predictor('work_dirs/quickstart')(['image.jpg'])``."""
+
 from .found import Classes, Detections, Masks, Patch
 from .predictor import Predictor
 from .reading import LoadedImage

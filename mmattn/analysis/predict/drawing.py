@@ -1,4 +1,5 @@
 """Pictures of what was found in an image: boxes, masks, class names and scores drawn in."""
+
 from __future__ import annotations
 
 from PIL import Image
@@ -42,5 +43,6 @@ def draw_found(image: LoadedImage, found: Detections | Classes, classes: int, en
         colors = [palette[label] for label in labels]
     size = min(max(PANEL, *picture.size) if enlarged else max(picture.size), LONGEST)
     # So that a large image, looked at as a whole, shows texts and lines as a small one does.
-    return draw_objects(picture, Instances(found.boxes, found.masks, texts), colors, size, max(12, size // 100),
-                        max(1, size // 640))
+    return draw_objects(
+        picture, Instances(found.boxes, found.masks, texts), colors, size, max(12, size // 100), max(1, size // 640)
+    )

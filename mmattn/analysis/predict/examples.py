@@ -1,4 +1,5 @@
 """Annotated images with what a detector finds in them, ready to be drawn side by side."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -33,5 +34,9 @@ def annotated_examples(predictor: Predictor, dataset: Dataset, indices: list[int
         return [predictor.classes.name(label) for label in labels] if several else None
 
     for info, image, found in predictor.stream((info, predictor.load(info['img_path'])) for info in infos):
-        yield Example(names[info['img_path']], to_rgb(image.pixels), annotated_objects(info, texts),
-                      Instances(found.boxes, found.masks, found.texts() if several else None))
+        yield Example(
+            names[info['img_path']],
+            to_rgb(image.pixels),
+            annotated_objects(info, texts),
+            Instances(found.boxes, found.masks, found.texts() if several else None),
+        )

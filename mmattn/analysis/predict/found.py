@@ -1,4 +1,5 @@
 """What a model finds in an image: objects with boxes, scores and masks, or the classes of the whole image."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
@@ -30,7 +31,7 @@ class Patch:
         if not len(rows):
             return cls(0, 0, np.zeros((0, 0), bool))
         top, left = int(rows[0]), int(columns[0])
-        return cls(left, top, mask[top:rows[-1] + 1, left:columns[-1] + 1].copy())
+        return cls(left, top, mask[top : rows[-1] + 1, left : columns[-1] + 1].copy())
 
     def moved(self, right: int, down: int) -> Patch:
         """The patch in an image of which this one's is a window that begins at column `right` and row `down`."""
@@ -61,12 +62,13 @@ class Masks:
         """The whole mask of an object, boolean, (H, W)."""
         patch, mask = self.patches[index], np.zeros((self.height, self.width), bool)
         rows, columns = patch.pixels.shape
-        mask[patch.top:patch.top + rows, patch.left:patch.left + columns] = patch.pixels
+        mask[patch.top : patch.top + rows, patch.left : patch.left + columns] = patch.pixels
         return torch.from_numpy(mask)
 
     def rle(self, index: int) -> dict:
         """The mask of an object as COCO's compressed RLE, its counts as text."""
         from pycocotools import mask as coco_mask
+
         found = coco_mask.encode(np.asfortranarray(self[index].numpy().view(np.uint8)))
         return dict(size=list(map(int, found['size'])), counts=found['counts'].decode('ascii'))
 
@@ -81,7 +83,7 @@ class Masks:
         pixels = np.zeros((bottom - top, right - left), bool)
         for patch in chosen:
             y, x = patch.top - top, patch.left - left
-            pixels[y:y + patch.pixels.shape[0], x:x + patch.pixels.shape[1]] |= patch.pixels
+            pixels[y : y + patch.pixels.shape[0], x : x + patch.pixels.shape[1]] |= patch.pixels
         return Patch(left, top, pixels)
 
 

@@ -1,4 +1,5 @@
 """What a command line names to predict on: images, folders, patterns, videos, streams and cameras."""
+
 from __future__ import annotations
 
 import glob
@@ -11,8 +12,9 @@ from mmattn.analysis.image_files import images_in
 from mmattn.errors import UserError
 from mmattn.files import unique_names
 
-VIDEO_SUFFIXES = frozenset(('.avi', '.flv', '.m2ts', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.mts', '.ogv',
-                            '.ts', '.webm', '.wmv'))
+VIDEO_SUFFIXES = frozenset(
+    ('.avi', '.flv', '.m2ts', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.mts', '.ogv', '.ts', '.webm', '.wmv')
+)
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,10 @@ def find_inputs(named: Iterable[str], without: Sequence[Path] = ()) -> Inputs:
                 paths.append(path)
     paths = list({os.path.abspath(path): path for path in reversed(paths)}.values())[::-1]  # each once, the first
     names = unique_names(_output_name(source, text) for source, text, _ in videos)
-    return Inputs(*_images(paths), tuple(
-        VideoSource(source, text, name, live) for (source, text, live), name in zip(videos, names, strict=True)))
+    return Inputs(
+        *_images(paths),
+        tuple(VideoSource(source, text, name, live) for (source, text, live), name in zip(videos, names, strict=True)),
+    )
 
 
 def _is_camera(text: str) -> bool:

@@ -1,4 +1,5 @@
 """A trained detector of mmdet or classifier of mmpretrain, which predicts on images read as its config's test data."""
+
 from __future__ import annotations
 
 import copy
@@ -54,9 +55,17 @@ class Predictor:
         ...     print(found.boxes, found.names, found.scores)
     """
 
-    def __init__(self, model: str | Path | Config, checkpoint: str | Path | None = None, device: str = 'cpu', *,
-                 threshold: float = 0.3, classes: Sequence[str] | None = None, tiles: Tiles | None = None,
-                 batch: int = 1) -> None:
+    def __init__(
+        self,
+        model: str | Path | Config,
+        checkpoint: str | Path | None = None,
+        device: str = 'cpu',
+        *,
+        threshold: float = 0.3,
+        classes: Sequence[str] | None = None,
+        tiles: Tiles | None = None,
+        batch: int = 1,
+    ) -> None:
         if not isinstance(model, Config):
             model, checkpoint, _ = find_model(str(model), checkpoint)
         if checkpoint is None:
@@ -96,8 +105,9 @@ class Predictor:
         return self._reader.load(image)
 
     @torch.no_grad()
-    def stream(self, images: Iterable[tuple[Key, LoadedImage]], done: Callable[[], object] = lambda: None
-               ) -> Iterator[tuple[Key, LoadedImage, Detections | Classes]]:
+    def stream(
+        self, images: Iterable[tuple[Key, LoadedImage]], done: Callable[[], object] = lambda: None
+    ) -> Iterator[tuple[Key, LoadedImage, Detections | Classes]]:
         """Yields each image, by a key that the caller chooses, with what is found in it.
 
         Args:
@@ -149,8 +159,10 @@ class Predictor:
     def _detections(self, sample) -> Detections:
         found = getattr(sample, 'pred_instances', None)
         if found is None or 'bboxes' not in found or found.bboxes.shape[-1] != 4:
-            raise UserError(f'{self.cfg.filename} predicts no boxes; detectors of mmdet with upright boxes, and '
-                            'classifiers of mmpretrain, can predict here')
+            raise UserError(
+                f'{self.cfg.filename} predicts no boxes; detectors of mmdet with upright boxes, and '
+                'classifiers of mmpretrain, can predict here'
+            )
         kept = found.scores >= self.threshold
         if self._chosen is not None:
             kept &= torch.isin(found.labels, self._chosen.to(found.labels.device))
@@ -166,8 +178,10 @@ class Predictor:
     def _classes(self, sample) -> Classes:
         scores = sample.get('pred_score')
         if scores is None or scores.ndim != 1:
-            raise UserError(f'{self.cfg.filename} predicts neither boxes nor scores of classes; detectors of mmdet and '
-                            'classifiers of mmpretrain can predict here')
+            raise UserError(
+                f'{self.cfg.filename} predicts neither boxes nor scores of classes; detectors of mmdet and '
+                'classifiers of mmpretrain can predict here'
+            )
         labels = torch.arange(len(scores)) if self._chosen is None else self._chosen
         scores, order = scores.cpu()[labels].sort(descending=True, stable=True)
         labels = labels[order][:TOP].tolist()

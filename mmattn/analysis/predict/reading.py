@@ -1,4 +1,5 @@
 """Images read and transformed as those of a config's test data."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -101,11 +102,13 @@ class ImageReader:
         """
         size = pixels.shape[:2]
         try:
-            return self._transforms(dict(img=pixels, img_shape=size, ori_shape=size, height=size[0], width=size[1],
-                                         img_path=path, img_id=0))
+            return self._transforms(
+                dict(img=pixels, img_shape=size, ori_shape=size, height=size[0], width=size[1], img_path=path, img_id=0)
+            )
         except Exception as error:  # a transform may raise anything
-            raise OSError(f"{path or 'the image'} is none that the test pipeline of {self._config} takes "
-                          f'({kind_and_text(error)})') from error
+            raise OSError(
+                f'{path or "the image"} is none that the test pipeline of {self._config} takes ({kind_and_text(error)})'
+            ) from error
 
 
 def _pipeline(cfg: Config) -> tuple[LoadImageFromFile, Compose]:
@@ -114,10 +117,12 @@ def _pipeline(cfg: Config) -> tuple[LoadImageFromFile, Compose]:
     try:
         steps = Compose(settings).transforms
     except Exception as error:  # noqa: BLE001  a transform may raise anything
-        raise UserError(f'the test pipeline of {cfg.filename} cannot be built ({kind_and_text(error)}); correct it '
-                        'there') from error
+        raise UserError(
+            f'the test pipeline of {cfg.filename} cannot be built ({kind_and_text(error)}); correct it there'
+        ) from error
     first = next((index for index, step in enumerate(steps) if isinstance(step, LoadImageFromFile)), None)
     if first is None:
-        raise UserError(f'the test pipeline of {cfg.filename} has no LoadImageFromFile, so that it cannot be given '
-                        'images; add it')
-    return steps[first], Compose(steps[first + 1:])
+        raise UserError(
+            f'the test pipeline of {cfg.filename} has no LoadImageFromFile, so that it cannot be given images; add it'
+        )
+    return steps[first], Compose(steps[first + 1 :])

@@ -1,4 +1,5 @@
 """Files of predictions: COCO-form JSON and CSV, written as one goes and put together at the end."""
+
 from __future__ import annotations
 
 import json
@@ -40,7 +41,8 @@ class Results:
         self._classes, self._labels = classes, 0
         self._images, self._annotations, self._rows = (
             tempfile.TemporaryFile('w+', encoding='utf-8', errors='backslashreplace')  # noqa: SIM115  closed by close()
-            for _ in range(3))
+            for _ in range(3)
+        )
         self._rows.write(csv_text([OBJECTS if detector else ANSWERS]))
 
     def add(self, file_name: str, size: tuple[int, int], found: Detections | Classes, **more: object) -> None:
@@ -90,7 +92,7 @@ class Results:
 
 def _append(file: IO[str], entries: list[dict], first: bool) -> None:
     for entry in entries:
-        file.write(f"{'' if first else ','}\n  {json.dumps(plain(entry))}")
+        file.write(f'{"" if first else ","}\n  {json.dumps(plain(entry))}')
         first = False
 
 
@@ -102,8 +104,9 @@ def _copy(source: IO[str], target: IO[str]) -> None:
 
 def _objects(found: Detections, file_name: str) -> tuple[list[dict], list[tuple]]:
     entries, rows = [], []
-    for index, (box, score, label) in enumerate(zip(
-            found.boxes.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True)):
+    for index, (box, score, label) in enumerate(
+        zip(found.boxes.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True)
+    ):
         x, y, width, height = (round(value, 2) for value in (box[0], box[1], box[2] - box[0], box[3] - box[1]))
         area = round(width * height, 2)
         entry = dict(category_id=label + 1, bbox=[x, y, width, height], score=round(score, 5), iscrowd=0)
@@ -117,6 +120,8 @@ def _objects(found: Detections, file_name: str) -> tuple[list[dict], list[tuple]
 
 def _answers(found: Classes, file_name: str) -> tuple[list[dict], list[tuple]]:
     ranked = list(enumerate(zip(found.labels, found.names, found.scores, strict=True), start=1))
-    entries = [dict(category_id=label + 1, category=name, score=round(score, 5), rank=rank)
-               for rank, (label, name, score) in ranked]
+    entries = [
+        dict(category_id=label + 1, category=name, score=round(score, 5), rank=rank)
+        for rank, (label, name, score) in ranked
+    ]
     return entries, [(file_name, rank, name, round(score, 5)) for rank, (_, name, score) in ranked]

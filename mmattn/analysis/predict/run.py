@@ -1,4 +1,5 @@
 """Predictions on all that a command line names, as pictures or videos, JSON and CSV in a folder."""
+
 from __future__ import annotations
 
 import itertools
@@ -83,8 +84,10 @@ class PredictionFolder:
         made += [path for one in inputs.videos for path in VideoWriter.paths(self._video_stem(one))]
         for path in made:
             if path.resolve() in named:
-                raise UserError(f"what is drawn would replace '{named[path.resolve()]}', which is to be predicted on; "
-                                'name another folder with --out')
+                raise UserError(
+                    f"what is drawn would replace '{named[path.resolve()]}', which is to be predicted on; "
+                    'name another folder with --out'
+                )
 
     def _picture(self, image: ImageFile) -> Path:
         return self.folder / PICTURES / f'{image.output}.jpg'
@@ -107,8 +110,9 @@ class PredictionFolder:
         sizes = read_sizes([image.path for image in images], 'sizes of images')
         return [0 if isinstance(size, OSError) else 1 + len(tiles.windows(*size)) for size in sizes]
 
-    def _predict_images(self, images: tuple[ImageFile, ...], views: list[int], results: Results,
-                        done: Callable[[], object]) -> None:
+    def _predict_images(
+        self, images: tuple[ImageFile, ...], views: list[int], results: Results, done: Callable[[], object]
+    ) -> None:
         for image, loaded, found in self.predictor.stream(self._loaded(images, views, done), done):
             self._note_scale(loaded)
             more = {}
@@ -119,8 +123,9 @@ class PredictionFolder:
                     self.written.append(f'{PICTURES}/')
             results.add(image.file_name, loaded.size, found, **more)
 
-    def _loaded(self, images: tuple[ImageFile, ...], views: list[int], done: Callable[[], object]
-                ) -> Iterator[tuple[ImageFile, LoadedImage]]:
+    def _loaded(
+        self, images: tuple[ImageFile, ...], views: list[int], done: Callable[[], object]
+    ) -> Iterator[tuple[ImageFile, LoadedImage]]:
         for (image, loading), count in zip(self._loading(images), views, strict=True):
             try:
                 loaded = loading.result()
@@ -162,8 +167,14 @@ class PredictionFolder:
                         if writer is None:
                             writer = VideoWriter(self._video_stem(source), video.rate / every, frame.shape[1::-1])
                         writer.add(np.ascontiguousarray(frame[..., ::-1]))
-                    results.add(f'{source.output}/{number:06d}.jpg', loaded.size, found, video=source.name,
-                                frame=number, seconds=round(number / video.rate, 3))
+                    results.add(
+                        f'{source.output}/{number:06d}.jpg',
+                        loaded.size,
+                        found,
+                        video=source.name,
+                        frame=number,
+                        seconds=round(number / video.rate, 3),
+                    )
                 wrong = video.missing()
             except OSError as error:  # frames that the transforms do not take, or a full disk
                 wrong = error
@@ -180,7 +191,7 @@ class PredictionFolder:
 
     def _fail(self, name: str, reason: object) -> None:
         self.failures.append(name)
-        print(f"passed over: {shortened(' '.join(str(reason).split()), LINE)}", file=sys.stderr)
+        print(f'passed over: {shortened(" ".join(str(reason).split()), LINE)}', file=sys.stderr)
 
     def _note_scale(self, image: LoadedImage) -> None:
         """Says once if the transforms make tiles smaller, which takes from them what they are for."""
@@ -190,5 +201,8 @@ class PredictionFolder:
         self._noted = True
         longest = max(self.predictor.tile_shape(image))
         if longest < 0.9 * tiles.size:
-            print(f'note: the test pipeline of the config reduces tiles of {tiles.size} px to {longest} px; '
-                  f'--tiles {longest} shows small objects as they are', file=sys.stderr)
+            print(
+                f'note: the test pipeline of the config reduces tiles of {tiles.size} px to {longest} px; '
+                f'--tiles {longest} shows small objects as they are',
+                file=sys.stderr,
+            )

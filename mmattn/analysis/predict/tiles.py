@@ -5,6 +5,7 @@ merged greedily by the intersection over the smaller area (IoS). The package ``s
 loads model and images of mmdet by ways of its own, predicts mmdet's tiles one by one, turns masks into polygons that
 fill their holes, and leaves in pieces an object that is longer than the overlap and that the whole image does not show.
 """
+
 from __future__ import annotations
 
 import math
@@ -43,8 +44,10 @@ class Tiles:
 
     def __post_init__(self) -> None:
         if self.size < 1 or not 0 <= self.overlap <= 0.95:
-            raise UserError(f'tiles of {self.size} px with an overlap of {self.overlap:g} cannot be cut; give a size '
-                            'above 0 and an overlap from 0 to 0.95')
+            raise UserError(
+                f'tiles of {self.size} px with an overlap of {self.overlap:g} cannot be cut; give a size '
+                'above 0 and an overlap from 0 to 0.95'
+            )
 
     def windows(self, width: int, height: int) -> list[Window]:
         """Windows of the tiles, spread evenly, by rows; none where the whole image is not larger than one tile.
@@ -55,8 +58,11 @@ class Tiles:
         """
         if max(width, height) <= self.size:
             return []
-        return [(left, top, min(left + self.size, width), min(top + self.size, height))
-                for top in self._starts(height) for left in self._starts(width)]
+        return [
+            (left, top, min(left + self.size, width), min(top + self.size, height))
+            for top in self._starts(height)
+            for left in self._starts(width)
+        ]
 
     def _starts(self, length: int) -> list[int]:
         if length <= self.size:
@@ -81,7 +87,6 @@ def merged(windows: Sequence[Window], parts: Sequence[Detections]) -> Detections
 
 
 class _Merge:
-
     def __init__(self, windows: Sequence[Window], parts: Sequence[Detections]) -> None:
         shifts = [torch.tensor([left, top, left, top]) for left, top, _, _ in windows]
         self.boxes = torch.cat([part.boxes + shift for part, shift in zip(parts, shifts, strict=True)])
@@ -92,8 +97,15 @@ class _Merge:
         self.masks = None
         _, _, width, height = windows[0]
         if all(part.masks is not None for part in parts):
-            self.masks = Masks([patch.moved(left, top) for part, (left, top, _, _) in zip(parts, windows, strict=True)
-                                for patch in part.masks.patches], height, width)
+            self.masks = Masks(
+                [
+                    patch.moved(left, top)
+                    for part, (left, top, _, _) in zip(parts, windows, strict=True)
+                    for patch in part.masks.patches
+                ],
+                height,
+                width,
+            )
         tiles = torch.tensor(windows)
         self.window = tiles[self.view].to(self.boxes.dtype)
         self.area = _area(self.boxes)
@@ -124,8 +136,13 @@ class _Merge:
             if self.masks is not None:
                 patches.append(self.masks.union(united))
         masks = self.masks and Masks(patches, self.masks.height, self.masks.width)
-        return Detections(torch.stack(boxes) if boxes else self.boxes[:0], self.scores[kept], self.labels[kept],
-                          [self.names[i] for i in kept], masks)
+        return Detections(
+            torch.stack(boxes) if boxes else self.boxes[:0],
+            self.scores[kept],
+            self.labels[kept],
+            [self.names[i] for i in kept],
+            masks,
+        )
 
     def _members(self, best: int, free: Tensor) -> list[int]:
         """Indices of the detections that are the same object as `best`, itself first."""
@@ -134,8 +151,16 @@ class _Merge:
         while waiting:
             one = waiting.pop()
             agree, inside = self._overlaps(one)
-            new = (free & (self.labels == self.labels[one]) & (self.view != self.view[one])
-                   & ((agree >= SAME) | (inside >= SAME))).nonzero()[:, 0].tolist()
+            new = (
+                (
+                    free
+                    & (self.labels == self.labels[one])
+                    & (self.view != self.view[one])
+                    & ((agree >= SAME) | (inside >= SAME))
+                )
+                .nonzero()[:, 0]
+                .tolist()
+            )
             free[new] = False
             members += new
             if self.cut[one]:  # a whole object has no neighbours that it goes on in

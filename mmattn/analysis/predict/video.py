@@ -1,4 +1,5 @@
 """Frames of videos and cameras, read one by one, and videos written the same way."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -32,7 +33,7 @@ class Video:
         self.name, self.every, self.live = video.name, every, video.live
         self._capture = cv2.VideoCapture(video.source)
         if not self._capture.isOpened():
-            raise OSError(f"{video.name} cannot be opened as a {'camera or stream' if video.live else 'video'}")
+            raise OSError(f'{video.name} cannot be opened as a {"camera or stream" if video.live else "video"}')
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         self.rate = rate if 0 < rate <= 1000 else RATE
         count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))

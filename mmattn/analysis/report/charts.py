@@ -1,4 +1,5 @@
 """Charts of a report as SVG: precision over recall, calibration, bars."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -40,8 +41,14 @@ def reliability(title: str, calibration: Calibration) -> Picture:
     figure = new_figure(4.3, 3.1)
     axes = figure.subplots()
     edges, used = calibration.edges, calibration.count > 0
-    axes.bar(edges[:-1][used], calibration.right[used], np.diff(edges)[used] * 0.92, align='edge', color=COLORS[0],
-             alpha=0.75)
+    axes.bar(
+        edges[:-1][used],
+        calibration.right[used],
+        np.diff(edges)[used] * 0.92,
+        align='edge',
+        color=COLORS[0],
+        alpha=0.75,
+    )
     axes.plot([0, 1], [0, 1], color=TEXT, linestyle=(0, (4, 2)), linewidth=1.2)
     axes.plot(calibration.score[used], calibration.right[used], 'o', color=COLORS[1], markersize=5)
     axes.set(xlabel='score', ylabel='share that is right', xlim=(0, 1), ylim=(0, 1.03))
@@ -50,8 +57,9 @@ def reliability(title: str, calibration: Calibration) -> Picture:
 
 
 @style()
-def bars(title: str, x_label: str, names: Sequence[str], values: Sequence[float], limit: float | None = None
-         ) -> Picture:
+def bars(
+    title: str, x_label: str, names: Sequence[str], values: Sequence[float], limit: float | None = None
+) -> Picture:
     """Horizontal bars with their values.
 
     Args:
@@ -67,8 +75,13 @@ def bars(title: str, x_label: str, names: Sequence[str], values: Sequence[float]
     axes.barh(places, np.nan_to_num(values), 0.7, color=COLORS[0], alpha=0.85)
     longest = limit or 1.22 * max([0.01, *np.nan_to_num(values)])
     for place, value in zip(places, values):
-        axes.text(max(np.nan_to_num(value), 0) + 0.012 * longest, place, '–' if np.isnan(value) else f'{value:.1f}',
-                  va='center', fontsize=9)
+        axes.text(
+            max(np.nan_to_num(value), 0) + 0.012 * longest,
+            place,
+            '–' if np.isnan(value) else f'{value:.1f}',
+            va='center',
+            fontsize=9,
+        )
     axes.set(xlabel=x_label, xlim=(min([0, *np.nan_to_num(values)]), longest))
     axes.set_yticks(places, names)
     axes.invert_yaxis()

@@ -1,4 +1,5 @@
 """Report of a classifier: its figures as sections, numbers and lines, and the images it gets wrong."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -35,26 +36,56 @@ def report_classifier(figures: ClassifierFigures, images: DataSetImages, folder:
     doubtful_pictures = _pictures(figures, doubtful[:most], images, folder, 'label')
     sections = [
         Section('In short', items=tuple(f'{line[0].upper()}{line[1:]}.' for line in _words(figures, len(doubtful)))),
-        Section('Accuracy', table=Table('', 'In percent.', ('', *figures.accuracy), (TableRow('all images', tuple(
-            Cell(f'{value:.1f}') for value in figures.accuracy.values())),))),
+        Section(
+            'Accuracy',
+            table=Table(
+                '',
+                'In percent.',
+                ('', *figures.accuracy),
+                (TableRow('all images', tuple(Cell(f'{value:.1f}') for value in figures.accuracy.values())),),
+            ),
+        ),
         _by_class(figures),
         confusion_section(
-            figures.confusion, figures.classes, figures.classes, 'Images by their class and the predicted one. The '
-            'colour is the share of the row.', figures.confusion.sum(axis=1)),
+            figures.confusion,
+            figures.classes,
+            figures.classes,
+            'Images by their class and the predicted one. The colour is the share of the row.',
+            figures.confusion.sum(axis=1),
+        ),
         calibration_section(figures.calibration, 'images'),
-        Section('Worst images', (
-            f'Of {counted(len(worst), "image")} with a wrong class, those where the model is most confident of it, '
-            'compared with the true class.' if len(worst) else 'There is no image with a wrong class.',),
-            pictures=worst_pictures, files=('images.csv',)),
-        Section('Suspected label errors', (
-            f'{counted(len(doubtful), "image")} with another class predicted, and as confidently as this class is on '
-            'average on its own images (confident learning, arXiv:1911.00068): look whether the label is right.'
-            if len(doubtful) else 'No image is predicted to be of another class as confidently as the images of this '
-            'class are.',), pictures=doubtful_pictures, files=('label_errors.csv',))]
+        Section(
+            'Worst images',
+            (
+                f'Of {counted(len(worst), "image")} with a wrong class, those where the model is most confident of it, '
+                'compared with the true class.'
+                if len(worst)
+                else 'There is no image with a wrong class.',
+            ),
+            pictures=worst_pictures,
+            files=('images.csv',),
+        ),
+        Section(
+            'Suspected label errors',
+            (
+                f'{counted(len(doubtful), "image")} with another class predicted, and as confidently as this class is '
+                'on average on its own images (confident learning, arXiv:1911.00068): look whether the label is right.'
+                if len(doubtful)
+                else 'No image is predicted to be of another class as confidently as the images of this class are.',
+            ),
+            pictures=doubtful_pictures,
+            files=('label_errors.csv',),
+        ),
+    ]
     count = len(figures.label)
     facts = (f'{counted(count, "image")}, {counted(len(figures.classes), "class", "classes")}.',)
-    return Content(facts, sections, _metrics(figures, doubtful), _tables(figures, images, worst, doubtful),
-                   _lines(figures, len(doubtful)))
+    return Content(
+        facts,
+        sections,
+        _metrics(figures, doubtful),
+        _tables(figures, images, worst, doubtful),
+        _lines(figures, len(doubtful)),
+    )
 
 
 def _words(figures: ClassifierFigures, doubtful: int) -> list[str]:
@@ -62,8 +93,10 @@ def _words(figures: ClassifierFigures, doubtful: int) -> list[str]:
     wrong = figures.confusion - np.diag(np.diag(figures.confusion))
     if wrong.any():
         true, predicted = np.unravel_index(int(wrong.argmax()), wrong.shape)
-        lines.append(f'the most frequent confusion: {counted(int(wrong[true, predicted]), "image")} of '
-                     f"'{figures.classes[true]}' taken for '{figures.classes[predicted]}'")
+        lines.append(
+            f'the most frequent confusion: {counted(int(wrong[true, predicted]), "image")} of '
+            f"'{figures.classes[true]}' taken for '{figures.classes[predicted]}'"
+        )
     else:
         lines.append('no class is confused with another')
     lines.append(f'expected calibration error of the scores: {100 * figures.calibration.error:.1f} %')
@@ -74,18 +107,29 @@ def _words(figures: ClassifierFigures, doubtful: int) -> list[str]:
 def _by_class(figures: ClassifierFigures) -> Section:
     known = [values['F1'] for values in figures.by_class.values() if values['F1'] is not None]
     shown = lowest({name: values['F1'] for name, values in figures.by_class.items()}, MOST_ROWS)
-    rows = tuple(TableRow(name, (Cell(f'{values["images"]:,}'), *(
-        percent(values[column], column == 'F1' and len(known) > 1 and values['F1'] == min(known))
-        for column in MEASURED))) for name in shown for values in [figures.by_class[name]])
+    rows = tuple(
+        TableRow(
+            name,
+            (
+                Cell(f'{values["images"]:,}'),
+                *(
+                    percent(values[column], column == 'F1' and len(known) > 1 and values['F1'] == min(known))
+                    for column in MEASURED
+                ),
+            ),
+        )
+        for name in shown
+        for values in [figures.by_class[name]]
+    )
     caption = 'In percent; bold: the lowest.'
     if len(shown) < len(figures.by_class):
         caption += f' Of {len(figures.by_class)} classes, those {len(shown)} with the lowest F1; the file has all.'
-    return Section('By class', table=Table('', caption, ('class', 'images', *MEASURED), rows),
-                   files=('by_class.csv',))
+    return Section('By class', table=Table('', caption, ('class', 'images', *MEASURED), rows), files=('by_class.csv',))
 
 
-def _pictures(figures: ClassifierFigures, chosen: np.ndarray, images: DataSetImages, folder: Path, kind: str
-              ) -> tuple[Picture, ...]:
+def _pictures(
+    figures: ClassifierFigures, chosen: np.ndarray, images: DataSetImages, folder: Path, kind: str
+) -> tuple[Picture, ...]:
     found = []
     for rank, index in enumerate(progress(chosen.tolist(), 'drawing') if len(chosen) else (), start=1):
         name = images.name(figures.indices[index])
@@ -93,34 +137,60 @@ def _pictures(figures: ClassifierFigures, chosen: np.ndarray, images: DataSetIma
         file = f'{PICTURES}/{kind}-{rank:02}.jpg'
         save_picture(picture, folder / file)
         true, predicted = figures.classes[figures.label[index]], figures.classes[figures.predicted[index]]
-        found.append(Picture(
-            f'{true}, taken for {predicted}', f'{name}: {figures.score[index]:.2f} for {predicted}, '
-            f'{figures.label_score[index]:.2f} for {true}', file=file, size=picture.size))
+        found.append(
+            Picture(
+                f'{true}, taken for {predicted}',
+                f'{name}: {figures.score[index]:.2f} for {predicted}, {figures.label_score[index]:.2f} for {true}',
+                file=file,
+                size=picture.size,
+            )
+        )
     return tuple(found)
 
 
 def _metrics(figures: ClassifierFigures, doubtful: np.ndarray) -> dict[str, object]:
     return dict(
-        kind='classifier', images=len(figures.label), accuracy=figures.accuracy, by_class=figures.by_class,
+        kind='classifier',
+        images=len(figures.label),
+        accuracy=figures.accuracy,
+        by_class=figures.by_class,
         confusion=confusion_metrics(figures.confusion, figures.classes, figures.classes),
-        calibration=calibration_metrics(figures.calibration), suspected_label_errors=len(doubtful))
+        calibration=calibration_metrics(figures.calibration),
+        suspected_label_errors=len(doubtful),
+    )
 
 
-def _tables(figures: ClassifierFigures, images: DataSetImages, worst: np.ndarray, doubtful: np.ndarray
-            ) -> dict[str, list[list]]:
+def _tables(
+    figures: ClassifierFigures, images: DataSetImages, worst: np.ndarray, doubtful: np.ndarray
+) -> dict[str, list[list]]:
     def rows(chosen: np.ndarray) -> list[list]:
-        return [['image', 'class', 'predicted', 'score', 'score of the class'], *(
-            [images.name(figures.indices[index]), figures.classes[figures.label[index]],
-             figures.classes[figures.predicted[index]], float(figures.score[index]),
-             float(figures.label_score[index])] for index in chosen)]
+        return [
+            ['image', 'class', 'predicted', 'score', 'score of the class'],
+            *(
+                [
+                    images.name(figures.indices[index]),
+                    figures.classes[figures.label[index]],
+                    figures.classes[figures.predicted[index]],
+                    float(figures.score[index]),
+                    float(figures.label_score[index]),
+                ]
+                for index in chosen
+            ),
+        ]
 
     return {
-        'by_class.csv': [['class', 'images', *MEASURED], *(
-            [name, values['images'], *(values[column] for column in MEASURED)]
-            for name, values in figures.by_class.items())],
+        'by_class.csv': [
+            ['class', 'images', *MEASURED],
+            *(
+                [name, values['images'], *(values[column] for column in MEASURED)]
+                for name, values in figures.by_class.items()
+            ),
+        ],
         CONFUSION_FILE: confusion_rows(figures.confusion, figures.classes, figures.classes),
         CALIBRATION_FILE: calibration_rows(figures.calibration),
-        'images.csv': rows(worst), 'label_errors.csv': rows(doubtful)}
+        'images.csv': rows(worst),
+        'label_errors.csv': rows(doubtful),
+    }
 
 
 def _lines(figures: ClassifierFigures, doubtful: int) -> list[str]:
@@ -128,8 +198,20 @@ def _lines(figures: ClassifierFigures, doubtful: int) -> list[str]:
     names = lowest({name: values['F1'] for name, values in figures.by_class.items()}, MOST_CLASSES)
     if len(names) < len(figures.by_class):
         lines.append(f'the {MOST_CLASSES} classes with the lowest F1:')
-    lines.append(text_table(('class', 'images', *MEASURED), [
-        (name, str(figures.by_class[name]['images']), *(
-            'n/a' if figures.by_class[name][column] is None else f'{figures.by_class[name][column]:.3f}'
-            for column in MEASURED)) for name in names]))
+    lines.append(
+        text_table(
+            ('class', 'images', *MEASURED),
+            [
+                (
+                    name,
+                    str(figures.by_class[name]['images']),
+                    *(
+                        'n/a' if figures.by_class[name][column] is None else f'{figures.by_class[name][column]:.3f}'
+                        for column in MEASURED
+                    ),
+                )
+                for name in names
+            ],
+        )
+    )
     return [*lines, '', *_words(figures, doubtful)]

@@ -1,4 +1,5 @@
 """Confusion matrix as a section of a page and as CSV rows."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -15,8 +16,14 @@ FILE = 'confusion.csv'
 LETTERS = 24
 
 
-def confusion_section(matrix: np.ndarray, rows: Sequence[str], columns: Sequence[str], text: str,
-                      totals: np.ndarray, background: bool = False) -> Section:
+def confusion_section(
+    matrix: np.ndarray,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    text: str,
+    totals: np.ndarray,
+    background: bool = False,
+) -> Section:
     """A matrix with shaded cells; of many classes those that are confused most.
 
     Args:
@@ -33,12 +40,29 @@ def confusion_section(matrix: np.ndarray, rows: Sequence[str], columns: Sequence
         return Section('Confusion matrix', (nothing,), files=(FILE,))
     paragraphs = [text]
     if len(shown) < len(rows):
-        paragraphs.append(f'Of {len(rows)} rows and columns, those {len(shown)} with the most confusion are shown; the '
-                          'file has all.')
+        paragraphs.append(
+            f'Of {len(rows)} rows and columns, those {len(shown)} with the most confusion are shown; the file has all.'
+        )
     head = ('true \\ predicted', *(shortened(columns[k], LETTERS) for k in shown))
-    table = Table('Confusion matrix', '', head, tuple(
-        TableRow(rows[i], tuple(Cell(str(matrix[i, k]) if matrix[i, k] else '·', i == k and matrix[i, k] > 0,
-                                     shade=float(matrix[i, k] / max(totals[i], 1))) for k in shown)) for i in shown))
+    table = Table(
+        'Confusion matrix',
+        '',
+        head,
+        tuple(
+            TableRow(
+                rows[i],
+                tuple(
+                    Cell(
+                        str(matrix[i, k]) if matrix[i, k] else '·',
+                        i == k and matrix[i, k] > 0,
+                        shade=float(matrix[i, k] / max(totals[i], 1)),
+                    )
+                    for k in shown
+                ),
+            )
+            for i in shown
+        ),
+    )
     return Section('Confusion matrix', tuple(paragraphs), table=table, files=(FILE,))
 
 

@@ -1,4 +1,5 @@
 """What a report consists of, before it is written: sections of the page, numbers, CSV tables, lines for a terminal."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -79,5 +80,9 @@ def counted(count: int, singular: str, plural: str | None = None) -> str:
 def text_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Aligned text: the first column at the left, the others at the right."""
     widths = [max(len(row[at]) for row in (columns, *rows)) for at in range(len(columns))]
-    return '\n'.join(' '.join([row[0].ljust(widths[0]), *(f'{cell:>{max(width, 7)}}' for cell, width in zip(
-        row[1:], widths[1:]))]).rstrip() for row in (columns, *rows))
+    return '\n'.join(
+        ' '.join(
+            [row[0].ljust(widths[0]), *(f'{cell:>{max(width, 7)}}' for cell, width in zip(row[1:], widths[1:]))]
+        ).rstrip()
+        for row in (columns, *rows)
+    )

@@ -1,4 +1,5 @@
 """Pictures in a detector's report: the worst images with the mistakes drawn in, and suspected label errors."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -16,8 +17,9 @@ from .images import DataSetImages
 from .mistakes import FALSE, MISSED, WRONG, Mistakes, kinds_of_detections
 
 
-def worst_section(figures: DetectorFigures, mistakes: Mistakes, images: DataSetImages, folder: Path, most: int
-                  ) -> Section:
+def worst_section(
+    figures: DetectorFigures, mistakes: Mistakes, images: DataSetImages, folder: Path, most: int
+) -> Section:
     """The images with the most mistakes, their pictures written.
 
     Args:
@@ -36,23 +38,35 @@ def worst_section(figures: DetectorFigures, mistakes: Mistakes, images: DataSetI
         picture = draw_mistakes(image, _marked(figures, kind, index))
         file = f'{PICTURES}/worst-{place:02}.jpg'
         save_picture(picture, folder / file)
-        numbers = ((mistakes.missed[index], 'missed object'), (mistakes.false[index], 'false detection'),
-                   (mistakes.wrong[index], 'wrong class'))
-        caption = ', '.join(counted(int(n), name, 'wrong classes' if name == 'wrong class' else None)
-                            for n, name in numbers if n) + f'; {int(mistakes.right[index])} right'
+        numbers = (
+            (mistakes.missed[index], 'missed object'),
+            (mistakes.false[index], 'false detection'),
+            (mistakes.wrong[index], 'wrong class'),
+        )
+        caption = (
+            ', '.join(
+                counted(int(n), name, 'wrong classes' if name == 'wrong class' else None) for n, name in numbers if n
+            )
+            + f'; {int(mistakes.right[index])} right'
+        )
         pictures.append(Picture(Path(matches.names[index]).name, caption, file=file, size=picture.size))
     text = 'The images with the most mistakes, of the boxes, with detections from the best threshold of their class on.'
     if not pictures:
-        text = ('There is no image with a mistake.' if not mistakes.total.any()
-                else 'None are shown, as none were asked for.')
+        text = (
+            'There is no image with a mistake.'
+            if not mistakes.total.any()
+            else 'None are shown, as none were asked for.'
+        )
     return Section('Worst images', (text,), pictures=tuple(pictures), files=('images.csv',))
 
 
 def _marked(figures: DetectorFigures, kind: np.ndarray, index: int) -> list[MarkedBox]:
     matches, objects = figures.matches, figures.matches.objects
     several = len(matches.classes) > 1
-    boxes = [MarkedBox(MISSED, objects.box[g], matches.classes[objects.label[g]] if several else '')
-             for g in np.flatnonzero(figures.pairing.missed & (objects.image == index))]
+    boxes = [
+        MarkedBox(MISSED, objects.box[g], matches.classes[objects.label[g]] if several else '')
+        for g in np.flatnonzero(figures.pairing.missed & (objects.image == index))
+    ]
     for d in np.flatnonzero((matches.image == index) & (kind != '')):
         text, score = '', f'{matches.score[d]:.2f}'
         name = matches.classes[matches.label[d]]
@@ -64,8 +78,9 @@ def _marked(figures: DetectorFigures, kind: np.ndarray, index: int) -> list[Mark
     return boxes
 
 
-def label_error_section(figures: DetectorFigures, doubtful: np.ndarray, images: DataSetImages, folder: Path, most: int
-                        ) -> Section:
+def label_error_section(
+    figures: DetectorFigures, doubtful: np.ndarray, images: DataSetImages, folder: Path, most: int
+) -> Section:
     """The suspected label errors, their pictures written.
 
     Args:
@@ -83,14 +98,21 @@ def label_error_section(figures: DetectorFigures, doubtful: np.ndarray, images: 
         picture, file = draw_crop(image, matches.box[d]), f'{PICTURES}/label-{place:02}.jpg'
         save_picture(picture, folder / file)
         x, y, width, height = matches.box[d]
-        pictures.append(Picture(
-            f'{matches.classes[matches.label[d]]} {matches.score[d]:.2f}',
-            f'{matches.names[matches.image[d]]}, x {x:.0f}, y {y:.0f}, {width:.0f} × {height:.0f} px', file=file,
-            size=picture.size))
-    text = (f'{len(doubtful):,} confident detections where nothing is annotated, which may be objects that the '
-            'annotators overlooked: score at least 0.5 and at least the mean score of the right detections of the '
-            'class, IoU at most 0.1 with everything that is annotated.' if len(doubtful) else
-            'No confident detection lies where nothing is annotated.')
+        pictures.append(
+            Picture(
+                f'{matches.classes[matches.label[d]]} {matches.score[d]:.2f}',
+                f'{matches.names[matches.image[d]]}, x {x:.0f}, y {y:.0f}, {width:.0f} × {height:.0f} px',
+                file=file,
+                size=picture.size,
+            )
+        )
+    text = (
+        f'{len(doubtful):,} confident detections where nothing is annotated, which may be objects that the '
+        'annotators overlooked: score at least 0.5 and at least the mean score of the right detections of the '
+        'class, IoU at most 0.1 with everything that is annotated.'
+        if len(doubtful)
+        else 'No confident detection lies where nothing is annotated.'
+    )
     if len(doubtful) > len(pictures) > 0:
         text += f' The {len(pictures)} with the highest scores are shown; the file has all.'
     return Section('Suspected label errors', (text,), pictures=tuple(pictures), files=('label_errors.csv',))

@@ -1,4 +1,5 @@
 """A detector's figures in words, and as lines for a terminal."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -10,9 +11,13 @@ from mmattn.analysis.runs.metrics import COLUMNS, format_table
 from .content import MOST_CLASSES, counted, lowest, text_table
 
 PHRASES = {
-    'classification': 'wrong classes', 'localisation': 'badly placed boxes',
-    'both': 'wrong classes with badly placed boxes', 'duplicate': 'objects detected twice',
-    'background': 'detections where nothing is annotated', 'missed': 'missed objects'}
+    'classification': 'wrong classes',
+    'localisation': 'badly placed boxes',
+    'both': 'wrong classes with badly placed boxes',
+    'duplicate': 'objects detected twice',
+    'background': 'detections where nothing is annotated',
+    'missed': 'missed objects',
+}
 
 
 def classes_by_objects(figures: DetectorFigures) -> list[int]:
@@ -33,7 +38,7 @@ def in_short(figures: DetectorFigures, doubtful: int) -> list[str]:
     known = [name for name in classes if classes[name]['AP'] is not None]
     if len(known) > 1:
         ranked = sorted(known, key=lambda name: classes[name]['AP'])
-        worst, best = ranked[:max(1, min(3, len(ranked) // 3))], ranked[-1]
+        worst, best = ranked[: max(1, min(3, len(ranked) // 3))], ranked[-1]
         few = ', '.join(f'{name} ({100 * classes[name]["AP"]:.1f})' for name in worst)
         lines.append(f'Lowest {row} AP by class: {few}; highest: {best} ({100 * classes[best]["AP"]:.1f}).')
     lines.append(_sentence(_calibration_words(figures)))
@@ -50,14 +55,26 @@ def lines_of(figures: DetectorFigures, doubtful: int) -> list[str]:
     lines = [format_table(figures.overall), '']
     row, classes = next(iter(figures.by_class.items()))
     columns = (*COLUMNS, AR)
-    present = {name: classes[name]['AP'] for label in sorted(classes_by_objects(figures))
-               for name in [figures.matches.classes[label]]}
+    present = {
+        name: classes[name]['AP']
+        for label in sorted(classes_by_objects(figures))
+        for name in [figures.matches.classes[label]]
+    }
     names = lowest(present, MOST_CLASSES)
     if len(names) < len(present):
         lines.append(f'the {MOST_CLASSES} classes with the lowest AP:')
-    lines.append(text_table((f'class ({row})', *columns), [
-        (name, *('n/a' if classes[name][column] is None else f'{classes[name][column]:.3f}' for column in columns))
-        for name in names]))
+    lines.append(
+        text_table(
+            (f'class ({row})', *columns),
+            [
+                (
+                    name,
+                    *('n/a' if classes[name][column] is None else f'{classes[name][column]:.3f}' for column in columns),
+                )
+                for name in names
+            ],
+        )
+    )
     if not len(figures.matches):
         lines.append('the model detects nothing in these images')
     return [*lines, '', largest_kind(figures), _calibration_words(figures), _label_words(doubtful)]
@@ -69,8 +86,10 @@ def largest_kind(figures: DetectorFigures) -> str:
     name = max(KINDS, key=lambda kind: kinds.cost[kind])
     if not kinds.cost[name] > 0:
         return 'no kind of error costs AP at an IoU of 0.5'
-    return (f'the errors that cost most are {PHRASES[name]}: without them AP50 of the boxes would be '
-            f'{100 * kinds.cost[name]:.1f} points higher ({kinds.number[name]:,} of them)')
+    return (
+        f'the errors that cost most are {PHRASES[name]}: without them AP50 of the boxes would be '
+        f'{100 * kinds.cost[name]:.1f} points higher ({kinds.number[name]:,} of them)'
+    )
 
 
 def _calibration_words(figures: DetectorFigures) -> str:
@@ -78,12 +97,23 @@ def _calibration_words(figures: DetectorFigures) -> str:
     if np.isnan(error):
         return 'there are no detections whose scores could be compared with anything'
     used = figures.calibration.count > 0
-    high = float(np.average((figures.calibration.score - figures.calibration.right)[used],
-                            weights=figures.calibration.count[used])) > 0
-    return (f'expected calibration error of the scores: {100 * error:.1f} % (they are too '
-            f'{"high" if high else "low"} on average)')
+    high = (
+        float(
+            np.average(
+                (figures.calibration.score - figures.calibration.right)[used], weights=figures.calibration.count[used]
+            )
+        )
+        > 0
+    )
+    return (
+        f'expected calibration error of the scores: {100 * error:.1f} % (they are too '
+        f'{"high" if high else "low"} on average)'
+    )
 
 
 def _label_words(doubtful: int) -> str:
-    return (f'{counted(doubtful, "suspected label error")}: confident detections where nothing is annotated'
-            if doubtful else 'no suspected label errors: no confident detection lies where nothing is annotated')
+    return (
+        f'{counted(doubtful, "suspected label error")}: confident detections where nothing is annotated'
+        if doubtful
+        else 'no suspected label errors: no confident detection lies where nothing is annotated'
+    )

@@ -1,4 +1,5 @@
 """Pictures of what a detector gets wrong: boxes in a colour for each kind of mistake, with a legend."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -52,8 +53,14 @@ def draw_mistakes(image: Image.Image, boxes: Sequence[MarkedBox]) -> Image.Image
         if one.text:
             x, y, width, height = (value * scale for value in one.box)
             [text], font = in_one_font([one.text])
-            write_at_box(pen, text, (x, y, x + width, y + height), ImageColor.getrgb(COLORS[one.kind]),
-                         font_of(font, FONT), picture.size)
+            write_at_box(
+                pen,
+                text,
+                (x, y, x + width, y + height),
+                ImageColor.getrgb(COLORS[one.kind]),
+                font_of(font, FONT),
+                picture.size,
+            )
     page = Image.new('RGB', (picture.width, picture.height + STRIP), 'white')
     page.paste(picture)
     _draw_legend(ImageDraw.Draw(page), picture, {kind: sum(one.kind == kind for one in boxes) for kind in COLORS})
@@ -69,8 +76,10 @@ def draw_crop(image: Image.Image, box: Sequence[float]) -> Image.Image:
     """
     x, y, width, height = box
     length = max(32, round(2.2 * max(width, height)))
-    left, top = (max(0, min(round(start + extent / 2 - length / 2), whole - length))
-                 for start, extent, whole in ((x, width, image.width), (y, height, image.height)))
+    left, top = (
+        max(0, min(round(start + extent / 2 - length / 2), whole - length))
+        for start, extent, whole in ((x, width, image.width), (y, height, image.height))
+    )
     part = image.crop((left, top, min(left + length, image.width), min(top + length, image.height)))
     scale = CROP / max(part.size)
     part = part.resize(scaled(part.size, scale), Image.Resampling.BICUBIC)
@@ -92,15 +101,25 @@ def _draw_box(pen: ImageDraw.ImageDraw, box: Sequence[float], kind: str) -> None
 
 def _dashed(pen: ImageDraw.ImageDraw, corners: Sequence[float], color: str) -> None:
     left, top, right, bottom = corners
-    for start, end in (((left, top), (right, top)), ((right, top), (right, bottom)), ((right, bottom), (left, bottom)),
-                       ((left, bottom), (left, top))):
+    for start, end in (
+        ((left, top), (right, top)),
+        ((right, top), (right, bottom)),
+        ((right, bottom), (left, bottom)),
+        ((left, bottom), (left, top)),
+    ):
         length = max(abs(end[0] - start[0]), abs(end[1] - start[1]), 1)
         step = ((end[0] - start[0]) / length, (end[1] - start[1]) / length)
         pen.line([start, end], fill='#000000', width=LINE)
         for at in range(0, int(length), 2 * DASH):
             stop = min(at + DASH, length)
-            pen.line([(start[0] + step[0] * at, start[1] + step[1] * at),
-                      (start[0] + step[0] * stop, start[1] + step[1] * stop)], fill=color, width=LINE)
+            pen.line(
+                [
+                    (start[0] + step[0] * at, start[1] + step[1] * at),
+                    (start[0] + step[0] * stop, start[1] + step[1] * stop),
+                ],
+                fill=color,
+                width=LINE,
+            )
 
 
 def _draw_legend(pen: ImageDraw.ImageDraw, picture: Image.Image, numbers: dict[str, int]) -> None:

@@ -1,4 +1,5 @@
 """Images of a data set by their ids, to draw on."""
+
 from __future__ import annotations
 
 import copy
@@ -42,6 +43,7 @@ class DataSetImages:
     def by_id(self, image: object) -> Image.Image | None:
         """The picture with an id of the annotations; None where the data set leaves the image out."""
         if self._index is None:
-            self._index = {self._dataset.get_data_info(index).get('img_id'): index
-                           for index in range(len(self._dataset))}
+            self._index = {
+                self._dataset.get_data_info(index).get('img_id'): index for index in range(len(self._dataset))
+            }
         return self.by_index(self._index[image]) if image in self._index else None

@@ -1,4 +1,5 @@
 """Mistakes of a detector in single images: missed objects, false detections, wrong classes."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -54,8 +55,12 @@ def count_mistakes(figures: DetectorFigures) -> Mistakes:
     def numbers(name: str) -> np.ndarray:
         return np.bincount(matches.image[kind == name], minlength=images)
 
-    return Mistakes(numbers(RIGHT), np.bincount(matches.objects.image[figures.pairing.missed], minlength=images),
-                    numbers(FALSE), numbers(WRONG))
+    return Mistakes(
+        numbers(RIGHT),
+        np.bincount(matches.objects.image[figures.pairing.missed], minlength=images),
+        numbers(FALSE),
+        numbers(WRONG),
+    )
 
 
 def kinds_of_detections(figures: DetectorFigures) -> np.ndarray:

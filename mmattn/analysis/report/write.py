@@ -1,4 +1,5 @@
 """Writing of a report: predictions, figures, page, metrics.json and CSV files."""
+
 from __future__ import annotations
 
 import re
@@ -44,8 +45,14 @@ class ReportResult:
     lines: tuple[str, ...]
 
 
-def write_report(cfg: Config, checkpoint: str | Path, folder: str | Path, device: str = 'cpu', images: int = IMAGES,
-                 split: str = 'val') -> ReportResult:
+def write_report(
+    cfg: Config,
+    checkpoint: str | Path,
+    folder: str | Path,
+    device: str = 'cpu',
+    images: int = IMAGES,
+    split: str = 'val',
+) -> ReportResult:
     """Predicts on the images of a part, or takes the predictions kept beside the checkpoint, and reports on them.
 
     Args:
@@ -73,8 +80,10 @@ def write_report(cfg: Config, checkpoint: str | Path, folder: str | Path, device
     if predictions['kind'] == 'detector':
         figures = detector_figures(predictions)
         if not figures.matches.count():
-            raise UserError(f'the {PARTS[split]} images have no annotated objects of the classes of the config, so that'
-                            f' there is nothing to compare with; correct {split}_dataloader, or take another --split')
+            raise UserError(
+                f'the {PARTS[split]} images have no annotated objects of the classes of the config, so that'
+                f' there is nothing to compare with; correct {split}_dataloader, or take another --split'
+            )
         content = report_detector(figures, pictures, folder, images)
     else:
         content = report_classifier(classifier_figures(predictions), pictures, folder, images)
@@ -90,6 +99,7 @@ def _write(content: Content, cfg: Config, checkpoint: Path, folder: Path, split:
     write_json(dict(config=config, checkpoint=checkpoint.name, part=split, **content.metrics), metrics)
     # Of a work folder whose config is called like that in all of them, the folder's name.
     name = checkpoint.resolve().parent.name if Path(config).stem == 'config' else Path(config).stem
-    write_page(Page(f'Report: {name}', 'tools/report.py', tuple(content.sections), facts,
-                    content.series, contents=True), page)
+    write_page(
+        Page(f'Report: {name}', 'tools/report.py', tuple(content.sections), facts, content.series, contents=True), page
+    )
     return ReportResult(page, metrics, tuple(folder / name for name in content.tables), tuple(content.lines))

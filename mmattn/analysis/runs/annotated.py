@@ -1,4 +1,5 @@
 """Annotated objects of mmdet's data sets, in pixels of the image file, ready to be drawn."""
+
 from collections.abc import Callable
 
 import numpy as np
@@ -18,8 +19,9 @@ def annotated_objects(info: dict, names: Callable[[list[int]], list[str] | None]
     boxes = torch.tensor([item['bbox'] for item in objects]).float().reshape(-1, 4)
     masks = None
     if objects and all(item.get('mask') for item in objects):
-        masks = torch.from_numpy(np.stack([
-            decode_mask(item['mask'], info['height'], info['width']) for item in objects]))
+        masks = torch.from_numpy(
+            np.stack([decode_mask(item['mask'], info['height'], info['width']) for item in objects])
+        )
     return Instances(boxes, masks, names([item['bbox_label'] for item in objects]))
 
 
@@ -32,6 +34,7 @@ def decode_mask(segmentation: list | dict, height: int, width: int) -> np.ndarra
         width: Width of the image in pixels.
     """
     from pycocotools import mask as coco_mask
+
     if isinstance(segmentation, list):
         segmentation = coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))
     elif isinstance(segmentation['counts'], list):

@@ -1,4 +1,5 @@
 """Loss and AP of a training over time, as a picture."""
+
 from pathlib import Path
 
 import numpy as np
@@ -41,11 +42,18 @@ def smooth(values: list[float], weight: float = 0.6) -> np.ndarray:
 
 
 def _draw_loss(axes, history: History) -> None:
-    axes.plot(history.iterations, history.losses, color=TEXT, alpha=0.5, linewidth=1,
-              marker='.', markersize=4, label='as logged')
+    axes.plot(
+        history.iterations,
+        history.losses,
+        color=TEXT,
+        alpha=0.5,
+        linewidth=1,
+        marker='.',
+        markersize=4,
+        label='as logged',
+    )
     axes.plot(history.iterations, smooth(history.losses), color=COLORS[1], label='smoothed')
-    axes.set(title='Training loss', xlabel='iteration', ylabel='total loss', xlim=(0, None),
-             ylim=(0, None))
+    axes.set(title='Training loss', xlabel='iteration', ylabel='total loss', xlim=(0, None), ylim=(0, None))
     axes.legend()
     axes.grid(axis='y')
 
@@ -55,9 +63,11 @@ def _draw_precision(axes, history: History) -> None:
     tables = [average_precisions(validation.metrics) for validation in history.validations]
     for row, color in ROW_COLORS.items():
         for column, stroke in (('AP50', '--'), ('AP', '-')):
-            points = [(getattr(validation, unit), table[row][column])
-                      for validation, table in zip(history.validations, tables, strict=True)
-                      if row in table and table[row][column] is not None]
+            points = [
+                (getattr(validation, unit), table[row][column])
+                for validation, table in zip(history.validations, tables, strict=True)
+                if row in table and table[row][column] is not None
+            ]
             if points:
                 axes.plot(*zip(*points, strict=True), stroke, color=color, marker='o', label=f'{row} {column}')
     axes.set(title='COCO AP on the validation images', xlabel=unit, ylabel='AP', xlim=(0, None), ylim=(0, None))

@@ -1,4 +1,5 @@
 """The history of a training, read from the work folder of mmengine's Runner."""
+
 import json
 import re
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ class Validation:
         epoch: Epoch that the validation followed, or None if the training was counted in iterations.
         metrics: Logged values by name without prefix ('bbox_mAP_50').
     """
+
     iteration: int
     epoch: int | None
     metrics: dict[str, float]
@@ -38,6 +40,7 @@ class History:
         at_least: Whether time and memory are lower bounds, because a part was killed before it could record them: of
             it only the logged iterations are counted.
     """
+
     iterations: list[int] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     validations: list[Validation] = field(default_factory=list)
@@ -99,11 +102,12 @@ def read_history(work_dir: str | Path) -> History:
         else:
             resources.append(recorded)
     if not history.iterations:
-        raise UserError(f"no training in '{work_dir}'; train first: python tools/train.py CONFIG "
-                        f'--work-dir {work_dir}')
+        raise UserError(f"no training in '{work_dir}'; train first: python tools/train.py CONFIG --work-dir {work_dir}")
     if not history.validations:
-        raise UserError(f"the training in '{work_dir}' broke off before its first validation; go "
-                        f'on with: python tools/train.py CONFIG --work-dir {work_dir} --resume')
+        raise UserError(
+            f"the training in '{work_dir}' broke off before its first validation; go "
+            f'on with: python tools/train.py CONFIG --work-dir {work_dir} --resume'
+        )
     if resources:  # else the hook that records them was not in the config
         history.at_least = bool(unrecorded)
         history.wall_time = sum(part['wall_time_s'] for part in resources) + sum(unrecorded)
@@ -115,8 +119,7 @@ def read_history(work_dir: str | Path) -> History:
 def _drop_from(history: History, iteration: int) -> None:
     kept = sum(step < iteration for step in history.iterations)
     del history.iterations[kept:], history.losses[kept:]
-    history.validations = [
-        validation for validation in history.validations if validation.iteration < iteration]
+    history.validations = [validation for validation in history.validations if validation.iteration < iteration]
 
 
 def _append(history: History, records: list[dict]) -> None:
@@ -143,14 +146,14 @@ def _read_records(path: Path) -> list[dict]:
         try:
             record = json.loads(line)
             if not isinstance(record, dict) or not all(
-                    isinstance(record.get(name, otherwise), kind) for name, otherwise, kind in (
-                        ('step', None, int), ('epoch', 0, int), ('loss', 0, (int, float)))):
+                isinstance(record.get(name, otherwise), kind)
+                for name, otherwise, kind in (('step', None, int), ('epoch', 0, int), ('loss', 0, (int, float)))
+            ):
                 raise ValueError
         except ValueError as error:
             if number == len(lines):  # only the last has no newline after it
                 break
-            raise UserError(f'{path} is damaged in line {number}; delete that line, or train '
-                            'again') from error
+            raise UserError(f'{path} is damaged in line {number}; delete that line, or train again') from error
         records.append(record)
     return records
 
@@ -173,5 +176,4 @@ def _read_resources(path: Path) -> dict | None:
         content = json.loads(path.read_text('utf-8'))
         return {name: content[name] for name in ('wall_time_s', 'peak_memory_bytes', 'device')}
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f'{path} is damaged; delete it to report without time and memory'
-                        ) from error
+        raise UserError(f'{path} is damaged; delete it to report without time and memory') from error

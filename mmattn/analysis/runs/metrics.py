@@ -1,12 +1,10 @@
 """Metrics of a validation by one name in all tables: COCO's average precisions, and top-1 and top-5 accuracy."""
+
 import math
 from collections.abc import Mapping
 
 # By its name in tables: the name of an average precision in mmdet's logs, and of what it is of.
-COLUMNS = {
-    'AP': 'mAP', 'AP50': 'mAP_50', 'AP75': 'mAP_75', 'AP_S': 'mAP_s', 'AP_M': 'mAP_m',
-    'AP_L': 'mAP_l'
-}
+COLUMNS = {'AP': 'mAP', 'AP50': 'mAP_50', 'AP75': 'mAP_75', 'AP_S': 'mAP_s', 'AP_M': 'mAP_m', 'AP_L': 'mAP_l'}
 ROWS = {'box': 'bbox', 'mask': 'segm'}
 TOP = {'top-1': 'top1', 'top-5': 'top5'}
 # All that can be compared, and the main ones, whose curves over the training are drawn.
@@ -26,9 +24,7 @@ def average_precisions(metrics: Mapping[str, float]) -> dict[str, dict[str, floa
     table = {}
     for row, evaluated in ROWS.items():
         if any(f'{evaluated}_{name}' in metrics for name in COLUMNS.values()):
-            table[row] = {
-                column: _value(metrics.get(f'{evaluated}_{name}'))
-                for column, name in COLUMNS.items()}
+            table[row] = {column: _value(metrics.get(f'{evaluated}_{name}')) for column, name in COLUMNS.items()}
     return table
 
 
@@ -40,8 +36,12 @@ def in_percent(metrics: Mapping[str, float]) -> dict[str, float]:
     Args:
         metrics: Metrics of the validation by their names in the logs of mmdet or mmpretrain, without prefix.
     """
-    found = {f'{row} {column}': round(100 * value, 6) for row, values in average_precisions(metrics).items()
-             for column, value in values.items() if value is not None}
+    found = {
+        f'{row} {column}': round(100 * value, 6)
+        for row, values in average_precisions(metrics).items()
+        for column, value in values.items()
+        if value is not None
+    }
     # The accuracies are in percent already.
     found.update({name: metrics[key] for name, key in TOP.items() if _value(metrics.get(key)) is not None})
     return found
@@ -55,8 +55,7 @@ def format_table(table: Mapping[str, Mapping[str, float | None]]) -> str:
     """
     lines = [' ' * 6 + ''.join(f'{column:>8}' for column in COLUMNS)]
     for row, values in table.items():
-        cells = ('n/a' if values[column] is None else f'{values[column]:.3f}'
-                 for column in COLUMNS)
+        cells = ('n/a' if values[column] is None else f'{values[column]:.3f}' for column in COLUMNS)
         lines.append(f'{row:<6}' + ''.join(f'{cell:>8}' for cell in cells))
     return '\n'.join(lines)
 

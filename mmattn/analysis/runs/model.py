@@ -1,4 +1,5 @@
 """The trained model that a command line names: a work folder, a config and a checkpoint, or a checkpoint."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -14,8 +15,9 @@ from mmattn.errors import UserError
 CHECKPOINT_SUFFIXES = frozenset(('.pth', '.pt', '.ckpt', '.bin', '.safetensors'))
 
 
-def find_model(model: str, checkpoint: str | Path | None = None, others: Sequence[str] = (),
-               overrides: dict | None = None) -> tuple[Config, str | Path, list[str]]:
+def find_model(
+    model: str, checkpoint: str | Path | None = None, others: Sequence[str] = (), overrides: dict | None = None
+) -> tuple[Config, str | Path, list[str]]:
     """Config and checkpoint by what the first arguments of a command are.
 
     Args:
@@ -43,8 +45,10 @@ def find_model(model: str, checkpoint: str | Path | None = None, others: Sequenc
         if checkpoint is None and left and _is_checkpoint(Path(left[0])):
             checkpoint = left.pop(0)
         if checkpoint is None:
-            raise UserError(f"'{model}' is a config: name its checkpoint behind it (CONFIG CHECKPOINT …), or a "
-                            'work folder instead of it')
+            raise UserError(
+                f"'{model}' is a config: name its checkpoint behind it (CONFIG CHECKPOINT …), or a "
+                'work folder instead of it'
+            )
     else:
         raise UserError(f"'{model}' is no work folder, config (*.py) or checkpoint (*.pth); name one of these first")
     if is_local(str(checkpoint)) and not Path(checkpoint).is_file():

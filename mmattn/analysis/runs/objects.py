@@ -1,4 +1,5 @@
 """Objects drawn in an image: boxes, masks and texts, each object in its colour."""
+
 import colorsys
 import math
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ class Instances:
         masks: Boolean masks of the objects, (N, H, W), or what has this shape and each mask by its index; or None.
         names: Texts to write at the boxes, one for each object, or None.
     """
+
     boxes: torch.Tensor
     masks: torch.Tensor | None = None
     names: list[str] | None = None
@@ -37,13 +39,18 @@ def distinct_colors(count: int) -> list[tuple[int, int, int]]:
         count: Number of colours.
     """
     golden = (math.sqrt(5) - 1) / 2
-    colors = (colorsys.hsv_to_rgb(index * golden % 1, 0.6 + 0.4 * (index % 2), 1)
-              for index in range(count))
+    colors = (colorsys.hsv_to_rgb(index * golden % 1, 0.6 + 0.4 * (index % 2), 1) for index in range(count))
     return [tuple(round(255 * channel) for channel in color) for color in colors]
 
 
-def draw_objects(image: Image.Image, instances: Instances, colors: Sequence[tuple[int, int, int]], size: int,
-                 font_size: int = 12, line: int = 1) -> Image.Image:
+def draw_objects(
+    image: Image.Image,
+    instances: Instances,
+    colors: Sequence[tuple[int, int, int]],
+    size: int,
+    font_size: int = 12,
+    line: int = 1,
+) -> Image.Image:
     """An image with objects drawn in: boxes, masks and the texts at the boxes.
 
     Of the masks only the outlines are opaque, so that the image stays visible.
@@ -77,8 +84,14 @@ def draw_objects(image: Image.Image, instances: Instances, colors: Sequence[tupl
     return picture
 
 
-def write_at_box(pen: ImageDraw.ImageDraw, text: str, box: Sequence[float], color: tuple[int, int, int],
-                 font: ImageFont.FreeTypeFont, size: tuple[int, int]) -> None:
+def write_at_box(
+    pen: ImageDraw.ImageDraw,
+    text: str,
+    box: Sequence[float],
+    color: tuple[int, int, int],
+    font: ImageFont.FreeTypeFont,
+    size: tuple[int, int],
+) -> None:
     """Writes a text on a ground of the box's colour: above the box, or in it where there is no room above.
 
     Args:
@@ -98,8 +111,7 @@ def write_at_box(pen: ImageDraw.ImageDraw, text: str, box: Sequence[float], colo
     pen.text((x + 2 - left, y + 2 - top), text, 'black' if bright else 'white', font)
 
 
-def _paint_masks(canvas: torch.Tensor, masks: torch.Tensor, colors: Sequence[tuple[int, int, int]]
-                 ) -> torch.Tensor:
+def _paint_masks(canvas: torch.Tensor, masks: torch.Tensor, colors: Sequence[tuple[int, int, int]]) -> torch.Tensor:
     """Tints the objects of a (3, H, W) picture and draws their outlines opaquely.
 
     Where masks overlap, the first is on top; torchvision's draw_segmentation_masks blackens such places, and draws no
@@ -109,8 +121,7 @@ def _paint_masks(canvas: torch.Tensor, masks: torch.Tensor, colors: Sequence[tup
     for index in reversed(range(len(masks))):
         owner[masks[index]] = index + 1
     height, width = canvas.shape[1:]
-    rows, columns = (torch.arange(new) * old // new
-                     for new, old in zip((height, width), owner.shape, strict=True))
+    rows, columns = (torch.arange(new) * old // new for new, old in zip((height, width), owner.shape, strict=True))
     owner = owner[rows][:, columns]
     painted = owner > 0
     paint = torch.tensor(colors)[owner[painted].long() - 1].T

@@ -1,4 +1,5 @@
 """Pictures of a test's predictions, a file for each image, by a hook."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -60,7 +61,8 @@ class PictureHook(Hook):
             else:
                 runner.visualizer.dataset_meta = drawable_meta(runner.visualizer.dataset_meta or {})
                 runner.visualizer.add_datasample(
-                    file.stem, np.asarray(to_rgb(self._read(path))), sample, out_file=str(file))
+                    file.stem, np.asarray(to_rgb(self._read(path))), sample, out_file=str(file)
+                )
 
     def _found(self, sample) -> Instances:
         found = sample.pred_instances.cpu()
@@ -81,8 +83,10 @@ class PictureHook(Hook):
         return [*lines, f'prediction: {self._list(sample.pred_label, scores)}']
 
     def _list(self, labels: torch.Tensor, scores: torch.Tensor | None = None) -> str:
-        return ', '.join(self._name(label) + ('' if scores is None else f' {float(scores[label]):.2f}')
-                         for label in labels.reshape(-1).tolist())
+        return ', '.join(
+            self._name(label) + ('' if scores is None else f' {float(scores[label]):.2f}')
+            for label in labels.reshape(-1).tolist()
+        )
 
     def _name(self, label: int) -> str:
         return str(self._classes[label]) if label < len(self._classes) else f'class {label}'

@@ -1,4 +1,5 @@
 """Pictures of predictions beside ground truth."""
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,7 @@ from .objects import Instances, distinct_colors, draw_objects, font_of
 UNMATCHED = (255, 255, 255)
 PANEL = 640  # longer side of an image in a picture, pixels
 MARGIN = 8
-CAPTION = ('a prediction has the colour of the object that it overlaps by an IoU of 0.5 or more, '
-           'or is white')
+CAPTION = 'a prediction has the colour of the object that it overlaps by an IoU of 0.5 or more, or is white'
 
 
 @dataclass
@@ -29,6 +29,7 @@ class Example:
         truth: Annotated objects; None where the data set has no annotations.
         predictions: Predicted objects to draw.
     """
+
     name: str
     image: Image.Image
     truth: Instances | None
@@ -94,8 +95,9 @@ def draw_sheet(examples: Sequence[Example], score_thr: float, panel: int = 320) 
         panel: Longer side of each image in pixels.
     """
     rows = zip(*(draw_panels(example, panel) for example in examples), strict=True)
-    return _lay_out(list(rows), [example.name for example in examples],
-                    ('ground truth', f'prediction (score ≥ {score_thr:g})'))
+    return _lay_out(
+        list(rows), [example.name for example in examples], ('ground truth', f'prediction (score ≥ {score_thr:g})')
+    )
 
 
 def draw_panels(example: Example, size: int) -> tuple[Image.Image, Image.Image]:
@@ -111,12 +113,13 @@ def draw_panels(example: Example, size: int) -> tuple[Image.Image, Image.Image]:
     colors = distinct_colors(len(example.truth))
     partners = match(example.predictions.boxes, example.truth.boxes)
     found = [UNMATCHED if index is None else colors[index] for index in partners]
-    return (draw_objects(example.image, example.truth, colors, size),
-            draw_objects(example.image, example.predictions, found, size))
+    return (
+        draw_objects(example.image, example.truth, colors, size),
+        draw_objects(example.image, example.predictions, found, size),
+    )
 
 
-def match(predictions: torch.Tensor, truth: torch.Tensor, threshold: float = 0.5
-          ) -> list[int | None]:
+def match(predictions: torch.Tensor, truth: torch.Tensor, threshold: float = 0.5) -> list[int | None]:
     """The index of the annotated box that each predicted one takes, or None; as in COCO, each is taken only once.
 
     Args:
@@ -153,14 +156,23 @@ def save_picture(picture: Image.Image, path: str | Path, colors: int | None = No
     return Path(path).stat().st_size
 
 
-def _lay_out(rows: Sequence[Sequence[Image.Image]], columns: Sequence[str], names: Sequence[str] = (), font: int = 14,
-             caption: str = CAPTION) -> Image.Image:
+def _lay_out(
+    rows: Sequence[Sequence[Image.Image]],
+    columns: Sequence[str],
+    names: Sequence[str] = (),
+    font: int = 14,
+    caption: str = CAPTION,
+) -> Image.Image:
     """Panels in rows and columns, under the titles of the columns and beside the names of the rows."""
-    panel_width, panel_height = (max(getattr(panel, side) for row in rows for panel in row)
-                                 for side in ('width', 'height'))
+    panel_width, panel_height = (
+        max(getattr(panel, side) for row in rows for panel in row) for side in ('width', 'height')
+    )
     head, foot, left = 2 * font, 30, 36 if names else MARGIN
-    page = Image.new('RGB', (left + len(columns) * (panel_width + MARGIN),
-                             head + len(rows) * (panel_height + MARGIN) + foot), 'white')
+    page = Image.new(
+        'RGB',
+        (left + len(columns) * (panel_width + MARGIN), head + len(rows) * (panel_height + MARGIN) + foot),
+        'white',
+    )
     pen = ImageDraw.Draw(page)
     for column, title in enumerate(columns):
         x = left + column * (panel_width + MARGIN)
@@ -176,8 +188,7 @@ def _lay_out(rows: Sequence[Sequence[Image.Image]], columns: Sequence[str], name
     return page
 
 
-def _write(pen: ImageDraw.ImageDraw, text: str, x: float, y: float, size: int, width: float
-           ) -> None:
+def _write(pen: ImageDraw.ImageDraw, text: str, x: float, y: float, size: int, width: float) -> None:
     """Writes centred, smaller where it would not fit into the width."""
     [text], path = in_one_font([text], length=200)
     while size > 8 and pen.textlength(text, font_of(path, size)) > width:

@@ -1,4 +1,5 @@
 """What a config says of the images that its trained model takes: the transforms of its test data, and class names."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
@@ -23,8 +24,10 @@ def transforms_of(cfg: Config) -> list[dict]:
             return dataset['pipeline']
     if cfg.get('test_pipeline'):
         return cfg.test_pipeline
-    raise UserError(f'{cfg.filename} has neither test_dataloader nor val_dataloader, so that it is not known how its '
-                    'network takes images; add one with a pipeline, or test_pipeline=[…]')
+    raise UserError(
+        f'{cfg.filename} has neither test_dataloader nor val_dataloader, so that it is not known how its '
+        'network takes images; add one with a pipeline, or test_pipeline=[…]'
+    )
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,9 @@ class ClassNames:
         if name.isdigit() and not self.names:
             return int(name)
         known = ', '.join(self.names[:10]) or 'unknown, give numbers'
-        raise UserError(f'{name!r} is no class of the checkpoint; its classes are: {known}'
-                        f'{", ..." if len(self.names) > 10 else ""}')
+        raise UserError(
+            f'{name!r} is no class of the checkpoint; its classes are: {known}{", ..." if len(self.names) > 10 else ""}'
+        )
 
 
 def _datasets(cfg: Config) -> Iterator[dict]:

@@ -1,4 +1,5 @@
 """Work folder of a training: config, last or best checkpoint, and how far the training came."""
+
 from pathlib import Path
 
 from mmengine.config import Config

@@ -7,6 +7,7 @@ Modules are recognised by what they offer, so that those of others are read too:
 * 'maps': ``attention_map(x)``, (N, K, H, W), for the feature map that the module is called with (EMA, CBAM);
 * 'pooling': ``pooling_shares()``, (2,), of maximum and minimum, whatever the image (SPEM).
 """
+
 from __future__ import annotations
 
 from collections import Counter
@@ -40,6 +41,7 @@ class Reading:
         labels: Labels of the first axis of the weights.
         gate: Learned factor of an identity start, None without one.
     """
+
     name: str
     module: str
     weights: Tensor
@@ -53,8 +55,10 @@ def find(model: nn.Module) -> dict[str, dict[str, nn.Module]]:
     Args:
         model: Network to look through.
     """
-    found = {kind: {name: module for name, module in model.named_modules() if _offers(module, mark)}
-             for kind, mark in _MARKS.items()}
+    found = {
+        kind: {name: module for name, module in model.named_modules() if _offers(module, mark)}
+        for kind, mark in _MARKS.items()
+    }
     return {kind: modules for kind, modules in found.items() if modules}
 
 
@@ -64,8 +68,11 @@ def inventory(model: nn.Module) -> str:
     Args:
         model: Network to look through.
     """
-    count = Counter(type(module).__name__ for module in model.modules() if isinstance(module, Attention)
-                    or any(_offers(module, mark) for mark in _MARKS.values()))
+    count = Counter(
+        type(module).__name__
+        for module in model.modules()
+        if isinstance(module, Attention) or any(_offers(module, mark) for mark in _MARKS.values())
+    )
     return ', '.join(f'{number} x {name}' for name, number in count.items()) or 'no attention of mmattn'
 
 
@@ -100,32 +107,40 @@ class Recorder:
     def take(self) -> dict[str, list[Reading]]:
         """The weights that were recorded since the last call, by kind and in order of the network."""
         readings, self.readings = self.readings, {}
-        return {kind: [readings[kind][name] for name in self.modules[kind] if name in readings[kind]]
-                for kind in readings}
+        return {
+            kind: [readings[kind][name] for name in self.modules[kind] if name in readings[kind]] for kind in readings
+        }
 
     def _note(self, kind: str, name: str, module: nn.Module, weights: Tensor, labels: list[str]) -> None:
         gate = getattr(module, 'gate', None)
         self.readings.setdefault(kind, {})[name] = Reading(
-            short_name(name), type(module).__name__, weights.float().cpu(), labels,
-            float(gate.detach()) if isinstance(gate, Tensor) else None)
+            short_name(name),
+            type(module).__name__,
+            weights.float().cpu(),
+            labels,
+            float(gate.detach()) if isinstance(gate, Tensor) else None,
+        )
 
     def _depth(self, name: str):
         @torch.no_grad()
         def hook(module, inputs):
             weights = module.depth_weights(inputs[0])[0].flatten(1)
             self._note('depth', name, module, weights, [f'block {i + 1}' for i in range(len(weights))])
+
         return hook
 
     def _map(self, name: str):
         def hook(module, inputs):
             weights = module.attention_map(inputs[0].detach())[0]
             self._note('maps', name, module, weights, [f'group {i + 1}' for i in range(len(weights))])
+
         return hook
 
     def _branches(self, name: str, module: nn.Module):
         def hook(gate, inputs, output):
             labels = list(module.branch_names)
             self._note('branches', name, module, output.detach()[0].view(len(labels), -1), labels)
+
         return hook
 
 
@@ -135,8 +150,10 @@ def pooling_shares(model: nn.Module) -> dict[str, float]:
     Args:
         model: Network to look through.
     """
-    return {short_name(name): float(module.pooling_shares()[0].detach())
-            for name, module in find(model).get('pooling', {}).items()}
+    return {
+        short_name(name): float(module.pooling_shares()[0].detach())
+        for name, module in find(model).get('pooling', {}).items()
+    }
 
 
 def short_name(name: str) -> str:

@@ -5,6 +5,7 @@ The methods are those of the package grad-cam: Grad-CAM (arXiv:1610.02391), Grad
 the network anew for each detection and each method, and cannot tell which of several feature maps a detection does not
 depend on.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ class Explanation:
         heat: Importance of the pixels of the network's input without padding, (H, W), from 0 to 1, by name of the
             method.
     """
+
     title: str
     boxes: np.ndarray
     heat: dict[str, np.ndarray]
@@ -54,6 +56,7 @@ class Choice:
         score_thr: Least score of a detection. Where none reaches it, the best one is explained.
         classes: Labels of the classes to explain; None: all classes.
     """
+
     target: str = 'score'
     limit: int = 3
     score_thr: float = 0.3
@@ -101,12 +104,13 @@ class Explainer:
         finally:
             handle.remove()
         if not self.features:
-            raise UserError(f'the module {self.layer!r} returned no (N, C, H, W) feature map with gradients; name '
-                            'another with --layer, for instance backbone')
+            raise UserError(
+                f'the module {self.layer!r} returned no (N, C, H, W) feature map with gradients; name '
+                'another with --layer, for instance backbone'
+            )
         features = self.features[-1:] if self.last_only else self.features
         try:
-            return [Explanation(title, boxes, self._heat(value, features, image))
-                    for title, boxes, value in outputs]
+            return [Explanation(title, boxes, self._heat(value, features, image)) for title, boxes, value in outputs]
         finally:
             self.features = []
 
@@ -119,11 +123,16 @@ class Explainer:
         grads = [None] * len(features)
         if value.requires_grad:
             grads = torch.autograd.grad(value, features, retain_graph=True, allow_unused=True)
-        used = [(x.detach().float().cpu().numpy(), g.float().cpu().numpy())
-                for x, g in zip(features, grads, strict=True) if g is not None and g.any()]
+        used = [
+            (x.detach().float().cpu().numpy(), g.float().cpu().numpy())
+            for x, g in zip(features, grads, strict=True)
+            if g is not None and g.any()
+        ]
         if not used:
-            raise UserError(f'no output depends on the feature maps of {self.layer!r}; name another module with '
-                            '--layer, for instance backbone')
+            raise UserError(
+                f'no output depends on the feature maps of {self.layer!r}; name another module with '
+                '--layer, for instance backbone'
+            )
         width, height = image.image.size
         heat = {}
         for name, cam in self.cams.items():
@@ -136,9 +145,11 @@ class Explainer:
     def _classes(self, image: InputImage, choice: Choice) -> list[tuple[str, np.ndarray, Tensor]]:
         logits = self.network.classify(image)
         shares = logits.detach().softmax(0)
-        labels = choice.classes or shares.argsort(descending=True)[:choice.limit].tolist()
-        return [(f'{self.network.classes.name(label)} {shares[label]:.2f}', np.empty((0, 4)), logits[label])
-                for label in labels]
+        labels = choice.classes or shares.argsort(descending=True)[: choice.limit].tolist()
+        return [
+            (f'{self.network.classes.name(label)} {shares[label]:.2f}', np.empty((0, 4)), logits[label])
+            for label in labels
+        ]
 
     def _detections(self, image: InputImage, choice: Choice) -> list[tuple[str, np.ndarray, Tensor]]:
         found = self.network.detect(image)
@@ -155,10 +166,16 @@ class Explainer:
             groups = {}
             for i in order.tolist():
                 groups.setdefault(labels[i], []).append(i)
-            return [(f'{self.network.classes.name(label)}: {len(members)} found{note}', boxes[members],
-                     scores[members].sum()) for label, members in list(groups.items())[:choice.limit]]
+            return [
+                (
+                    f'{self.network.classes.name(label)}: {len(members)} found{note}',
+                    boxes[members],
+                    scores[members].sum(),
+                )
+                for label, members in list(groups.items())[: choice.limit]
+            ]
         chosen = []
-        for i in order[:choice.limit].tolist():
+        for i in order[: choice.limit].tolist():
             x1, y1, x2, y2 = found.bboxes[i]
             value = scores[i] if choice.target == 'score' else x2 - x1 + y2 - y1
             chosen.append((f'{self.network.classes.name(labels[i])} {scores[i]:.2f}{note}', boxes[[i]], value))

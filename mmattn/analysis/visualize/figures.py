@@ -1,4 +1,5 @@
 """Pictures of one network: heat maps over images, and charts of attention weights."""
+
 from __future__ import annotations
 
 import math
@@ -67,7 +68,7 @@ def draw_maps(image: Image.Image, readings: Sequence[Reading], padded: tuple[int
     figure = new_figure(columns * (width + 0.1) + 0.8, rows * (height + 0.5))
     axes = figure.subplots(rows, columns, squeeze=False)
     backdrop = _backdrop(image)
-    for axis in axes.flat[len(readings):]:
+    for axis in axes.flat[len(readings) :]:
         axis.axis('off')
     for axis, reading in zip(axes.flat, readings):
         weights = reading.weights.mean(0).numpy()
@@ -75,8 +76,10 @@ def draw_maps(image: Image.Image, readings: Sequence[Reading], padded: tuple[int
         _overlay(axis, backdrop, weights, padded, low, high, 0.55)
         _frame(axis, image)
         gate = '' if reading.gate is None else f', gate {reading.gate:.2f}'
-        axis.set_title(f'{reading.name}: {reading.module}{gate}\n{low:.3f} to {high:.3f}, '
-                       f'{weights.shape[1]} x {weights.shape[0]}', fontsize=8)
+        axis.set_title(
+            f'{reading.name}: {reading.module}{gate}\n{low:.3f} to {high:.3f}, {weights.shape[1]} x {weights.shape[0]}',
+            fontsize=8,
+        )
     _colour_bar(figure, axes, 'weight of a position in its panel', 0, 1, ticks=('least', 'largest'))
     return figure
 
@@ -101,11 +104,25 @@ def draw_depth(readings: Sequence[Reading]):
         bars.set(title=f'{reading.name}{gate}', xticks=_ticks(depth), ylim=(0, 1.12 * max(top, 1 / depth)))
         if depth <= 8:
             for block, weight in zip(blocks, weights.mean(1), strict=True):
-                bars.text(block, 0.01 * top, f'{weight:.2f}', ha='center', va='bottom', color='white',
-                          fontsize=min(10, 44 / depth))
+                bars.text(
+                    block,
+                    0.01 * top,
+                    f'{weight:.2f}',
+                    ha='center',
+                    va='bottom',
+                    color='white',
+                    fontsize=min(10, 44 / depth),
+                )
         order = (weights * blocks[:, None]).sum(0).argsort()
-        picture = channels.imshow(weights[:, order], aspect='auto', cmap='viridis', vmin=0, vmax=1,
-                                  extent=(0, weights.shape[1], depth + 0.5, 0.5), interpolation='nearest')
+        picture = channels.imshow(
+            weights[:, order],
+            aspect='auto',
+            cmap='viridis',
+            vmin=0,
+            vmax=1,
+            extent=(0, weights.shape[1], depth + 0.5, 0.5),
+            interpolation='nearest',
+        )
         channels.set(xlabel=f'{weights.shape[1]} channels, sorted by depth', yticks=_ticks(depth))
         if column == 0:
             bars.set_ylabel('mean weight')
@@ -130,7 +147,7 @@ def draw_branches(readings: Sequence[Reading]):
         for branch, label in enumerate(labels):
             weights = [member.weights[branch].numpy() for member in members]
             low, high = (np.array([np.quantile(w, q) for w in weights]) for q in (0.1, 0.9))
-            line, = axis.plot(x, [w.mean() for w in weights], marker='o', label=label)
+            (line,) = axis.plot(x, [w.mean() for w in weights], marker='o', label=label)
             axis.fill_between(x, low, high, color=line.get_color(), alpha=0.12, linewidth=0)
         axis.axhline(1 / len(labels), color=TEXT, linestyle='--', linewidth=1, label='all alike')
         _block_axis(axis, [member.name for member in members])
@@ -151,8 +168,7 @@ def draw_pooling(shares: dict[str, float]):
     axis.plot(range(len(shares)), list(shares.values()), marker='o', color=COLORS[1])
     axis.axhline(0.5, color=TEXT, linestyle='--', linewidth=1)
     _block_axis(axis, list(shares))
-    axis.set(title='SPEM: share of the maximum in the pooled value',
-             ylabel='p₀² / (p₀² + p₁²)', ylim=(-0.03, 1.03))
+    axis.set(title='SPEM: share of the maximum in the pooled value', ylabel='p₀² / (p₀² + p₁²)', ylim=(-0.03, 1.03))
     return figure
 
 
@@ -172,24 +188,42 @@ def draw_sizes(stages: Sequence[StageBySize], objects: Sequence[int]):
         present = [i for i in range(3) if not np.isnan(stage.mean_depth[i])]
         for place, i in enumerate(present):
             offset = (place - (len(present) - 1) / 2) * 0.8 / len(present)
-            bars.bar(np.arange(1, depth + 1) + offset, stage.weights[i], 0.8 / len(present), color=SIZE_COLORS[i],
-                     label=labels[i])
+            bars.bar(
+                np.arange(1, depth + 1) + offset,
+                stage.weights[i],
+                0.8 / len(present),
+                color=SIZE_COLORS[i],
+                label=labels[i],
+            )
             low, high = stage.interval[i]
-            points.errorbar([stage.mean_depth[i]], [i], xerr=[[max(0, stage.mean_depth[i] - low)],
-                                                              [max(0, high - stage.mean_depth[i])]],
-                            fmt='o', color=SIZE_COLORS[i], capsize=4)
+            points.errorbar(
+                [stage.mean_depth[i]],
+                [i],
+                xerr=[[max(0, stage.mean_depth[i] - low)], [max(0, high - stage.mean_depth[i])]],
+                fmt='o',
+                color=SIZE_COLORS[i],
+                capsize=4,
+            )
         bars.axhline(1 / depth, color=TEXT, linestyle='--', linewidth=1)
         bars.set(title=stage.name, xlabel='block', xticks=_ticks(depth))
-        points.set(xlabel='mean depth (0 first, 1 last block)', yticks=range(3), ylim=(2.5, -0.5),
-                   yticklabels=labels if column == 0 else ['', '', ''])
+        points.set(
+            xlabel='mean depth (0 first, 1 last block)',
+            yticks=range(3),
+            ylim=(2.5, -0.5),
+            yticklabels=labels if column == 0 else ['', '', ''],
+        )
         points.set_title(f'claim: {stage.verdict}', fontsize=10)
         points.locator_params(axis='x', nbins=3)
         points.margins(x=0.15)
         points.grid(axis='x')
         if column == 0:
             bars.set_ylabel('mean weight')
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), title='weights averaged over the objects that are',
-                  loc='outside upper center', ncols=3)
+    figure.legend(
+        *axes[0, 0].get_legend_handles_labels(),
+        title='weights averaged over the objects that are',
+        loc='outside upper center',
+        ncols=3,
+    )
     return figure
 
 
@@ -211,12 +245,26 @@ def _backdrop(image: Image.Image) -> np.ndarray:
     return 0.35 + 0.65 * np.clip(grey / max(np.percentile(grey, 99), 32), 0, 1)
 
 
-def _overlay(axis, backdrop: np.ndarray, heat: np.ndarray, size: tuple[int, int], low: float, high: float,
-             opacity: float | np.ndarray) -> None:
+def _overlay(
+    axis,
+    backdrop: np.ndarray,
+    heat: np.ndarray,
+    size: tuple[int, int],
+    low: float,
+    high: float,
+    opacity: float | np.ndarray,
+) -> None:
     """Lays a heat map of any resolution, which covers `size` pixels, over an image that may cover less."""
     axis.imshow(backdrop, cmap='gray', vmin=0, vmax=1)
-    axis.imshow(heat, cmap=_heat_colors(), alpha=opacity, vmin=low, vmax=max(high, low + 1e-6),
-                interpolation='bilinear', extent=(-0.5, size[0] - 0.5, size[1] - 0.5, -0.5))
+    axis.imshow(
+        heat,
+        cmap=_heat_colors(),
+        alpha=opacity,
+        vmin=low,
+        vmax=max(high, low + 1e-6),
+        interpolation='bilinear',
+        extent=(-0.5, size[0] - 0.5, size[1] - 0.5, -0.5),
+    )
 
 
 def _frame(axis, image: Image.Image) -> None:
@@ -226,6 +274,7 @@ def _frame(axis, image: Image.Image) -> None:
 
 def _draw_boxes(axis, boxes: np.ndarray) -> None:
     from matplotlib.patches import Rectangle
+
     for x1, y1, x2, y2 in boxes:
         for color, width in (('black', 2.6), ('white', 1.2)):  # seen on any ground
             axis.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=color, linewidth=width))
@@ -234,6 +283,7 @@ def _draw_boxes(axis, boxes: np.ndarray) -> None:
 def _colour_bar(figure, axes, label: str, low: float, high: float, ticks: Sequence[str] = ()) -> None:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
+
     bar = figure.colorbar(ScalarMappable(Normalize(low, high), _heat_colors()), ax=list(axes.flat), pad=0.01, aspect=30)
     bar.set_label(label, fontsize=9)
     if ticks:

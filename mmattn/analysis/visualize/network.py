@@ -1,4 +1,5 @@
 """A trained classifier or detector whose insides are looked at, and images as it sees them."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ class InputImage:
         inputs: The same normalised and padded at the right and at the bottom, (1, C, H, W).
         samples: The library's data sample of the image, a list of one.
     """
+
     image: Image.Image
     inputs: Tensor
     samples: list
@@ -68,8 +70,10 @@ class Network:
         self.model = trained.model
         self.is_detector = is_detector(self.model)
         if not hasattr(self.model, 'extract_feat') or not hasattr(self.model, 'backbone'):
-            raise UserError(f"pictures are made of mmdet's detectors and mmpretrain's classifiers; {cfg.filename} "
-                            f'describes a {type(self.model).__name__}')
+            raise UserError(
+                f"pictures are made of mmdet's detectors and mmpretrain's classifiers; {cfg.filename} "
+                f'describes a {type(self.model).__name__}'
+            )
         self.classes = ClassNames.of(trained.classes, cfg)
         # Gradients have to reach every activation, those inside of checkpointed blocks too.
         for module in self.model.modules():
@@ -78,8 +82,9 @@ class Network:
         try:
             self.pipeline = Compose([step for step in steps if 'Annotations' not in type_name(step)])
         except Exception as error:  # noqa: BLE001  a transform may raise anything
-            raise UserError(f'the test pipeline of {cfg.filename} cannot be built ({kind_and_text(error)}); correct it '
-                            'there') from error
+            raise UserError(
+                f'the test pipeline of {cfg.filename} cannot be built ({kind_and_text(error)}); correct it there'
+            ) from error
 
     def open(self, path: Path) -> InputImage:
         """Reads an image file through the pipeline of the config's test data.
@@ -93,8 +98,10 @@ class Network:
         try:
             data = self.pipeline(dict(img_path=str(path), img_id=0))
         except Exception as error:  # noqa: BLE001  so may one that it is given
-            raise UserError(f"'{path}' cannot be read as an image ({kind_and_text(error)}); leave it out, or correct "
-                            'the test pipeline of the config') from error
+            raise UserError(
+                f"'{path}' cannot be read as an image ({kind_and_text(error)}); leave it out, or correct "
+                'the test pipeline of the config'
+            ) from error
         return self.to_input(data)
 
     def to_input(self, data: dict) -> InputImage:
@@ -110,8 +117,10 @@ class Network:
             pixels = data['inputs'].permute(1, 2, 0).numpy()
             batch = self.model.data_preprocessor(pseudo_collate([data]), False)
         except Exception as error:  # noqa: BLE001
-            raise UserError(f'the data_preprocessor of {self.cfg.filename} does not take what its test pipeline '
-                            f'returns ({kind_and_text(error)}); correct one of them') from error
+            raise UserError(
+                f'the data_preprocessor of {self.cfg.filename} does not take what its test pipeline '
+                f'returns ({kind_and_text(error)}); correct one of them'
+            ) from error
         return InputImage(to_rgb(pixels), batch['inputs'], batch['data_samples'])
 
     @torch.no_grad()
@@ -159,8 +168,10 @@ class Network:
         if name in modules and name:
             return name, modules[name]
         end = name.rpartition('.')[2]
-        near = [other for other in modules if end and end in other][:5] or ['backbone', *(
-            f'backbone.{child}' for child, _ in self.model.backbone.named_children())][:8]
+        near = [other for other in modules if end and end in other][:5] or [
+            'backbone',
+            *(f'backbone.{child}' for child, _ in self.model.backbone.named_children()),
+        ][:8]
         raise UserError(f'the model has no module {name!r}; some that it has: {", ".join(near)}')
 
 

@@ -1,4 +1,5 @@
 """Pictures of what the options of ``tools/visualize.py`` ask for, image by image."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -50,16 +51,24 @@ def choose_kinds(network: Network, only: Sequence[str] | None, dataset: bool) ->
     has = find(network.model)
     for kind in only or ():
         if kind != 'gradcam' and kind not in has:
-            raise UserError(f'--only {kind}: the model has no module for it ({KINDS[kind]}); '
-                            f'it has: {inventory(network.model)}')
+            raise UserError(
+                f'--only {kind}: the model has no module for it ({KINDS[kind]}); it has: {inventory(network.model)}'
+            )
     if dataset and 'depth' not in has:
-        raise UserError(f'--dataset is about depth attention (SDA), which the model lacks; it has: '
-                        f'{inventory(network.model)}')
+        raise UserError(
+            f'--dataset is about depth attention (SDA), which the model lacks; it has: {inventory(network.model)}'
+        )
     return [kind for kind in has if only is None or kind in only]
 
 
-def show_images(network: Network, output: PictureFolder, images: Mapping[str, Path], kinds: Sequence[str],
-                explainer: Explainer | None, choice: Choice) -> list[str]:
+def show_images(
+    network: Network,
+    output: PictureFolder,
+    images: Mapping[str, Path],
+    kinds: Sequence[str],
+    explainer: Explainer | None,
+    choice: Choice,
+) -> list[str]:
     """Adds the pictures of images, with a progress bar.
 
     Args:
@@ -85,8 +94,14 @@ def show_images(network: Network, output: PictureFolder, images: Mapping[str, Pa
             continue
         readings = _read_attention(network, image, kinds)
         explanations = explainer.explain(image, choice) if explainer else []
-        output.add_image(name, image, explanations, readings, choice.target if network.is_detector else None,
-                         ['Nothing was detected.'] if explainer and not explanations else [])
+        output.add_image(
+            name,
+            image,
+            explanations,
+            readings,
+            choice.target if network.is_detector else None,
+            ['Nothing was detected.'] if explainer and not explanations else [],
+        )
     return unreadable
 
 

@@ -9,6 +9,7 @@ the means together, so a difference is, if anything, understated.
 Sizes are COCO's, by area in the pixels of the original image: small below 32**2, large from 96**2. The area is that of
 the mask where the data set has masks (as in COCO's own evaluation), else that of the box.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -40,6 +41,7 @@ class Survey:
         objects: Number of small, medium and large objects in each image, (images, 3).
         weights: Weight of each block, averaged over channels, (images, depth), by name of the stage.
     """
+
     images: list[str] = field(default_factory=list)
     objects: np.ndarray = field(default_factory=lambda: np.zeros((0, 3), int))
     weights: dict[str, np.ndarray] = field(default_factory=dict)
@@ -63,6 +65,7 @@ class StageBySize:
             shallower blocks.
         difference_interval: The 95 % interval of the difference.
     """
+
     name: str
     weights: np.ndarray
     mean_depth: np.ndarray
@@ -101,8 +104,9 @@ def survey(network: Network, limit: int | None = None) -> Survey:
     except UserError:
         raise
     except Exception as error:  # noqa: BLE001  a transform, or the network, may raise anything
-        raise UserError('the images of the val_dataloader cannot be run through the network '
-                        f'({kind_and_text(error)}); correct it') from error
+        raise UserError(
+            f'the images of the val_dataloader cannot be run through the network ({kind_and_text(error)}); correct it'
+        ) from error
 
 
 def _survey(network: Network, dataset, limit: int | None) -> Survey:
@@ -139,8 +143,9 @@ def build_dataset(cfg: Config):
     try:
         return DATASETS.build(loader['dataset'])
     except Exception as error:  # noqa: BLE001  a data set may raise anything
-        raise UserError(f'the val_dataloader of {cfg.filename} cannot be built ({kind_and_text(error)}); correct it '
-                        'there') from error
+        raise UserError(
+            f'the val_dataloader of {cfg.filename} cannot be built ({kind_and_text(error)}); correct it there'
+        ) from error
 
 
 def count_sizes(info: dict) -> tuple[int, int, int]:
@@ -171,8 +176,11 @@ def compare_sizes(found: Survey, resamples: int = RESAMPLES) -> list[StageBySize
         depths = weights @ (np.linspace(0, 1, depth) if depth > 1 else np.zeros(1))  # (images,)
         resampled = _mean_by_size(depths, found.objects, draws)  # (resamples, 3)
         stage = StageBySize(
-            name, np.stack([_mean_by_size(w, found.objects, once)[0] for w in weights.T], 1),
-            _mean_by_size(depths, found.objects, once)[0], _interval(resampled).T)
+            name,
+            np.stack([_mean_by_size(w, found.objects, once)[0] for w in weights.T], 1),
+            _mean_by_size(depths, found.objects, once)[0],
+            _interval(resampled).T,
+        )
         if len(present) > 1 and depth > 1:
             first, last = present[0], present[-1]
             stage.compared = SIZES[first], SIZES[last]
@@ -214,4 +222,5 @@ def _areas(info: dict) -> Iterator[float]:
 
 def _mask_area(segmentation: list | dict, info: dict) -> float:
     from mmattn.analysis.runs.annotated import decode_mask
+
     return float(decode_mask(segmentation, info['height'], info['width']).sum())

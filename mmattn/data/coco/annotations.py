@@ -1,4 +1,5 @@
 """Annotations of a COCO file: what each refers to, its box and its mask."""
+
 from collections.abc import Collection, Mapping, Sequence
 
 from mmattn.data.coco.boxes import check_box, check_corners, check_crowd
@@ -13,8 +14,15 @@ from mmattn.data.text import shown
 _LEVELS = 100
 
 
-def check_annotations(report: Report, entries: Sequence[dict], pictures: Mapping[int | str, Picture],
-                      names: Mapping, wanted: Collection, masks: MaskCheck | None, evaluated: bool) -> list[dict]:
+def check_annotations(
+    report: Report,
+    entries: Sequence[dict],
+    pictures: Mapping[int | str, Picture],
+    names: Mapping,
+    wanted: Collection,
+    masks: MaskCheck | None,
+    evaluated: bool,
+) -> list[dict]:
     """Looks through the annotations.
 
     Args:
@@ -49,8 +57,11 @@ def check_annotations(report: Report, entries: Sequence[dict], pictures: Mapping
     check_corners(report, kept, pictures)
     report.objects = objects
     if not objects:
-        report.problems.add('objects missing', 'not one that a training could learn from'
-                            + (', with its mask' if without_mask else ''), doubtful=True)
+        report.problems.add(
+            'objects missing',
+            'not one that a training could learn from' + (', with its mask' if without_mask else ''),
+            doubtful=True,
+        )
     ignored = sum(1 for entry in entries if entry.get('ignore'))
     if ignored:
         report.notes.append(f"{ignored} annotations have 'ignore' set: mmdet leaves them out, pycocotools does not")
@@ -76,11 +87,14 @@ def _check_references(report: Report, entry: dict, pictures: Mapping, names: Map
         known = False
         other = _other_kind(entry[field])
         if other is not None and other in others:
-            report.problems.add(f'ids of {what} that are numbers here and text there',
-                                f'{where}: {field} {shown(entry[field])}, {what} have {shown(other)}')
+            report.problems.add(
+                f'ids of {what} that are numbers here and text there',
+                f'{where}: {field} {shown(entry[field])}, {what} have {shown(other)}',
+            )
         else:
-            report.problems.add(f'annotations of unknown {what}', f'{where}: {field} {shown(entry[field])}',
-                                left_out=True)
+            report.problems.add(
+                f'annotations of unknown {what}', f'{where}: {field} {shown(entry[field])}', left_out=True
+            )
     return known
 
 
@@ -91,8 +105,9 @@ def _other_kind(identifier: int | float | str) -> int | str | None:
     return int(identifier) if identifier.isdecimal() and len(identifier) < 20 else None
 
 
-def _mask_is_usable(report: Report, entry: dict, box: list | None, picture: Picture, masks: MaskCheck | None,
-                    where: Where) -> bool:
+def _mask_is_usable(
+    report: Report, entry: dict, box: list | None, picture: Picture, masks: MaskCheck | None, where: Where
+) -> bool:
     segmentation = entry.get('segmentation')
     problem = masks.problem(segmentation, box, picture.size) if masks else None
     if (problem or not masks) and nested(segmentation, _LEVELS):

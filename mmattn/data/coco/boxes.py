@@ -1,4 +1,5 @@
 """Boxes, areas and crowds of annotations: what mmdet and pycocotools make of them."""
+
 from collections.abc import Mapping, Sequence
 
 from mmattn.data.coco.images import Picture
@@ -36,8 +37,9 @@ def check_box(report: Report, entry: dict, picture: Picture | None, where: str) 
         report.problems.add('empty boxes', f'{where}: {shown(box)}, area {shown(area)}', left_out=True)
         return False
     if width < 1 or height < 1:
-        report.problems.add('boxes thinner than a pixel (mmdet leaves them out)', f'{where}: {shown(box)}',
-                            left_out=True)
+        report.problems.add(
+            'boxes thinner than a pixel (mmdet leaves them out)', f'{where}: {shown(box)}', left_out=True
+        )
         return False
     if area > width * height + 1:
         report.problems.add('areas larger than the box', f'{where}: {shown(box)}, area {shown(area)}', doubtful=True)
@@ -53,8 +55,7 @@ def _check_place(report: Report, box: list, picture: Picture, where: str) -> boo
     across, down = picture.size
     limits = picture.stated or picture.size  # mmdet goes by what the file says
     outside = right <= 0 or bottom <= 0 or left >= limits[0] or top >= limits[1]
-    if (not outside and min(left, top) >= -TOLERANCE and right <= across + TOLERANCE
-            and bottom <= down + TOLERANCE):
+    if not outside and min(left, top) >= -TOLERANCE and right <= across + TOLERANCE and bottom <= down + TOLERANCE:
         return True
     where = f'{where}: {shown(box)}, image {shown(across)} x {shown(down)}'
     if outside:
@@ -85,8 +86,10 @@ def check_corners(report: Report, entries: Sequence[dict], pictures: Mapping[int
         across, down = pictures[entry['image_id']].size or (0, 0)
         if not (left < right <= across + TOLERANCE and top < bottom <= down + TOLERANCE):
             return
-    report.problems.add(CORNERS, f'all {len(entries)}: as [left, top, width, '
-                        f'height], which is read, {outside} are not inside their images')
+    report.problems.add(
+        CORNERS,
+        f'all {len(entries)}: as [left, top, width, height], which is read, {outside} are not inside their images',
+    )
 
 
 def check_crowd(report: Report, entry: dict, where: str, evaluated: bool) -> None:

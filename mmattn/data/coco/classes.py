@@ -3,6 +3,7 @@
 mmdet numbers labels by those categories of the file, in its order, whose names are classes of the config; the names of
 labels come from the config. Both agree only if all classes are in the file and in the same order.
 """
+
 from collections import Counter
 from collections.abc import Sequence
 
@@ -20,15 +21,20 @@ def check_names(report: Report, categories: Sequence[dict]) -> None:
     """
     for entry in categories:
         if 'name' in entry and not _is_text(entry['name']):
-            report.problems.add('names of categories that are no text', f'category {shown(entry["id"])}: '
-                                f'{shown(entry["name"])}', doubtful=isinstance(entry['name'], (str, int, float)))
+            report.problems.add(
+                'names of categories that are no text',
+                f'category {shown(entry["id"])}: {shown(entry["name"])}',
+                doubtful=isinstance(entry['name'], (str, int, float)),
+            )
     for name, times in repeated(_key(entry.get('name')) for entry in categories if 'name' in entry):
-        report.problems.add('duplicated names of categories', f'{shown(name)}, {times} times (mmdet gives each a label '
-                            'of its own)')
+        report.problems.add(
+            'duplicated names of categories', f'{shown(name)}, {times} times (mmdet gives each a label of its own)'
+        )
 
 
-def check_classes(report: Report, classes: Sequence, categories: Sequence[dict], objects: Counter, evaluated: bool
-                  ) -> None:
+def check_classes(
+    report: Report, classes: Sequence, categories: Sequence[dict], objects: Counter, evaluated: bool
+) -> None:
     """Compares the classes of a config with the categories.
 
     Args:
@@ -40,8 +46,10 @@ def check_classes(report: Report, classes: Sequence, categories: Sequence[dict],
     """
     for name in classes:
         if not _is_text(name):
-            report.problems.add('classes of the config that are no text', f'{shown(name)} (no name can be drawn or '
-                                'printed from it); write it in quotes')
+            report.problems.add(
+                'classes of the config that are no text',
+                f'{shown(name)} (no name can be drawn or printed from it); write it in quotes',
+            )
     for name, times in repeated(map(_key, classes)):
         report.problems.add('duplicated classes of the config', f'{shown(name)}, {times} times')
     names = [entry['name'] for entry in categories if 'name' in entry]
@@ -49,17 +57,25 @@ def check_classes(report: Report, classes: Sequence, categories: Sequence[dict],
     _report_missing(report, classes, names, common, evaluated)
     for entry in categories:
         if 'name' in entry and entry['name'] not in classes:
-            report.problems.add('categories that are no class of the config (left out)', f'{word(entry["name"])}, '
-                                f'{objects[entry["id"]]} annotations', left_out=True)
+            report.problems.add(
+                'categories that are no class of the config (left out)',
+                f'{word(entry["name"])}, {objects[entry["id"]]} annotations',
+                left_out=True,
+            )
     if common != [name for name in classes if name in common]:
-        report.problems.add('classes in another order', 'mmdet numbers classes in the order of the '
-                            f'file, so results get wrong names; set classes={shown(tuple(common))}')
+        report.problems.add(
+            'classes in another order',
+            'mmdet numbers classes in the order of the '
+            f'file, so results get wrong names; set classes={shown(tuple(common))}',
+        )
 
 
 def _report_missing(report: Report, classes: Sequence, names: list, common: list, evaluated: bool) -> None:
     if classes and not common:
-        report.problems.add('annotations without a class of the config', f'their categories are {few(names)}, '
-                            f'the classes {few(classes)}: set metainfo.classes of the data set')
+        report.problems.add(
+            'annotations without a class of the config',
+            f'their categories are {few(names)}, the classes {few(classes)}: set metainfo.classes of the data set',
+        )
         return
     last = max((index for index, name in enumerate(classes) if name in names), default=-1)
     for index, name in enumerate(classes):
@@ -68,11 +84,16 @@ def _report_missing(report: Report, classes: Sequence, names: list, common: list
         alike = [other for other in names if str(other).strip().lower() == str(name).strip().lower()]
         hint = f' (there is {shown(alike[0])})' if alike else ''
         if index < last:
-            report.problems.add('classes of the config that the annotations lack, so that labels after them shift',
-                                f'{word(name)}{hint}')
+            report.problems.add(
+                'classes of the config that the annotations lack, so that labels after them shift',
+                f'{word(name)}{hint}',
+            )
         else:  # a label without a category fails when its detections are written down
-            report.problems.add('classes of the config that the annotations lack', f'{word(name)}{hint}',
-                                doubtful=not evaluated and not alike)
+            report.problems.add(
+                'classes of the config that the annotations lack',
+                f'{word(name)}{hint}',
+                doubtful=not evaluated and not alike,
+            )
 
 
 def _is_text(name: object) -> bool:

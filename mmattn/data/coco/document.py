@@ -1,4 +1,5 @@
 """Reads the JSON file of a dataset in COCO's format, whatever is in it."""
+
 import json
 from pathlib import Path
 
@@ -55,8 +56,11 @@ def _check_list(report: Report, content: dict, key: str, ann_file: Path) -> None
     """Puts an empty list where there is none."""
     if not isinstance(content.get(key), list):
         # Test sets without ground truth have no annotations at all, but what is there is read.
-        report.problems.add('annotations missing' if key == 'annotations' and key not in content else UNREADABLE,
-                            f"{ann_file}: it has no list '{key}'", doubtful=key == 'annotations' and key not in content)
+        report.problems.add(
+            'annotations missing' if key == 'annotations' and key not in content else UNREADABLE,
+            f"{ann_file}: it has no list '{key}'",
+            doubtful=key == 'annotations' and key not in content,
+        )
         content[key] = []
     elif not content[key] and key != 'annotations':
         report.problems.add(f'{key} missing', f'not one in {ann_file}')

@@ -1,4 +1,5 @@
 """Entries of a COCO file's lists: whether each has its fields, and their ids."""
+
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -34,8 +35,10 @@ def usable_entries(report: Report, content: dict, key: str) -> list[dict]:
             report.problems.add('fields missing', f'{_place(key, index, entry)}: {", ".join(lacks)}')
         bad = [name for name in ids if name in entry and not is_id(entry[name])]
         if bad:
-            report.problems.add('ids that are no numbers or text', f'{_place(key, index, entry)}: '
-                                + ', '.join(f'{name} {shown(entry[name])}' for name in bad))
+            report.problems.add(
+                'ids that are no numbers or text',
+                f'{_place(key, index, entry)}: ' + ', '.join(f'{name} {shown(entry[name])}' for name in bad),
+            )
         elif all(name in entry for name in ids):
             usable.append(entry)
     return usable
@@ -55,18 +58,28 @@ def check_ids(report: Report, key: str, entries: Sequence[dict], evaluated: bool
         report.problems.add(f'duplicated ids of {key}', f'{shown(identifier)}, {times} times')
     texts = [each for each in ids if type(each) is str]
     if texts and key == 'annotations':
-        report.problems.add('annotations with text for an id', f'{len(texts)}, first {shown(texts[0])}: pycocotools '
-                            'takes numbers only', doubtful=not evaluated or all(map(str.isdecimal, texts)))
+        report.problems.add(
+            'annotations with text for an id',
+            f'{len(texts)}, first {shown(texts[0])}: pycocotools takes numbers only',
+            doubtful=not evaluated or all(map(str.isdecimal, texts)),
+        )
     elif texts and len(texts) < len(ids):
-        report.problems.add(f'ids of {key} that are text beside others that are numbers',
-                            f'{len(texts)} of {len(ids)}: pycocotools cannot sort them', doubtful=not evaluated)
+        report.problems.add(
+            f'ids of {key} that are text beside others that are numbers',
+            f'{len(texts)} of {len(ids)}: pycocotools cannot sort them',
+            doubtful=not evaluated,
+        )
     fractions = [each for each in ids if type(each) is float and each % 1]
     if fractions:
-        report.problems.add(f'ids of {key} that are no whole numbers', f'{len(fractions)}, first {fractions[0]}',
-                            doubtful=True)
+        report.problems.add(
+            f'ids of {key} that are no whole numbers', f'{len(fractions)}, first {fractions[0]}', doubtful=True
+        )
     if key == 'annotations' and 0 in ids:
-        report.problems.add('annotations with id 0', 'pycocotools takes 0 for "no match", so that '
-                            'detections of this object count as wrong: number from 1', doubtful=not evaluated)
+        report.problems.add(
+            'annotations with id 0',
+            'pycocotools takes 0 for "no match", so that detections of this object count as wrong: number from 1',
+            doubtful=not evaluated,
+        )
 
 
 def repeated(values: Iterable) -> list[tuple[object, int]]:

@@ -1,4 +1,5 @@
 """Masks of annotations: polygons and run-length encodings that mmdet or pycocotools leave out or fail on."""
+
 import math
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ class MaskCheck:
         polygons_only: Whether the pipeline takes polygons only (``poly2mask=False``).
         evaluated: Whether pycocotools reads the masks too, which fails where mmdet leaves an object out.
     """
+
     required: bool = False
     polygons_only: bool = False
     evaluated: bool = True
@@ -67,31 +69,42 @@ class MaskCheck:
             if not passed_over:
                 extents.append(extent)
         # pycocotools takes a first polygon of four numbers for a box, and fails on a shorter one and on what is none.
-        fails = self.evaluated and (len(polygons[0]) <= 4 or not all(
-            isinstance(each, list) and len(each) > 1 for each in polygons))
+        fails = self.evaluated and (
+            len(polygons[0]) <= 4 or not all(isinstance(each, list) and len(each) > 1 for each in polygons)
+        )
         if not extents:
             return 'masks without a polygon of three points', STOPS if fails else LEFT_OUT, shown(polygons)
         if short:
-            return ('polygons with an odd count of numbers, or fewer than three points', STOPS if fails else DOUBTFUL,
-                    shown(short[0]))
+            return (
+                'polygons with an odd count of numbers, or fewer than three points',
+                STOPS if fails else DOUBTFUL,
+                shown(short[0]),
+            )
         return _place(extents, polygons, box, size)
 
     def _encoded(self, mask: dict, size: Size | None) -> Problem | None:
         counts, shape = mask.get('counts'), mask.get('size')
         if shape is None or not isinstance(counts, (list, str)):
             return self._unusable('run-length encoded masks without size or counts', mask)
-        if not (isinstance(shape, list) and len(shape) == 2
-                and all(type(length) is int and length > 0 for length in shape)):
+        if not (
+            isinstance(shape, list) and len(shape) == 2 and all(type(length) is int and length > 0 for length in shape)
+        ):
             return 'run-length encoded masks of a size that is not [height, width]', STOPS, shown(shape)
         if size is not None and tuple(shape) != (size[1], size[0]):
-            return ('run-length encoded masks of another size than the image', STOPS,
-                    f'[height, width] is {shown(shape)}, the image {size[0]:g} x {size[1]:g}')
+            return (
+                'run-length encoded masks of another size than the image',
+                STOPS,
+                f'[height, width] is {shown(shape)}, the image {size[0]:g} x {size[1]:g}',
+            )
         lengths = run_lengths(counts)
         if lengths is None:
             return 'run-length encoded masks with damaged counts', STOPS, shown(counts)
         if lengths.sum() != shape[0] * shape[1]:
-            return ('run-length encoded masks whose counts do not add up to the size', STOPS,
-                    f'{lengths.sum()} instead of {shape[0]} x {shape[1]}')
+            return (
+                'run-length encoded masks whose counts do not add up to the size',
+                STOPS,
+                f'{lengths.sum()} instead of {shape[0]} x {shape[1]}',
+            )
         if not lengths[1::2].any():
             return 'masks without a pixel', DOUBTFUL, shown(mask)
         return None

@@ -1,4 +1,5 @@
 """Run-length encoded masks in COCO's formats: a list of run lengths, or the same as compressed text."""
+
 import numpy as np
 
 # Characters of the compressed text are numbers of six bits from this code on: five bits and whether more follow.

@@ -1,4 +1,5 @@
 """Values in a JSON file of annotations."""
+
 import math
 
 NUMBERS = frozenset((int, float))  # and not bool, which Python takes for 0 and 1
@@ -23,8 +24,13 @@ def nested(value: object, levels: int) -> bool:
     """Whether lists and objects are inside each other deeper than so many levels; never recursive itself."""
     layer = [value]
     for _ in range(levels):
-        layer = [child for each in layer if isinstance(each, (dict, list))
-                 for child in (each.values() if isinstance(each, dict) else each) if isinstance(child, (dict, list))]
+        layer = [
+            child
+            for each in layer
+            if isinstance(each, (dict, list))
+            for child in (each.values() if isinstance(each, dict) else each)
+            if isinstance(child, (dict, list))
+        ]
         if not layer:
             return False
     return True

@@ -1,4 +1,5 @@
 """Assembly of parts in COCO's form from a draft: image sizes, boxes in pixels of the loaded image, class numbers."""
+
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,12 +47,14 @@ def _leave_out_strays(draft: Draft, tree: Tree) -> None:
     """Images of no part beside those of parts, which may be copies of these."""
     if len(draft.pictures) > 1:
         for picture in draft.pictures.pop('all', ()):
-            draft.leave_out('images of no part, beside those of train, val or test (left out)',
-                            tree.relative(picture.path))
+            draft.leave_out(
+                'images of no part, beside those of train, val or test (left out)', tree.relative(picture.path)
+            )
     if len(draft.pictures) == 1 and 'train' not in draft.pictures and 'all' not in draft.pictures:
         part, pictures = draft.pictures.popitem()
-        draft.note(f'all images are of the part {part} by the names of folders or files, so it counts as the whole '
-                   'data set')
+        draft.note(
+            f'all images are of the part {part} by the names of folders or files, so it counts as the whole data set'
+        )
         draft.pictures['all'] = pictures
     elif set(draft.pictures) == {'val', 'test'}:
         draft.findings.add('images to train missing', 'there are only those of val and test')
@@ -67,11 +70,15 @@ def _merge_repeated(draft: Draft, tree: Tree) -> None:
             first = merged.setdefault(picture.path, picture)
             if first is not picture:
                 if first.label != picture.label or (first.relative, first.stated) != (picture.relative, picture.stated):
-                    draft.leave_out('annotations of an image that has another one (left out)',
-                                    f'{tree.relative(picture.path)}: {picture.where}')
+                    draft.leave_out(
+                        'annotations of an image that has another one (left out)',
+                        f'{tree.relative(picture.path)}: {picture.where}',
+                    )
                     continue
-                draft.doubt('images with several annotations (all of them count)',
-                            f'{tree.relative(picture.path)}: {first.where}, {picture.where}')
+                draft.doubt(
+                    'images with several annotations (all of them count)',
+                    f'{tree.relative(picture.path)}: {first.where}, {picture.where}',
+                )
                 first.shapes = [*first.shapes, *picture.shapes]
             if homes.setdefault(picture.path, name) != name:
                 draft.doubt('images in two parts', f'{tree.relative(picture.path)}: {homes[picture.path]} and {name}')
@@ -104,8 +111,10 @@ def _classes(draft: Draft) -> tuple[str, ...]:
         alike.setdefault(key(' '.join(name.replace('_', ' ').replace('-', ' ').split())), []).append(name)
     for names in alike.values():
         if len(names) > 1:
-            draft.doubt('classes whose names are nearly the same (each counts as a class of its own)',
-                        ', '.join(f'{shown(name)} (objects: {counts[name]})' for name in names))
+            draft.doubt(
+                'classes whose names are nearly the same (each counts as a class of its own)',
+                ', '.join(f'{shown(name)} (objects: {counts[name]})' for name in names),
+            )
     return classes
 
 
@@ -128,8 +137,10 @@ def _task(draft: Draft) -> str:
     for shape in without:
         draft.doubt('objects without a mask (their box is taken for it)', shape.where)
     if all(isinstance(shape.mask, list) and len(shape.mask) == 1 and len(shape.mask[0]) == 8 for shape in masked):
-        draft.note('all polygons have four corners; if they are rotated boxes, --task boxes takes the upright '
-                   'boxes around them')
+        draft.note(
+            'all polygons have four corners; if they are rotated boxes, --task boxes takes the upright '
+            'boxes around them'
+        )
     return 'masks'
 
 
@@ -140,7 +151,8 @@ def _is_rectangle(polygons: Mask, box: Box) -> bool:
     corners = {(round(across, 1), round(down, 1)) for across, down in zip(polygons[0][0::2], polygons[0][1::2])}
     near = [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]
     return len(corners) == 4 and all(
-        any(abs(across - corner[0]) <= 1 and abs(down - corner[1]) <= 1 for corner in near) for across, down in corners)
+        any(abs(across - corner[0]) <= 1 and abs(down - corner[1]) <= 1 for corner in near) for across, down in corners
+    )
 
 
 def _part(pictures: Sequence[Picture], tree: Tree, sizes: dict, numbers: dict[str, int], task: str) -> Part:
@@ -152,9 +164,17 @@ def _part(pictures: Sequence[Picture], tree: Tree, sizes: dict, numbers: dict[st
             image['label'] = numbers[picture.label]
         part.images.append(image)
         for shape in picture.shapes:
-            part.annotations.append(dict(
-                id=len(part.annotations) + 1, image_id=image['id'], category_id=numbers[shape.label] + 1,
-                bbox=list(shape.box), area=_area(shape), iscrowd=int(shape.crowd), **_segmentation(shape, task)))
+            part.annotations.append(
+                dict(
+                    id=len(part.annotations) + 1,
+                    image_id=image['id'],
+                    category_id=numbers[shape.label] + 1,
+                    bbox=list(shape.box),
+                    area=_area(shape),
+                    iscrowd=int(shape.crowd),
+                    **_segmentation(shape, task),
+                )
+            )
     return part
 
 

@@ -1,4 +1,5 @@
 """Folders of classes: a folder of images for each class, in train/, val/ and test/ or directly."""
+
 from pathlib import Path
 
 from mmattn.data.formats.draft import Draft, Picture
@@ -8,8 +9,23 @@ from mmattn.data.text import few
 from mmattn.errors import UserError
 
 # Folders with these names hold the images of a data set of another kind.
-_NOT_CLASSES = {'images', 'image', 'img', 'imgs', 'labels', 'label', 'annotations', 'annotation', 'jpegimages', 'masks',
-                'imagesets', 'segmentationclass', 'segmentationobject', 'pictures', 'photos'}
+_NOT_CLASSES = {
+    'images',
+    'image',
+    'img',
+    'imgs',
+    'labels',
+    'label',
+    'annotations',
+    'annotation',
+    'jpegimages',
+    'masks',
+    'imagesets',
+    'segmentationclass',
+    'segmentationobject',
+    'pictures',
+    'photos',
+}
 
 
 def recognise(tree: Tree) -> str | None:
@@ -34,8 +50,9 @@ def read(tree: Tree) -> Draft:
     names = {part: found for part, root in parts.items() if (found := _class_names(tree, root))}
     classes = sorted({name for each in names.values() for name in each})
     if not classes:
-        raise UserError(f"there is no folder of images in '{tree.root}'; put the images of each class into a folder "
-                        'with its name')
+        raise UserError(
+            f"there is no folder of images in '{tree.root}'; put the images of each class into a folder with its name"
+        )
     draft = Draft(few([f'{name}/' for name in classes], 4), classes=classes)
     outside = 0
     for image in tree.images:
@@ -64,13 +81,19 @@ def part_folders(tree: Tree) -> dict[str, Path]:
     """
     root = tree.root
     while True:
-        folders = sorted({root / path.relative_to(root).parts[0] for path in tree.images
-                          if path.is_relative_to(root) and path.parent != root})
+        folders = sorted(
+            {
+                root / path.relative_to(root).parts[0]
+                for path in tree.images
+                if path.is_relative_to(root) and path.parent != root
+            }
+        )
         beside = any(path.parent == root for path in tree.images)
         parts = {part: folder for folder in folders if (part := part_of(folder.name)) and _is_part(folder.name)}
         # A class may be called train, too: parts have class folders in them.
-        if any(path.is_relative_to(folder) and path.parent != folder for folder in parts.values()
-               for path in tree.images):
+        if any(
+            path.is_relative_to(folder) and path.parent != folder for folder in parts.values() for path in tree.images
+        ):
             return {name: parts[name] for name in ('train', 'val', 'test') if name in parts}
         if len(folders) != 1 or beside or not any(path.parent.parent != root for path in tree.images):
             return {'all': root}
@@ -80,12 +103,19 @@ def part_folders(tree: Tree) -> dict[str, Path]:
 def _is_part(name: str) -> bool:
     """Whether a folder is a part and not a class that has 'train' in its name ("freight train")."""
     return name.lower().rstrip('0123456789_- ').removesuffix('ing').removesuffix('_set').removesuffix('set') in (
-        'train', 'val', 'valid', 'validation', 'test', 'dev')
+        'train',
+        'val',
+        'valid',
+        'validation',
+        'test',
+        'dev',
+    )
 
 
 def _class_names(tree: Tree, root: Path) -> list[str]:
-    return sorted({path.relative_to(root).parts[0] for path in tree.images
-                   if path.is_relative_to(root) and path.parent != root})
+    return sorted(
+        {path.relative_to(root).parts[0] for path in tree.images if path.is_relative_to(root) and path.parent != root}
+    )
 
 
 def _add_empty_folders(draft: Draft, tree: Tree, parts: dict[str, Path]) -> None:
@@ -95,5 +125,7 @@ def _add_empty_folders(draft: Draft, tree: Tree, parts: dict[str, Path]) -> None
             if draft.classes is None or folder.name in draft.classes or folder in parts.values():
                 continue
             others = sorted({path.suffix.lower() for path in folder.rglob('*') if path.is_file()} - set(IMAGES))
-            draft.leave_out('class folders without an image (left out)', tree.relative(folder) + (
-                f': only {few(others)}' if others else ': empty'))
+            draft.leave_out(
+                'class folders without an image (left out)',
+                tree.relative(folder) + (f': only {few(others)}' if others else ': empty'),
+            )

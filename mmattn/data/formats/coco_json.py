@@ -2,6 +2,7 @@
 
 Boxes, areas and masks keep their numbers; ``iscrowd``, ``ignore`` and ``difficult`` all make a crowd.
 """
+
 from collections import Counter
 from pathlib import Path
 
@@ -65,8 +66,10 @@ def _parts(tree: Tree, files: list[Path]) -> dict[str, Path]:
         if part is None or part in parts:
             what = 'two of which are ' + part if part in parts else 'and not all their names say train, val or test'
             names = few([tree.relative(each) for each in files])
-            raise UserError(f"'{tree.root}' has {len(files)} COCO files ({names}), {what}; give one of the "
-                            'files, or rename or remove the others')
+            raise UserError(
+                f"'{tree.root}' has {len(files)} COCO files ({names}), {what}; give one of the "
+                'files, or rename or remove the others'
+            )
         parts[part] = path
     return parts
 
@@ -75,41 +78,53 @@ def _document(path: Path) -> dict:
     try:
         content = read_json(path)
     except JsonError as error:
-        raise UserError(f"'{path}' is no JSON ({error}); it is damaged or cut off, so export or "
-                        'copy it again') from error
+        raise UserError(
+            f"'{path}' is no JSON ({error}); it is damaged or cut off, so export or copy it again"
+        ) from error
     except OSError as error:
         raise UserError(f"cannot read '{path}' ({error})") from error
-    missing = [key for key in ('images', 'annotations', 'categories')
-               if not isinstance(content, dict) or not isinstance(content.get(key), list)]
+    missing = [
+        key
+        for key in ('images', 'annotations', 'categories')
+        if not isinstance(content, dict) or not isinstance(content.get(key), list)
+    ]
     if missing:
-        raise UserError(f"'{path}' is no COCO JSON of objects: it has no list '{missing[0]}'; give a file with images, "
-                        'annotations and categories')
+        raise UserError(
+            f"'{path}' is no COCO JSON of objects: it has no list '{missing[0]}'; give a file with images, "
+            'annotations and categories'
+        )
     if nested({key: value for key, value in content.items() if key != 'annotations'}, _LEVELS):
         raise UserError(f"'{path}' has lists or objects that are more than {_LEVELS} deep inside each other")
     return content
 
 
-def _classes(draft: Draft, tree: Tree, documents: dict[str, tuple[Path, dict]], categories: dict[str, dict]
-             ) -> list[str]:
+def _classes(
+    draft: Draft, tree: Tree, documents: dict[str, tuple[Path, dict]], categories: dict[str, dict]
+) -> list[str]:
     """Names of the classes in the order of the first part's categories; ids may differ between parts."""
     classes: dict[str, None] = {}
     orders = {}
     for part, (path, content) in documents.items():
-        used = Counter(entry.get('category_id') for entry in content['annotations'] if isinstance(entry, dict)
-                       and is_id(entry.get('category_id')))
-        names = [name for identifier, name in categories[part].items()
-                 if not _is_super(content, identifier, name, used)]
+        used = Counter(
+            entry.get('category_id')
+            for entry in content['annotations']
+            if isinstance(entry, dict) and is_id(entry.get('category_id'))
+        )
+        names = [
+            name for identifier, name in categories[part].items() if not _is_super(content, identifier, name, used)
+        ]
         orders[part] = list(dict.fromkeys(names))
         if len(orders[part]) < len(names):
             draft.doubt('categories of the same name (taken for one class)', tree.relative(path))
         if classes and set(names) != set(classes):
-            draft.doubt('categories that not all parts have', f'{tree.relative(path)}: '
-                        f'{few(sorted(set(names) ^ set(classes)))}')
+            draft.doubt(
+                'categories that not all parts have', f'{tree.relative(path)}: {few(sorted(set(names) ^ set(classes)))}'
+            )
         classes.update(dict.fromkeys(names))
     first = next(iter(orders.values()))
     for part, names in orders.items():
         if names != first and set(names) == set(first):
-            draft.note(f"the categories of {part} are in another order; classes are matched by their names")
+            draft.note(f'the categories of {part} are in another order; classes are matched by their names')
     return list(classes)
 
 
@@ -118,8 +133,9 @@ def _categories(draft: Draft, tree: Tree, path: Path, content: dict) -> dict:
     names = {}
     for index, entry in enumerate(content['categories']):
         if not isinstance(entry, dict) or not is_id(entry.get('id')) or not _name(entry.get('name')):
-            draft.leave_out('categories without id or name (left out)', f'{tree.relative(path)}: categories[{index}] '
-                            f'{shown(entry)}')
+            draft.leave_out(
+                'categories without id or name (left out)', f'{tree.relative(path)}: categories[{index}] {shown(entry)}'
+            )
         else:
             names[entry['id']] = _name(entry['name'])
     return names
@@ -154,11 +170,20 @@ def _read_part(draft: Draft, tree: Tree, part: str, path: Path, content: dict, n
 
 def _check_corners(draft: Draft, file: str, content: dict, pictures: dict) -> None:
     """Stops where boxes are [left, top, right, bottom], of which most would only be clipped."""
-    known = {identifier: Known(picture.path.name, picture.stated, None) for identifier, picture in pictures.items()
-             if picture is not None and picture.stated}
+    known = {
+        identifier: Known(picture.path.name, picture.stated, None)
+        for identifier, picture in pictures.items()
+        if picture is not None and picture.stated
+    }
     report = Report(file)
-    kept = [entry for entry in content['annotations'] if isinstance(entry, dict) and is_id(entry.get('image_id'))
-            and entry['image_id'] in known and check_box(report, entry, known[entry['image_id']], '')]
+    kept = [
+        entry
+        for entry in content['annotations']
+        if isinstance(entry, dict)
+        and is_id(entry.get('image_id'))
+        and entry['image_id'] in known
+        and check_box(report, entry, known[entry['image_id']], '')
+    ]
     check_corners(report, kept, known)
     for kind, details in report.problems.kinds().items():
         if kind == CORNERS:
@@ -187,8 +212,10 @@ def _read_object(draft: Draft, pictures: dict, names: dict, where: str, entry: o
         draft.lose('annotations of unknown images (left out)', f'{where}: image_id {shown(entry["image_id"])}')
         return
     if entry['category_id'] not in names:
-        draft.lose('annotations of unknown categories (left out)', f'{where}: category_id '
-                   f'{shown(entry["category_id"])}, the file has {few(names)}')
+        draft.lose(
+            'annotations of unknown categories (left out)',
+            f'{where}: category_id {shown(entry["category_id"])}, the file has {few(names)}',
+        )
         return
     picture = pictures[entry['image_id']]
     if picture is None:
@@ -200,10 +227,16 @@ def _read_object(draft: Draft, pictures: dict, names: dict, where: str, entry: o
             return
         box = None
     area = entry.get('area')
-    picture.shapes.append(Shape(
-        names[entry['category_id']], where, tuple(box) if box else None, mask,
-        crowd=any(entry.get(name) not in (None, 0, False, '', '0') for name in ('iscrowd', 'ignore', 'difficult')),
-        area=area if is_number(area) and area > 0 else None))
+    picture.shapes.append(
+        Shape(
+            names[entry['category_id']],
+            where,
+            tuple(box) if box else None,
+            mask,
+            crowd=any(entry.get(name) not in (None, 0, False, '', '0') for name in ('iscrowd', 'ignore', 'difficult')),
+            area=area if is_number(area) and area > 0 else None,
+        )
+    )
 
 
 def _mask(segmentation: object) -> Mask | None:
@@ -215,6 +248,9 @@ def _mask(segmentation: object) -> Mask | None:
     polygons = segmentation
     if segmentation and all(map(is_number, segmentation)):
         polygons = [segmentation]
-    usable = [polygon for polygon in polygons if isinstance(polygon, list) and len(polygon) >= 6
-              and len(polygon) % 2 == 0 and all(map(is_number, polygon))]
+    usable = [
+        polygon
+        for polygon in polygons
+        if isinstance(polygon, list) and len(polygon) >= 6 and len(polygon) % 2 == 0 and all(map(is_number, polygon))
+    ]
     return usable or None

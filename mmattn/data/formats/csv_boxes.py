@@ -5,6 +5,7 @@ class), in which a row with a path alone is an image without an object. Fields a
 or bars; where it is not the comma, numbers may have a decimal comma. Corners are edges of the box, in pixels from 0, or
 in shares of the image where none is above 1.
 """
+
 from __future__ import annotations
 
 import csv
@@ -30,6 +31,7 @@ _ONLY_CLASS = 'object'
 
 class Row(NamedTuple):
     """A row of a table: its line, the image's path, and the fields."""
+
     line: int
     image: str
     fields: list[str]
@@ -37,6 +39,7 @@ class Row(NamedTuple):
 
 class Table(NamedTuple):
     """A CSV file: its columns, delimiter and rows."""
+
     path: Path
     columns: Columns
     delimiter: str
@@ -60,16 +63,20 @@ def read(tree: Tree) -> Draft:
         files = tree.with_suffix(*_SUFFIXES)
         if not files:
             raise UserError(f"there is no .csv file in '{tree.root}'; give the folder or the file with the boxes")
-        raise UserError(f"'{files[0]}' has no columns for an image and a box; name them filename, xmin, ymin, xmax, "
-                        'ymax and class in the first line')
+        raise UserError(
+            f"'{files[0]}' has no columns for an image and a box; name them filename, xmin, ymin, xmax, "
+            'ymax and class in the first line'
+        )
     draft = Draft(few([tree.relative(table.path) for table in tables], 3))
     parts = {}
     for table in tables:
         part = part_of(table.path.stem) or tree.part(table.path.parent) or 'all'
         if part in parts and table.columns.part is None:
             names = f"'{tree.relative(parts[part].path)}' and '{tree.relative(table.path)}'"
-            raise UserError(f"{names} in '{tree.root}' are both boxes of the part {part}; give one of the files, or "
-                            'put train, val or test into their names')
+            raise UserError(
+                f"{names} in '{tree.root}' are both boxes of the part {part}; give one of the files, or "
+                'put train, val or test into their names'
+            )
         parts[part] = table
     pictures: dict[tuple[str, Path], Picture] = {}
     for part, table in parts.items():
@@ -81,8 +88,11 @@ def read(tree: Tree) -> Draft:
 
 
 def _tables(tree: Tree) -> list[Table]:
-    found = (_table(path) for path in tree.with_suffix(*_SUFFIXES)
-             + ([tree.only] if tree.only and tree.only.suffix.lower() == '.txt' else []))
+    found = (
+        _table(path)
+        for path in tree.with_suffix(*_SUFFIXES)
+        + ([tree.only] if tree.only and tree.only.suffix.lower() == '.txt' else [])
+    )
     return [table for table in found if table is not None]
 
 
@@ -111,8 +121,12 @@ def _table(path: Path) -> Table | None:
         columns = HEADERLESS
     else:
         return None
-    return Table(path, columns, delimiter, [
-        Row(line, fields[columns.image] if len(fields) > columns.image else '', fields) for line, fields in rows])
+    return Table(
+        path,
+        columns,
+        delimiter,
+        [Row(line, fields[columns.image] if len(fields) > columns.image else '', fields) for line, fields in rows],
+    )
 
 
 def _is_headerless(fields: list[str]) -> bool:
@@ -151,8 +165,9 @@ def _read_table(draft: Draft, tree: Tree, part: str, table: Table, pictures: dic
             continue
         picture = pictures.get((home, image))
         if picture is None:
-            picture = pictures[home, image] = draft.add(home, Picture(image, file, stated=_size(row, table),
-                                                                      relative=relative))
+            picture = pictures[home, image] = draft.add(
+                home, Picture(image, file, stated=_size(row, table), relative=relative)
+            )
         if box is not None:
             _add(draft, picture, row, table, where, box)
 

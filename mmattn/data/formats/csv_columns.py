@@ -1,4 +1,5 @@
 """Columns of a CSV of boxes, by the names that people call them."""
+
 from __future__ import annotations
 
 import re
@@ -6,10 +7,38 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 # Names without signs and in small letters, the usual ones first.
-_IMAGE = ('filename', 'filepath', 'imagepath', 'imagename', 'image', 'imageid', 'imgname', 'imgpath', 'img', 'imgid',
-          'file', 'path', 'fname', 'name', 'id')
-_LABEL = ('class', 'label', 'classname', 'labelname', 'category', 'categoryname', 'object', 'objectclass', 'species',
-          'target', 'type', 'classid', 'labelid')
+_IMAGE = (
+    'filename',
+    'filepath',
+    'imagepath',
+    'imagename',
+    'image',
+    'imageid',
+    'imgname',
+    'imgpath',
+    'img',
+    'imgid',
+    'file',
+    'path',
+    'fname',
+    'name',
+    'id',
+)
+_LABEL = (
+    'class',
+    'label',
+    'classname',
+    'labelname',
+    'category',
+    'categoryname',
+    'object',
+    'objectclass',
+    'species',
+    'target',
+    'type',
+    'classid',
+    'labelid',
+)
 _LEFT = ('xmin', 'x1', 'left', 'minx', 'xleft', 'x0', 'bboxxmin', 'bboxx1', 'bboxleft', 'topleftx', 'tlx', 'xtl')
 _TOP = ('ymin', 'y1', 'top', 'miny', 'ytop', 'y0', 'bboxymin', 'bboxy1', 'bboxtop', 'toplefty', 'tly', 'ytl')
 _RIGHT = ('xmax', 'x2', 'right', 'maxx', 'xright', 'bboxxmax', 'bboxx2', 'bboxright', 'bottomrightx', 'brx', 'xbr')
@@ -39,6 +68,7 @@ class Columns:
         part: Column of the part of the data set.
         crowd: Columns of marks of objects that are ignored.
     """
+
     image: int
     box: tuple[int, ...]
     form: str

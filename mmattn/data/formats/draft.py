@@ -1,4 +1,5 @@
 """Draft of a data set: what a reader found in the files, before the images themselves are looked at."""
+
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ class Shape:
         crowd: Whether training and evaluation ignore it.
         area: Area in pixels that the file states; None: that of the mask or box.
     """
+
     label: str
     where: str
     box: Box | None = None
@@ -41,6 +43,7 @@ class Picture:
         relative: Whether coordinates are shares of the width and the height.
         label: Class of the whole image, for classification.
     """
+
     path: Path
     where: str
     shapes: list[Shape] = field(default_factory=list)
@@ -62,6 +65,7 @@ class Draft:
         lost: Number of objects that were left out because they are damaged.
         lost_images: Number of annotated images that were left out because they are missing or damaged.
     """
+
     evidence: str
     classes: list[str] | None = None
     pictures: dict[str, list[Picture]] = field(default_factory=dict)

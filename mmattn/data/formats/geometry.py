@@ -1,4 +1,5 @@
 """Geometry of annotations: points of turned or resized images, polygons cut off at the image's edge."""
+
 import math
 from collections.abc import Callable, Iterable, Sequence
 
@@ -62,8 +63,15 @@ def extent(polygons: Iterable[Sequence[float]]) -> Box:
 def polygon_area(polygon: Sequence[float]) -> float:
     """Area of a polygon that does not cross itself, in the square of its unit."""
     across, down = polygon[0::2], polygon[1::2]
-    return abs(sum(x * after[1] - after[0] * y for x, y, after in zip(
-        across, down, zip([*across[1:], across[0]], [*down[1:], down[0]])))) / 2
+    return (
+        abs(
+            sum(
+                x * after[1] - after[0] * y
+                for x, y, after in zip(across, down, zip([*across[1:], across[0]], [*down[1:], down[0]]))
+            )
+        )
+        / 2
+    )
 
 
 def clip_box(box: Box, size: tuple[float, float]) -> Box | None:

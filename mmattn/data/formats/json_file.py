@@ -1,4 +1,5 @@
 """JSON files of strangers: what kind of annotations they hold, and their content."""
+
 import json
 import re
 from pathlib import Path

@@ -3,6 +3,7 @@
 Polygons, circles and masks become masks, rectangles boxes; shapes of one class and one ``group_id`` are parts of one
 object. Points and lines are left out.
 """
+
 import base64
 import binascii
 import io
@@ -49,8 +50,9 @@ def read(tree: Tree) -> Draft:
         try:
             content = read_json(path)
         except JsonError as error:
-            draft.lose_image('damaged JSON files (their images are left out)',
-                            f'{where}:{str(error).removeprefix("line ")}')
+            draft.lose_image(
+                'damaged JSON files (their images are left out)', f'{where}:{str(error).removeprefix("line ")}'
+            )
             continue
         except OSError as error:
             draft.lose_image('damaged JSON files (their images are left out)', f'{where}: {error}')
@@ -72,15 +74,18 @@ def _picture(draft: Draft, tree: Tree, path: Path, content: dict) -> Picture | N
     where, named = tree.relative(path), content.get('imagePath')
     part = tree.part(path.parent)
     image = None
-    for find in (lambda: tree.find_image(named, path.parent, part) if isinstance(named, str) else None,
-                 lambda: tree.find_stem(path.stem, path.parent, part)):
+    for find in (
+        lambda: tree.find_image(named, path.parent, part) if isinstance(named, str) else None,
+        lambda: tree.find_stem(path.stem, path.parent, part),
+    ):
         try:
             image = image or find()
         except LookupError:
             continue
     if image is None:
-        embedded = ' (the image is inside the file: write it out with labelme_export_json)' if content.get(
-            'imageData') else ''
+        embedded = (
+            ' (the image is inside the file: write it out with labelme_export_json)' if content.get('imageData') else ''
+        )
         draft.lose_image('JSON files without an image (left out)', f'{where}: no image {shown(named)}{embedded}')
         return None
     size = content.get('imageWidth'), content.get('imageHeight')
@@ -122,8 +127,11 @@ def _shape(draft: Draft, where: str, entry: object, picture: Picture) -> Shape |
     label = str(entry['label']).strip()
     where = f'{where} ({label})'
     points = entry.get('points')
-    if not (isinstance(points, list) and points and all(
-            isinstance(point, (list, tuple)) and len(point) == 2 and all(map(is_number, point)) for point in points)):
+    if not (
+        isinstance(points, list)
+        and points
+        and all(isinstance(point, (list, tuple)) and len(point) == 2 and all(map(is_number, point)) for point in points)
+    ):
         draft.lose('shapes without points (left out)', f'{where}: {shown(points)}')
         return None
     flags = entry.get('flags') if isinstance(entry.get('flags'), dict) else {}
@@ -161,8 +169,8 @@ def _encoded(content: object, points: list, picture: Picture) -> dict | None:
         return None
     whole = np.zeros((int(picture.stated[1]), int(picture.stated[0])), bool)
     left, top = (max(int(min(point[axis] for point in points)), 0) for axis in (0, 1))
-    window = whole[top:top + inside.shape[0], left:left + inside.shape[1]]
-    window |= inside[:window.shape[0], :window.shape[1]]
+    window = whole[top : top + inside.shape[0], left : left + inside.shape[1]]
+    window |= inside[: window.shape[0], : window.shape[1]]
     if not whole.any():
         return None
     pixels = whole.ravel(order='F')

@@ -1,4 +1,5 @@
 """Formats that are recognised and not read, and what to do with them."""
+
 import re
 from pathlib import Path
 
@@ -7,8 +8,12 @@ from mmattn.data.formats.tree import OTHER_IMAGES, Tree
 from mmattn.data.formats.xml_file import root_name
 
 # Names in the JSON files that tools keep for themselves.
-_OWN_JSON = {'VIA': ('regions', 'shape_attributes'), 'Label Studio': ('result', 'data', 'annotations'),
-             'Labelbox': ('data_row', 'projects'), 'Supervisely': ('objects', 'exterior')}
+_OWN_JSON = {
+    'VIA': ('regions', 'shape_attributes'),
+    'Label Studio': ('result', 'data', 'annotations'),
+    'Labelbox': ('data_row', 'projects'),
+    'Supervisely': ('objects', 'exterior'),
+}
 
 # A class and fourteen numbers (KITTI), or eight numbers and a class (DOTA).
 _KITTI = re.compile(r'[A-Za-z_]+( -?[\d.]+){14,}$|([\d.]+ ){8}[A-Za-z-]+ \d$')
@@ -32,10 +37,10 @@ def advice(tree: Tree) -> str | None:
         return f'has labels of another form than YOLO ({tree.relative(labels[0])}); convert them to COCO JSON or YOLO'
     unread = [path for path in tree.files if path.suffix.lower() in OTHER_IMAGES]
     if unread and not tree.images:
-        return f"has images that cannot be read ({tree.relative(unread[0])}); convert them to .jpg or .png"
+        return f'has images that cannot be read ({tree.relative(unread[0])}); convert them to .jpg or .png'
     archives = [path for path in tree.files if path.suffix.lower() in ('.zip', '.tar', '.gz', '.7z', '.rar')]
     if archives and not tree.images:
-        return f"holds an archive ({tree.relative(archives[0])}); unpack it"
+        return f'holds an archive ({tree.relative(archives[0])}); unpack it'
     if tree.with_suffix('.parquet', '.arrow', '.tfrecord'):
         return 'holds tables or records (.parquet, .arrow, .tfrecord); export it as COCO JSON'
     return None

@@ -1,4 +1,5 @@
 """Part of a data set (train, val, test) in COCO's form."""
+
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ class Part:
             in pixels, area, iscrowd (1 also for what the data set calls difficult or ignored), and segmentation
             (polygons or run-length encoded) where the object has a mask.
     """
+
     root: Path
     images: list[dict] = field(default_factory=list)
     annotations: list[dict] = field(default_factory=list)
@@ -27,5 +29,8 @@ class Part:
         Args:
             classes: Names of the classes, in the order of the category ids.
         """
-        return dict(images=self.images, annotations=self.annotations,
-                    categories=[dict(id=number, name=name) for number, name in enumerate(classes, start=1)])
+        return dict(
+            images=self.images,
+            annotations=self.annotations,
+            categories=[dict(id=number, name=name) for number, name in enumerate(classes, start=1)],
+        )

@@ -1,4 +1,5 @@
 """Objects in the pixels of the loaded image: annotations scaled, turned with it, and cut off at its edge."""
+
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,9 +24,15 @@ def annotated_as_stored(draft: Draft, sizes: Mapping[Path, tuple[int, int]]) -> 
         draft: What a reader found, without the images that cannot be read.
         sizes: (width, height) of each image as it is loaded.
     """
-    return any(not picture.relative and picture.stated and picture.stated != size and picture.stated == size[::-1]
-               and read_orientation(picture.path) in TRANSPOSED
-               for picture in draft.all_pictures() for size in [sizes[picture.path]])
+    return any(
+        not picture.relative
+        and picture.stated
+        and picture.stated != size
+        and picture.stated == size[::-1]
+        and read_orientation(picture.path) in TRANSPOSED
+        for picture in draft.all_pictures()
+        for size in [sizes[picture.path]]
+    )
 
 
 def place(draft: Draft, picture: Picture, size: tuple[int, int], stored: bool) -> None:

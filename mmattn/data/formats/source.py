@@ -9,6 +9,7 @@ of the tests: it drops VOC's ``difficult``; one damaged line or file ends the re
 (YOLO, VOC) or the file (VOC); numbers become 32 bit floats and polygons bitmaps; and boxes in pixels that a YOLO file
 must not have are multiplied by the image's size in silence.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
@@ -29,6 +30,7 @@ PARTS = dict(train='to train', val='to validate', test='to test')
 
 class Format(NamedTuple):
     """A format: its title, what its files are called, and its functions."""
+
     title: str
     looks: str
     recognise: Callable[[Tree], str | None]
@@ -61,6 +63,7 @@ class Source:
         lost: Number of objects that were left out because they are damaged.
         lost_images: Number of annotated images that were left out because they are missing or damaged.
     """
+
     format: str
     path: Path
     classes: tuple[str, ...]
@@ -92,18 +95,26 @@ class Source:
         found = _first(self.findings.kinds(left_out=True))
         found = f': {found}' if found else ''
         if not images:
-            raise UserError(f"not one image of '{self.path}' ({FORMATS[self.format].title}) can be used{found}"
-                            f'{_other_format(self.format) if not found else ""}')
+            raise UserError(
+                f"not one image of '{self.path}' ({FORMATS[self.format].title}) can be used{found}"
+                f'{_other_format(self.format) if not found else ""}'
+            )
         if self.task != 'classes' and not objects:
-            raise UserError(f"not one object in '{self.path}' ({FORMATS[self.format].title}) can be read"
-                            f'{found or "; the annotations are empty"}{"" if found else _other_format(self.format)}')
+            raise UserError(
+                f"not one object in '{self.path}' ({FORMATS[self.format].title}) can be read"
+                f'{found or "; the annotations are empty"}{"" if found else _other_format(self.format)}'
+            )
         if self.lost_images > images:
-            raise UserError(f"{self.lost_images} of {self.lost_images + images} images of '{self.path}' "
-                            f'({FORMATS[self.format].title}) are missing or damaged{found}; put them there, or take '
-                            'them out of the annotations')
+            raise UserError(
+                f"{self.lost_images} of {self.lost_images + images} images of '{self.path}' "
+                f'({FORMATS[self.format].title}) are missing or damaged{found}; put them there, or take '
+                'them out of the annotations'
+            )
         if self.lost > objects:
-            raise UserError(f"{self.lost} of {self.lost + objects} objects in '{self.path}' "
-                            f'({FORMATS[self.format].title}) are damaged{found}')
+            raise UserError(
+                f"{self.lost} of {self.lost + objects} objects in '{self.path}' "
+                f'({FORMATS[self.format].title}) are damaged{found}'
+            )
 
 
 def read_source(path: str | Path, format: str | None = None) -> Source:
@@ -150,8 +161,9 @@ def _gathered(path: Path, format: str | None, workers: int | None) -> Source:
     if not named and format != 'csv' and (beside := csv_boxes.recognise(tree)):
         draft.note(f'there are boxes in {beside}, too, which are not read; --format csv reads them instead')
     classes, task, parts = assemble(draft, tree, workers)
-    return Source(format, path, classes, task, parts, draft.findings, draft.evidence, draft.notes, draft.lost,
-                  draft.lost_images)
+    return Source(
+        format, path, classes, task, parts, draft.findings, draft.evidence, draft.notes, draft.lost, draft.lost_images
+    )
 
 
 def recognise(tree: Tree, path: Path) -> str:
@@ -181,13 +193,17 @@ def recognise(tree: Tree, path: Path) -> str:
     if advice:
         raise UserError(f"'{path}' {advice}")
     if not tree.images:
-        raise UserError(f"there is no image in '{path}' ({len(tree.files)} other files); give the folder of a data set "
-                        'with its images')
+        raise UserError(
+            f"there is no image in '{path}' ({len(tree.files)} other files); give the folder of a data set "
+            'with its images'
+        )
     looks = ', '.join(f'{each.title} ({each.looks})' if each.looks else each.title for each in FORMATS.values())
     count = f'{len(tree.images)} image{"s" if len(tree.images) > 1 else ""}'
-    raise UserError(f"'{path}' has {count} and no annotations that are known; looked for {looks}; put the "
-                    'annotations beside the images, or name their format: '
-                    f'--format {"|".join(FORMATS)}')
+    raise UserError(
+        f"'{path}' has {count} and no annotations that are known; looked for {looks}; put the "
+        'annotations beside the images, or name their format: '
+        f'--format {"|".join(FORMATS)}'
+    )
 
 
 def _or(names: Iterable[str]) -> str:
@@ -200,6 +216,8 @@ def _other_format(format: str) -> str:
 
 def _first(kinds: dict[str, list[str]], most: int = 3) -> str:
     """The first of the problems, for a sentence."""
-    words = [f'{kind.removesuffix(" (left out)")}: {len(details)} ({"; ".join(details[:1])})'
-             for kind, details in sorted(kinds.items(), key=lambda item: -len(item[1]))]
+    words = [
+        f'{kind.removesuffix(" (left out)")}: {len(details)} ({"; ".join(details[:1])})'
+        for kind, details in sorted(kinds.items(), key=lambda item: -len(item[1]))
+    ]
     return ', '.join(words[:most]) + (f', and {len(words) - most} kinds more' if len(words) > most else '')

@@ -1,4 +1,5 @@
 """Text files of strangers: any usual encoding, line end and decimal sign."""
+
 import codecs
 import math
 from pathlib import Path
@@ -40,7 +41,7 @@ def decoded(content: bytes) -> str:
     """Bytes as text, by the mark of byte order, else as UTF-8 where they are that, else as Windows-1252."""
     for mark, encoding in _MARKS:
         if content.startswith(mark):
-            return content[len(mark):].decode(encoding, 'replace')
+            return content[len(mark) :].decode(encoding, 'replace')
     # Half of the bytes of Latin letters in UTF-16 are zero, which no text in the other encodings has.
     if len(content) >= 4 and content[1] == content[3] == 0 and content[0]:
         return content.decode('utf-16-le', 'replace')

@@ -1,4 +1,5 @@
 """Files of a data set's folder, and the search for the images that annotations name."""
+
 import os
 import re
 import unicodedata
@@ -12,15 +13,27 @@ from mmattn.errors import UserError
 OTHER_IMAGES = ('.heic', '.heif', '.avif', '.gif', '.svg', '.psd', '.dng', '.cr2', '.nef', '.dcm', '.jxl')
 
 _PART = re.compile(r'(?:^|[^a-z])(train|training|val|valid|validation|dev|test|testing)(?=$|[^a-z])')
-_PARTS = dict(train='train', training='train', val='val', valid='val', validation='val', dev='val', test='test',
-              testing='test')
+_PARTS = dict(
+    train='train', training='train', val='val', valid='val', validation='val', dev='val', test='test', testing='test'
+)
 # Folders of annotations, beside which those of the images are.
 _ANNOTATIONS = ('annotations', 'annotation', 'labels', 'json', 'csv')
 
 # Folders of photographs, and of pictures beside them that have the same names.
 _PHOTOGRAPHS = ('jpegimages', 'images', 'image', 'imgs', 'img', 'photos')
-_DRAWINGS = ('masks', 'mask', 'trimaps', 'segmentationclass', 'segmentationobject', 'segmentationclasspng',
-             'segmentationobjectpng', 'segmentationclassvisualization', 'visualization', 'thumbnails', 'depth')
+_DRAWINGS = (
+    'masks',
+    'mask',
+    'trimaps',
+    'segmentationclass',
+    'segmentationobject',
+    'segmentationclasspng',
+    'segmentationobjectpng',
+    'segmentationclassvisualization',
+    'visualization',
+    'thumbnails',
+    'depth',
+)
 
 # What systems and trainings leave behind in a folder, the data of a training among it.
 _LEFT_ASIDE = ('work_dirs', 'runs', '__MACOSX', '@eaDir')
@@ -92,7 +105,7 @@ class Tree:
         """The path from the folder on, with /; whole where it is elsewhere."""
         text = path.as_posix()
         if text.startswith(self._prefix):
-            return text[len(self._prefix):]
+            return text[len(self._prefix) :]
         return '.' if path == self.root else text
 
     def homes(self, files: Iterable[Path]) -> list[str]:
@@ -143,13 +156,23 @@ class Tree:
         found = [] if stems else self._names.get(key(parts[-1]), [])
         if not found:
             # A name without a suffix may have dots: frame.001
-            found = self._stems.get(key(parts[-1]), []) or ([] if stems else self._stems.get(
-                key(PurePosixPath(parts[-1]).stem), []))
+            found = self._stems.get(key(parts[-1]), []) or (
+                [] if stems else self._stems.get(key(PurePosixPath(parts[-1]).stem), [])
+            )
         if not found:
-            unread = next((base.joinpath(*parts) for base in (near, near / 'images', self.root)
-                           if Path(parts[-1]).suffix and os.path.isfile(base.joinpath(*parts))), None)
-            raise LookupError(f"'{parts[-1]}' is of a kind that cannot be read, convert it to .jpg or .png" if unread
-                              else f"no image '{parts[-1]}'")
+            unread = next(
+                (
+                    base.joinpath(*parts)
+                    for base in (near, near / 'images', self.root)
+                    if Path(parts[-1]).suffix and os.path.isfile(base.joinpath(*parts))
+                ),
+                None,
+            )
+            raise LookupError(
+                f"'{parts[-1]}' is of a kind that cannot be read, convert it to .jpg or .png"
+                if unread
+                else f"no image '{parts[-1]}'"
+            )
         if len(found) == 1:
             return found[0]
         ranks = sorted(((self._rank(path, parts, near, part), path) for path in found), reverse=True)
@@ -167,8 +190,15 @@ class Tree:
         common = len(os.path.commonpath([path.parent, near]).split(os.sep))
         exact = unicodedata.normalize('NFC', path.name) == unicodedata.normalize('NFC', parts[-1])
         usual = self._inside(path, _PHOTOGRAPHS[:1]) + self._inside(path, _PHOTOGRAPHS) - self._inside(path, _DRAWINGS)
-        return (same, part is not None and self.part(path.parent) == part, usual, exact, path.parent == near, common,
-                -len(folders))
+        return (
+            same,
+            part is not None and self.part(path.parent) == part,
+            usual,
+            exact,
+            path.parent == near,
+            common,
+            -len(folders),
+        )
 
 
 def open_tree(path: Path) -> Tree:

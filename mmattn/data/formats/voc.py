@@ -8,6 +8,7 @@ that is no whole number, and then the corners of the whole data set are taken as
 
 ``difficult`` objects become crowds: neither learned nor counted.
 """
+
 from collections import Counter
 from pathlib import Path
 
@@ -47,8 +48,10 @@ def read(tree: Tree) -> Draft:
     """
     files = tree.with_suffix('.xml')
     if not files or tree.only:
-        raise UserError(f"there is no folder of .xml files at '{tree.only or tree.root}'; give the folder that holds "
-                        'them and the images')
+        raise UserError(
+            f"there is no folder of .xml files at '{tree.only or tree.root}'; give the folder that holds "
+            'them and the images'
+        )
     draft = Draft(_evidence(tree, files))
     parts = members(draft, tree)
     found = {path: document for path in files if (document := _document(draft, tree, path)) is not None}
@@ -67,11 +70,14 @@ def read(tree: Tree) -> Draft:
         picture = _picture(draft, tree, path, document, part)
         if picture is not None:
             used.add(picture.path)
-            picture.shapes = [shape for element in document.all('object')
-                              for shape in _shapes(draft, tree, path, element, not edges)]
+            picture.shapes = [
+                shape for element in document.all('object') for shape in _shapes(draft, tree, path, element, not edges)
+            ]
     if passed_over:
-        draft.note(f'{len(passed_over)} .xml files are in no list of ImageSets/Main and are passed over '
-                   f'({few([path.name for path in passed_over], 3)})')
+        draft.note(
+            f'{len(passed_over)} .xml files are in no list of ImageSets/Main and are passed over '
+            f'({few([path.name for path in passed_over], 3)})'
+        )
     if parts:
         _add_backgrounds(draft, tree, parts, listed, {key(path.stem) for path in files})
     else:
@@ -149,8 +155,10 @@ def _picture(draft: Draft, tree: Tree, path: Path, document: Element, part: str)
             image = tree.find_image(stated, near, folder)
         except LookupError:
             if 'may be' not in str(error):
-                draft.lose_image('XML files without an image (left out)', f'{where}: no image {shown(path.stem)}'
-                                + (f' or {shown(stated)}' if stated else ''))
+                draft.lose_image(
+                    'XML files without an image (left out)',
+                    f'{where}: no image {shown(path.stem)}' + (f' or {shown(stated)}' if stated else ''),
+                )
             else:
                 draft.lose_image('XML files that several images fit (left out)', f'{where}: {error}')
             return None
@@ -179,8 +187,9 @@ def _shapes(draft: Draft, tree: Tree, path: Path, element: Element, pixels: bool
         left, top, width, height = extent([polygon])
         right, bottom, pixels = left + width, top + height, False
     if right < left or bottom < top:
-        draft.doubt('boxes whose corners are exchanged (put in order)', f'{where}: {left:g}, {top:g}, {right:g}, '
-                    f'{bottom:g}')
+        draft.doubt(
+            'boxes whose corners are exchanged (put in order)', f'{where}: {left:g}, {top:g}, {right:g}, {bottom:g}'
+        )
         left, right, top, bottom = min(left, right), max(left, right), min(top, bottom), max(top, bottom)
     if right == left or bottom == top:  # nothing that a person marks is one pixel wide
         draft.lose('empty boxes (left out)', f'{where}: {left:g}, {top:g}, {right:g}, {bottom:g}')
@@ -188,8 +197,11 @@ def _shapes(draft: Draft, tree: Tree, path: Path, element: Element, pixels: bool
     first = 1 if pixels else 0
     box = left - first, top - first, right - left + first, bottom - top + first
     marks = (element.value(name).lower() for name in ('difficult', 'crowd', 'iscrowd', 'ignore'))
-    return [Shape(label, where, box, [polygon] if polygon else None,
-                  crowd=any(mark in ('1', 'true', 'yes') for mark in marks))]
+    return [
+        Shape(
+            label, where, box, [polygon] if polygon else None, crowd=any(mark in ('1', 'true', 'yes') for mark in marks)
+        )
+    ]
 
 
 def _polygon(element: Element) -> list[float] | None:
@@ -224,5 +236,6 @@ def _add_backgrounds(draft: Draft, tree: Tree, parts: dict[str, dict[str, str]],
             added[part] += 1
     total = sum(len(members) for members in parts.values())
     if added.total():
-        draft.note(f'{added.total()} of {total} images in ImageSets have no XML file and count as images without '
-                   'an object')
+        draft.note(
+            f'{added.total()} of {total} images in ImageSets have no XML file and count as images without an object'
+        )

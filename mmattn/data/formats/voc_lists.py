@@ -1,4 +1,5 @@
 """Lists of Pascal VOC, ImageSets/Main/train.txt and the like: which images are in which part."""
+
 from pathlib import Path
 
 from mmattn.data.formats.draft import Draft
@@ -8,8 +9,12 @@ from mmattn.data.formats.tree import Tree, key
 
 def lists(tree: Tree) -> list[Path]:
     """The lists of images, one for each part."""
-    return [path for path in tree.with_suffix('.txt') if path.stem in ('train', 'val', 'test', 'trainval')
-            and 'ImageSets' in (path.parent.name, path.parent.parent.name if path.parent.name == 'Main' else '')]
+    return [
+        path
+        for path in tree.with_suffix('.txt')
+        if path.stem in ('train', 'val', 'test', 'trainval')
+        and 'ImageSets' in (path.parent.name, path.parent.parent.name if path.parent.name == 'Main' else '')
+    ]
 
 
 def image_sets(path: Path) -> Path:
@@ -37,7 +42,7 @@ def members(draft: Draft, tree: Tree) -> dict[str, dict[str, str]]:
     if together and not parts.keys() & {'train', 'val'}:
         parts = {'train' if 'test' in parts else 'all': together, **parts}
     order = [name for name in ('train', 'val', 'test', 'all') if name in parts]
-    for before, after in ((a, b) for index, a in enumerate(order) for b in order[index + 1:]):
+    for before, after in ((a, b) for index, a in enumerate(order) for b in order[index + 1 :]):
         for identifier in sorted(parts[before].keys() & parts[after].keys()):
             draft.doubt('images in two lists of ImageSets', f'{parts[before][identifier]}: {before} and {after}')
             del parts[after][identifier]

@@ -3,6 +3,7 @@
 Entity declarations are refused, so that no file grows when it is read and none names another. The parsers of the
 standard library and of defusedxml keep no line numbers.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ class XmlError(ValueError):
 @dataclass
 class Element:
     """An element of an XML file: its name, line and text, and the elements in it."""
+
     name: str
     line: int
     attributes: dict[str, str] = field(default_factory=dict)

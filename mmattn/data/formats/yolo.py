@@ -3,6 +3,7 @@
 With ultralytics' data.yaml or darknet's obj.data, or only images and labels beside each other, in folders images/ and
 labels/, or in a folder for each part. An image without a label file, or with an empty one, has no object.
 """
+
 import os
 from collections import Counter
 from pathlib import Path
@@ -48,8 +49,10 @@ def read(tree: Tree) -> Draft:
     labels = Labels(images, tree)
     draft.evidence = tree.relative(config.path) if config else few(tree.homes(labels.found.values()), 4)
     names = Names(draft, tree, config)
-    lines = {path: _numbers(draft, tree, path, bool(config and config.keypoints))
-             for path in dict.fromkeys(labels.found.values())}
+    lines = {
+        path: _numbers(draft, tree, path, bool(config and config.keypoints))
+        for path in dict.fromkeys(labels.found.values())
+    }
     names.check({path: [line[1] for line in each] for path, each in lines.items() if each})
     draft.classes = names.classes
     for image, part in images.items():
@@ -81,14 +84,17 @@ def _listed(draft: Draft, tree: Tree, config: Config) -> dict[Path, str]:
         for value in missing:
             if part == 'train':
                 base = f"{config.base} (its path:) and '" if config.base else "'"
-                raise UserError(f"'{config.path}' says train: {value}, and that is not there (looked for from {base}"
-                                f"{config.path.parent}'); correct the line")
+                raise UserError(
+                    f"'{config.path}' says train: {value}, and that is not there (looked for from {base}"
+                    f"{config.path.parent}'); correct the line"
+                )
             draft.doubt('parts that are not there (passed over)', f'{tree.relative(config.path)}: {part}: {value}')
         for place in places:
             for image in _images(draft, tree, place, part):
                 if images.get(image, part) != part:
-                    draft.doubt('images in two parts (the first counts)',
-                                f'{tree.relative(image)}: {images[image]} and {part}')
+                    draft.doubt(
+                        'images in two parts (the first counts)', f'{tree.relative(image)}: {images[image]} and {part}'
+                    )
                 images.setdefault(image, part)
     return images
 
@@ -115,14 +121,14 @@ def _images(draft: Draft, tree: Tree, place: Path, part: str) -> list[Path]:
     return images
 
 
-def _numbers(draft: Draft, tree: Tree, path: Path, keypoints: bool
-             ) -> list[tuple[str, int, list[float]]] | None:
+def _numbers(draft: Draft, tree: Tree, path: Path, keypoints: bool) -> list[tuple[str, int, list[float]]] | None:
     """Lines of a label file: place, class number and coordinates; damaged ones are left out. None: it is unreadable."""
     try:
         lines = read_lines(path)
     except OSError as error:
-        draft.lose_image('label files that cannot be read (their images are left out)',
-                         f'{tree.relative(path)}: {error}')
+        draft.lose_image(
+            'label files that cannot be read (their images are left out)', f'{tree.relative(path)}: {error}'
+        )
         return None
     found = []
     for line, text in lines:
@@ -139,11 +145,14 @@ def _numbers(draft: Draft, tree: Tree, path: Path, keypoints: bool
         if index != int(index) or index < 0:
             draft.lose('classes that are no whole numbers (left out)', f'{where}: {shown(text)}')
         elif len(coordinates) != 4 and (len(coordinates) < 6 or len(coordinates) % 2):
-            draft.lose('lines with another count of numbers (left out)', f'{where}: {len(values)}; a box has 5, a '
-                       'polygon 7 or more, an odd number')
+            draft.lose(
+                'lines with another count of numbers (left out)',
+                f'{where}: {len(values)}; a box has 5, a polygon 7 or more, an odd number',
+            )
         elif max(coordinates) > _LARGEST:
-            draft.lose('coordinates above 1, in pixels instead of shares of the image (left out)', f'{where}: '
-                       f'{shown(text)}')
+            draft.lose(
+                'coordinates above 1, in pixels instead of shares of the image (left out)', f'{where}: {shown(text)}'
+            )
         else:
             found.append((where, int(index), coordinates))
     return found

@@ -1,4 +1,5 @@
 """Files that describe a YOLO data set: data.yaml of ultralytics, obj.data of darknet, lists of class names."""
+
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,8 +11,15 @@ from mmattn.data.formats.tree import Tree, tail
 from mmattn.data.text import few, shown
 from mmattn.errors import UserError, one_line
 
-NAMES_FILES = ('classes.txt', 'obj.names', 'classes.names', 'labels.txt', 'names.txt', '_darknet.labels',
-               'predefined_classes.txt')
+NAMES_FILES = (
+    'classes.txt',
+    'obj.names',
+    'classes.names',
+    'labels.txt',
+    'names.txt',
+    '_darknet.labels',
+    'predefined_classes.txt',
+)
 
 _PARTS = ('train', 'val', 'test')
 
@@ -28,6 +36,7 @@ class Config:
         keypoints: Whether key points follow the box in each line.
         count: Number of classes that it states.
     """
+
     path: Path
     names: dict[int, str]
     parts: dict[str, list[str]] = field(default_factory=dict)
@@ -86,8 +95,10 @@ def find_config(tree: Tree) -> Config | None:
     configs.sort(key=lambda config: (not _is_named(config.path), len(config.path.parts)))
     best = [config for config in configs if _rank(config) == _rank(configs[0])]
     if len(best) > 1:
-        raise UserError(f"'{tree.root}' has several descriptions of YOLO data sets "
-                        f'({few([tree.relative(config.path) for config in best])}); give one of these files')
+        raise UserError(
+            f"'{tree.root}' has several descriptions of YOLO data sets "
+            f'({few([tree.relative(config.path) for config in best])}); give one of these files'
+        )
     return configs[0]
 
 
@@ -116,9 +127,14 @@ def _read_yaml(path: Path, needed: bool) -> Config | None:
         return None
     parts = {name: _texts(content.get(name, content.get('valid') if name == 'val' else None)) for name in _PARTS}
     count = content.get('nc')
-    return Config(path, _names(path, content.get('names')), {name: each for name, each in parts.items() if each},
-                  content['path'] if isinstance(content.get('path'), str) else '', 'kpt_shape' in content,
-                  int(count) if isinstance(count, str) and count.isdecimal() else None)
+    return Config(
+        path,
+        _names(path, content.get('names')),
+        {name: each for name, each in parts.items() if each},
+        content['path'] if isinstance(content.get('path'), str) else '',
+        'kpt_shape' in content,
+        int(count) if isinstance(count, str) and count.isdecimal() else None,
+    )
 
 
 def _texts(value: object) -> list[str]:
@@ -137,8 +153,10 @@ def _names(path: Path, names: object) -> dict[int, str]:
     try:
         found = {int(number): name.strip() or f'class {int(number)}' for number, name in items}
     except (ValueError, AttributeError, TypeError):
-        raise UserError(f"names in '{path}' is {shown(names)}; make it a list of the classes' names, or a number and a "
-                        'name in each line') from None
+        raise UserError(
+            f"names in '{path}' is {shown(names)}; make it a list of the classes' names, or a number and a "
+            'name in each line'
+        ) from None
     return dict(sorted(found.items()))
 
 
@@ -151,12 +169,20 @@ def _read_data(path: Path) -> Config | None:
             values[name.strip()] = value.strip()
     if not {'names', 'classes'} & values.keys():
         return None
-    config = Config(path, {}, {name: [values[word]] for name, word in
-                               (('train', 'train'), ('val', 'valid'), ('test', 'test')) if values.get(word)})
+    config = Config(
+        path,
+        {},
+        {
+            name: [values[word]]
+            for name, word in (('train', 'train'), ('val', 'valid'), ('test', 'test'))
+            if values.get(word)
+        },
+    )
     if values.get('names'):
         parts = tail(values['names'])
-        file = next((place for start in range(len(parts))
-                     if (place := path.parent.joinpath(*parts[start:])).is_file()), None)
+        file = next(
+            (place for start in range(len(parts)) if (place := path.parent.joinpath(*parts[start:])).is_file()), None
+        )
         if file is None:
             raise UserError(f"'{path}' says names = {values['names']}, and there is no such file; put it there")
         config.names = read_names(file)

@@ -1,4 +1,5 @@
 """Label files of YOLO: which files are some, and which belongs to which image."""
+
 import os
 import re
 from pathlib import Path
@@ -74,8 +75,15 @@ class Labels:
     def _find_elsewhere(self, images: dict[Path, str], tree: Tree, by_stem: dict[str, list[Path]]) -> None:
         used = set(self.found.values())
         for image, part in images.items():
-            free = [path for path in by_stem.get(key(image.stem), ()) if path not in used
-                    and (tree.part(path.parent) or part) == part] if image not in self.found else []
+            free = (
+                [
+                    path
+                    for path in by_stem.get(key(image.stem), ())
+                    if path not in used and (tree.part(path.parent) or part) == part
+                ]
+                if image not in self.found
+                else []
+            )
             if len(free) == 1 and is_label(free[0]):
                 self.found[image] = free[0]
                 used.add(free[0])
@@ -83,9 +91,24 @@ class Labels:
 
 def _lists(tree: Tree) -> list[Path]:
     """Text files that are no labels: lists of images, notes."""
-    return [path for path in label_files(tree) if path.stem.lower() in (
-        'train', 'val', 'valid', 'test', 'trainval', 'readme', 'license', 'readme.roboflow', 'readme.dataset', 'notes')
-        and not is_label(path)] + [path for path in tree.with_suffix('.txt') if path.stem.lower().startswith('readme')]
+    return [
+        path
+        for path in label_files(tree)
+        if path.stem.lower()
+        in (
+            'train',
+            'val',
+            'valid',
+            'test',
+            'trainval',
+            'readme',
+            'license',
+            'readme.roboflow',
+            'readme.dataset',
+            'notes',
+        )
+        and not is_label(path)
+    ] + [path for path in tree.with_suffix('.txt') if path.stem.lower().startswith('readme')]
 
 
 def _label_folders(home: Path) -> list[Path]:
@@ -94,7 +117,9 @@ def _label_folders(home: Path) -> list[Path]:
     folders = []
     for index in reversed(range(len(parts))):
         if parts[index].lower() in _IMAGE_FOLDERS:
-            folders += [Path(*parts[:index], name, *parts[index + 1:]) for name in (*_FOLDERS, 'Labels', 'Annotations')]
+            folders += [
+                Path(*parts[:index], name, *parts[index + 1 :]) for name in (*_FOLDERS, 'Labels', 'Annotations')
+            ]
             break
     folders.append(home)
     for name in _FOLDERS:

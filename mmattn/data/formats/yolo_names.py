@@ -1,4 +1,5 @@
 """Names of the classes of YOLO labels."""
+
 from collections import Counter
 from pathlib import Path
 
@@ -25,15 +26,19 @@ class Names:
         if config is not None and config.names:
             self._lists[config.path] = config.names
             if config.count is not None and config.count != len(config.names):
-                draft.doubt('numbers of classes that differ', f'{tree.relative(config.path)}: nc is {config.count}, '
-                            f'names has {len(config.names)}')
+                draft.doubt(
+                    'numbers of classes that differ',
+                    f'{tree.relative(config.path)}: nc is {config.count}, names has {len(config.names)}',
+                )
         else:
             self._lists = {path: read_names(path) for path in names_files(tree)}
         self.classes = list(dict.fromkeys(name for names in self._lists.values() for name in names.values()))
         orders = {tuple(names.values()) for names in self._lists.values()}
         if len(orders) > 1:
-            draft.doubt('lists of class names that differ (each counts for the labels beside it)',
-                        few([tree.relative(path) for path in self._lists]))
+            draft.doubt(
+                'lists of class names that differ (each counts for the labels beside it)',
+                few([tree.relative(path) for path in self._lists]),
+            )
         for path, names in self._lists.items():
             twice = [name for name, times in Counter(names.values()).items() if times > 1]
             if twice:
@@ -41,6 +46,7 @@ class Names:
 
     def _list(self, label: Path) -> Path | None:
         """The list for a label file: that with which it has most folders in common, the outermost of several."""
+
         def common(path: Path) -> int:
             return sum(1 for ours, theirs in zip(path.parent.parts, label.parts) if ours == theirs)
 
@@ -73,14 +79,18 @@ class Names:
         for file, names in self._lists.items():
             used = Counter(index for path, each in indices.items() if self._list(path) == file for index in each)
             if names and used and min(used) == 1 and max(used) == len(names) and 0 in names and len(names) not in names:
-                raise UserError(f"the labels number the classes from 1 (1 to {max(used)}), and '{file}' names "
-                                f'{len(names)} from 0; subtract 1 from each number, or begin the names with one for 0')
+                raise UserError(
+                    f"the labels number the classes from 1 (1 to {max(used)}), and '{file}' names "
+                    f'{len(names)} from 0; subtract 1 from each number, or begin the names with one for 0'
+                )
         if not self._lists:
             found = sorted({index for each in indices.values() for index in each})
             self.classes = [f'class {index}' for index in found]
             if found:
-                self._draft.note('there are no names of the classes (data.yaml, classes.txt), so they are called '
-                                 f'{few(self.classes, 3)}')
+                self._draft.note(
+                    'there are no names of the classes (data.yaml, classes.txt), so they are called '
+                    f'{few(self.classes, 3)}'
+                )
 
 
 def _span(numbers: list[int]) -> str:

@@ -1,4 +1,5 @@
 """Hooks for mmengine's Runner. Importing this registers those of configs in scope ``mmattn``."""
+
 from .checkpoint import CheckpointHook
 from .drawn_names import DrawnNamesHook
 from .first import FirstIterationHook
@@ -9,5 +10,12 @@ from .resources import ResourceHook
 from .schedule import ScheduleHook
 
 __all__ = [
-    'CheckpointHook', 'DrawnNamesHook', 'FirstIterationHook', 'GateHook', 'LossHook', 'PrepareHook', 'ResourceHook',
-    'ScheduleHook']
+    'CheckpointHook',
+    'DrawnNamesHook',
+    'FirstIterationHook',
+    'GateHook',
+    'LossHook',
+    'PrepareHook',
+    'ResourceHook',
+    'ScheduleHook',
+]

@@ -1,4 +1,5 @@
 """Checkpoints of which there is always a whole one, from which a run goes on exactly, by a hook."""
+
 from __future__ import annotations
 
 import time
@@ -90,8 +91,10 @@ class CheckpointHook(MMEngineCheckpointHook):
     def _check_same_training(self, runner: Runner) -> None:
         fixed, others = changed(self._loaded.get('digests') or {}, self._digests)
         if fixed and not runner.cfg.get('resume_forced'):
-            raise UserError(f"the checkpoint is of another training: the config's {fixed[0]} is not that which it was "
-                            'trained with; start afresh without --resume, or go on all the same with --force')
+            raise UserError(
+                f"the checkpoint is of another training: the config's {fixed[0]} is not that which it was "
+                'trained with; start afresh without --resume, or go on all the same with --force'
+            )
         if others:
             runner.logger.warning(f'the training goes on with other settings than before: {", ".join(others)}')
 
@@ -111,7 +114,8 @@ class CheckpointHook(MMEngineCheckpointHook):
         if not same_processes:
             runner.logger.warning(
                 'the run goes on with other random numbers than before: its checkpoint '
-                + (f'is of {len(ranks)} processes' if ranks else 'holds none of their states'))
+                + (f'is of {len(ranks)} processes' if ranks else 'holds none of their states')
+            )
         runner.train_loop.go_on(ranks[runner.rank] if same_processes else None)
 
     def _make_up_validation(self, runner: Runner) -> None:
@@ -194,12 +198,12 @@ class CheckpointHook(MMEngineCheckpointHook):
         outdated = []
         if self.max_keep_ckpts > 0 and step not in kept:
             kept.append(step)
-            outdated = [self.filename_tmpl.format(each) for each in kept[:-self.max_keep_ckpts]]
-            runner.message_hub.update_info('keep_ckpt_ids', kept[-self.max_keep_ckpts:])
+            outdated = [self.filename_tmpl.format(each) for each in kept[: -self.max_keep_ckpts]]
+            runner.message_hub.update_info('keep_ckpt_ids', kept[-self.max_keep_ckpts :])
         if self._save(runner, self.filename_tmpl.format(step), meta):
             if self.max_keep_ckpts > 0:
                 self.keep_ckpt_ids.clear()
-                self.keep_ckpt_ids.extend(kept[-self.max_keep_ckpts:])
+                self.keep_ckpt_ids.extend(kept[-self.max_keep_ckpts :])
             self._remove([*outdated, *self._unfinished()])
         elif self.max_keep_ckpts > 0:
             runner.message_hub.update_info('keep_ckpt_ids', list(self.keep_ckpt_ids))
@@ -225,8 +229,14 @@ class CheckpointHook(MMEngineCheckpointHook):
         runner.message_hub.update_info('last_ckpt', self.last_ckpt)
         try:
             with signals_held():
-                self._write(runner, name, save_optimizer=self.save_optimizer,
-                            save_param_scheduler=self.save_param_scheduler, meta=meta, by_epoch=self.by_epoch)
+                self._write(
+                    runner,
+                    name,
+                    save_optimizer=self.save_optimizer,
+                    save_param_scheduler=self.save_param_scheduler,
+                    meta=meta,
+                    by_epoch=self.by_epoch,
+                )
                 files.write_note(Path(runner.work_dir), files.NOTE, self.last_ckpt)
         except Exception as error:  # noqa: BLE001  torch's writer raises RuntimeError for a full disk
             self.last_ckpt = before
@@ -244,8 +254,9 @@ class CheckpointHook(MMEngineCheckpointHook):
 
     def _failed(self, runner: Runner, name: str, error: Exception) -> None:
         self.failure = f'{Path(self.out_dir, name)} ({kind_and_text(error)})'
-        runner.logger.warning(f'a checkpoint could not be saved: {self.failure}; the training goes on, and the earlier '
-                              'ones stay')
+        runner.logger.warning(
+            f'a checkpoint could not be saved: {self.failure}; the training goes on, and the earlier ones stay'
+        )
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         if not self.save_best or not self._is_local:

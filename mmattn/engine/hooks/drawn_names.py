@@ -1,4 +1,5 @@
 """Names and colours of classes that the visualizers of mmdet and mmpretrain can draw, by a hook."""
+
 from __future__ import annotations
 
 import colorsys
@@ -24,6 +25,7 @@ class DrawnNamesHook(Hook):
     Example:
         >>> custom_hooks = [dict(type='mmattn.DrawnNamesHook')]
     """
+
     # Before VisualizationHook (NORMAL).
     priority = 'HIGH'
 

@@ -1,4 +1,5 @@
 """Hook that knows whether a training has got through its first iteration."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ class FirstIterationHook(Hook):
     priority = 'LOWEST'
     done = False
 
-    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Sequence | None = None,
-                         outputs: dict | None = None) -> None:
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Sequence | None = None, outputs: dict | None = None
+    ) -> None:
         self.done = True

@@ -1,4 +1,5 @@
 """Gates of attention with an identity start, logged by a hook."""
+
 import torch
 from mmengine.hooks import Hook
 
@@ -26,6 +27,7 @@ class GateHook(Hook):
     Example:
         >>> custom_hooks = [dict(type='mmattn.GateHook', interval=50)]
     """
+
     # Before LoggerHook (BELOW_NORMAL), which writes what is in the message hub.
     priority = 'NORMAL'
 
@@ -41,14 +43,16 @@ class GateHook(Hook):
             runner.logger.warning('GateHook has nothing to log: no attention of this network has identity_init=True')
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
-        due = (self.every_n_inner_iters(batch_idx, self.interval) or
-               self.end_of_epoch(runner.train_dataloader, batch_idx))
+        due = self.every_n_inner_iters(batch_idx, self.interval) or self.end_of_epoch(
+            runner.train_dataloader, batch_idx
+        )
         if self._gates and due:
             self._update(runner.message_hub)
 
     def _update(self, message_hub) -> None:
         gates = torch.cat([gate.detach().float() for gate in self._gates.values()]).tolist()
-        message_hub.update_scalars({
-            'train/gate_mean': sum(gates) / len(gates), 'train/gate_min': min(gates), 'train/gate_max': max(gates)})
+        message_hub.update_scalars(
+            {'train/gate_mean': sum(gates) / len(gates), 'train/gate_min': min(gates), 'train/gate_max': max(gates)}
+        )
         if self.each:
             message_hub.update_scalars({f'train/gate/{name}': gate for name, gate in zip(self._gates, gates)})

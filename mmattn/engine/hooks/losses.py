@@ -1,4 +1,5 @@
 """Hook that ends a training whose loss is NaN or infinite."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -29,16 +30,19 @@ class LossHook(Hook):
     def __init__(self) -> None:
         self._is_first, self._in_a_row = True, 0
 
-    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Sequence | None = None,
-                         outputs: dict | None = None) -> None:
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Sequence | None = None, outputs: dict | None = None
+    ) -> None:
         losses = outputs or {}
         if self._is_first:
             check_losses(losses)
             self._is_first = False
         on_gpu = any(isinstance(value, torch.Tensor) and value.is_cuda for value in losses.values())
-        if on_gpu and not (self.every_n_train_iters(runner, LOOK_EVERY)
-                           or self.is_last_train_iter(runner)
-                           or self.end_of_epoch(runner.train_dataloader, batch_idx)):
+        if on_gpu and not (
+            self.every_n_train_iters(runner, LOOK_EVERY)
+            or self.is_last_train_iter(runner)
+            or self.end_of_epoch(runner.train_dataloader, batch_idx)
+        ):
             return
         wrong = not_finite(losses)
         self._in_a_row = self._in_a_row + 1 if wrong else 0
@@ -75,15 +79,23 @@ def not_finite(losses: dict[str, object]) -> list[str]:
     Args:
         losses: Losses by name, as a model's ``train_step`` returns them; scalar tensors or numbers.
     """
-    values = {name: torch.as_tensor(value).detach() for name, value in losses.items()
-              if 'loss' in name and isinstance(value, (torch.Tensor, float))}
-    return [f'{name} is {float(value)}' for name, value in values.items()
-            if value.numel() == 1 and not torch.isfinite(value)]
+    values = {
+        name: torch.as_tensor(value).detach()
+        for name, value in losses.items()
+        if 'loss' in name and isinstance(value, (torch.Tensor, float))
+    }
+    return [
+        f'{name} is {float(value)}'
+        for name, value in values.items()
+        if value.numel() == 1 and not torch.isfinite(value)
+    ]
 
 
 def check_losses(losses: dict[str, object]) -> None:
     """Raises UserError if one of the losses of a first iteration, see `not_finite`, is NaN or infinite."""
     wrong = not_finite(losses)
     if wrong:
-        raise UserError(f'in the first iteration {", ".join(wrong[:3])}, and the training would learn nothing; look '
-                        'through the data with tools/prepare_data.py check, and at the weights and the learning rate')
+        raise UserError(
+            f'in the first iteration {", ".join(wrong[:3])}, and the training would learn nothing; look '
+            'through the data with tools/prepare_data.py check, and at the weights and the learning rate'
+        )

@@ -1,4 +1,5 @@
 """Tests with a copy of the model that is prepared for inference, by a hook."""
+
 from mmengine.device import get_device
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -17,6 +18,7 @@ class PrepareHook(Hook):
     Example:
         >>> custom_hooks = [dict(type='mmattn.PrepareHook')]
     """
+
     # After EMAHook (NORMAL), which puts the averaged weights into the model before a test.
     priority = 'LOWEST'
 

@@ -1,4 +1,5 @@
 """Time and memory of a training, recorded by a hook."""
+
 import sys
 import time
 from pathlib import Path
@@ -34,6 +35,7 @@ class ResourceHook(Hook):
     Example:
         >>> custom_hooks = [dict(type='mmattn.ResourceHook')]
     """
+
     # Before LoggerHook (BELOW_NORMAL), which sets torch's record of peak memory back.
     priority = 'NORMAL'
     file_name = 'resources.json'
@@ -75,9 +77,13 @@ class ResourceHook(Hook):
         self._update_peak()
         on_gpu = torch.cuda.is_available()
         write_json(
-            dict(wall_time_s=time.perf_counter() - self._start, peak_memory_bytes=self._peak,
-                 device=torch.cuda.get_device_name() if on_gpu else 'cpu'),
-            Path(runner.log_dir) / self.file_name)
+            dict(
+                wall_time_s=time.perf_counter() - self._start,
+                peak_memory_bytes=self._peak,
+                device=torch.cuda.get_device_name() if on_gpu else 'cpu',
+            ),
+            Path(runner.log_dir) / self.file_name,
+        )
 
 
 def _peak_memory() -> int | None:

@@ -1,4 +1,5 @@
 """Hook that says when a resumed training goes on beyond the schedule that its checkpoint was made with."""
+
 from __future__ import annotations
 
 from mmengine.hooks import Hook
@@ -38,9 +39,11 @@ def beyond_schedule(runner: Runner) -> str | None:
     end = max(_end(each, by_epoch, len(runner.train_dataloader)) for each in schedulers)
     if made_for >= planned or end >= planned:
         return None
-    return (f'the checkpoint is of a training of {made_for} {unit}s, and its learning-rate schedule ends at {unit} '
-            f'{end:g}: from there to {unit} {planned} the learning rate stays at its end (a cosine rises again); for a '
-            'new schedule start from the weights with load_from, without --resume')
+    return (
+        f'the checkpoint is of a training of {made_for} {unit}s, and its learning-rate schedule ends at {unit} '
+        f'{end:g}: from there to {unit} {planned} the learning rate stays at its end (a cosine rises again); for a '
+        'new schedule start from the weights with load_from, without --resume'
+    )
 
 
 def _end(scheduler: object, by_epoch: bool, steps: int) -> float:

@@ -1,4 +1,5 @@
 """Checkpoints of a run on the disk: written so that there is always a whole one, and found again."""
+
 from __future__ import annotations
 
 import os

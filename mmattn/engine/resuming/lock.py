@@ -1,4 +1,5 @@
 """Lock of a work folder, so that two trainings never write into one."""
+
 from __future__ import annotations
 
 import os

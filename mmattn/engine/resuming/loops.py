@@ -1,4 +1,5 @@
 """Loops of a training that go on in the middle of an epoch, with the same batches as if they had not stopped."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -29,9 +30,13 @@ class ResumableLoop:
     def position(self) -> dict:
         """Where the loop is, for a checkpoint; that of this process, as every rank draws numbers of its own."""
         state = self._random_state or get_random_state()  # the former before a resumed run has begun
-        return dict(passes=self.passes, batches=self.batches, random_state=state,
-                    seed=self.replay.seed if self.replay else None,
-                    sampler_seed=getattr(sampler_of(self.dataloader), 'seed', None))
+        return dict(
+            passes=self.passes,
+            batches=self.batches,
+            random_state=state,
+            seed=self.replay.seed if self.replay else None,
+            sampler_seed=getattr(sampler_of(self.dataloader), 'seed', None),
+        )
 
     def go_on(self, position: dict | None) -> None:
         """Has the loop start where another was.
@@ -78,8 +83,11 @@ class ResumableEpochLoop(ResumableLoop, EpochBasedTrainLoop):
     """
 
     def validation_is_due(self) -> bool:
-        return not self.batches and self._epoch >= self.val_begin and (
-            self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs)
+        return (
+            not self.batches
+            and self._epoch >= self.val_begin
+            and (self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs)
+        )
 
     def run_epoch(self) -> None:
         if not self.batches:
@@ -109,8 +117,7 @@ class ResumableIterLoop(ResumableLoop, IterBasedTrainLoop):
         self.dataloader_iterator = None  # some versions start its workers at once
 
     def validation_is_due(self) -> bool:
-        return self._iter >= self.val_begin and (
-            self._iter % self.val_interval == 0 or self._iter == self._max_iters)
+        return self._iter >= self.val_begin and (self._iter % self.val_interval == 0 or self._iter == self._max_iters)
 
     def run(self):
         self.runner.call_hook('before_train')

@@ -1,4 +1,5 @@
 """The checkpoint of a folder from which a training goes on."""
+
 from __future__ import annotations
 
 import os
@@ -75,8 +76,13 @@ def checkpoint_to_go_on_from(folder: Path) -> tuple[Path | None, tuple[str, ...]
     if newest.path is None and newest.passed_over:
         more = f' (and {len(lines) - 1} more)' if len(lines) > 1 else ''
         first = newest.passed_over[0].removeprefix(f'{folder}{os.sep}')
-        raise UserError(shortened(f"no checkpoint in '{folder}' to go on from: {first}{more}; start "
-                                  'afresh without --resume, or name a checkpoint: --resume PATH', LINE))
+        raise UserError(
+            shortened(
+                f"no checkpoint in '{folder}' to go on from: {first}{more}; start "
+                'afresh without --resume, or name a checkpoint: --resume PATH',
+                LINE,
+            )
+        )
     return newest.path, lines
 
 

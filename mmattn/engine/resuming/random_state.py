@@ -1,4 +1,5 @@
 """States of the random generators of a process: Python's, NumPy's, torch's and those of its GPUs."""
+
 from __future__ import annotations
 
 import random
@@ -32,7 +33,7 @@ def set_random_state(state: dict) -> None:
     np.random.set_state((kind, keys.cpu().numpy().astype(np.uint32), position, has_gauss, cached))
     torch.set_rng_state(state['torch'].cpu())
     if state['cuda'] and torch.cuda.is_available():
-        for device, cuda in enumerate(state['cuda'][:torch.cuda.device_count()]):
+        for device, cuda in enumerate(state['cuda'][: torch.cuda.device_count()]):
             torch.cuda.set_rng_state(cuda.cpu(), device)
 
 

@@ -4,6 +4,7 @@ A data loader's workers draw augmentation from generators of their own, whose st
 loaded with generators that start from a seed of its own: that of the run, with the rank, the pass over the data, and
 the item's place in it. So it does not matter which process loads an item, nor what was loaded before it.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -77,8 +78,10 @@ class ReplayBatchSampler(Sampler):
         first, self.first = self.first, 0
         for number, batch in enumerate(self.batch_sampler):
             if number >= first:
-                yield [Draw(int(index), (self.seed, self.rank, self.passes, number, place))
-                       for place, index in enumerate(batch)]
+                yield [
+                    Draw(int(index), (self.seed, self.rank, self.passes, number, place))
+                    for place, index in enumerate(batch)
+                ]
 
     def __len__(self) -> int:
         return len(self.batch_sampler)

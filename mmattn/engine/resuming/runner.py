@@ -1,4 +1,5 @@
 """A runner whose trainings can go on, for any config."""
+
 from __future__ import annotations
 
 from mmengine.hooks import Hook
@@ -18,8 +19,7 @@ class ResumableRunner(Runner):
         if isinstance(loop, dict):
             loop = dict(loop)
             by_epoch = loop.pop('by_epoch', None) if 'type' not in loop else None
-            name = type_name(loop) if by_epoch is None else \
-                'EpochBasedTrainLoop' if by_epoch else 'IterBasedTrainLoop'
+            name = type_name(loop) if by_epoch is None else 'EpochBasedTrainLoop' if by_epoch else 'IterBasedTrainLoop'
             if name in LOOPS:
                 loop.pop('type', None)
                 return LOOPS[name](runner=self, dataloader=self._train_dataloader, **loop)

@@ -1,4 +1,5 @@
 """Whether a checkpoint is of the training that a config describes."""
+
 from __future__ import annotations
 
 import hashlib
@@ -14,8 +15,10 @@ FIXED = ('model',)
 def digests(cfg: Config) -> dict[str, str]:
     """A hash of each part of a config that decides what a training does, by its key."""
     plain = cfg.to_dict()
-    return {key: hashlib.sha256(json.dumps(plain.get(key), sort_keys=True, default=str).encode()).hexdigest()[:16]
-            for key in (*FIXED, *CHANGEABLE)}
+    return {
+        key: hashlib.sha256(json.dumps(plain.get(key), sort_keys=True, default=str).encode()).hexdigest()[:16]
+        for key in (*FIXED, *CHANGEABLE)
+    }
 
 
 def changed(before: dict[str, str], now: dict[str, str]) -> tuple[list[str], list[str]]:

@@ -1,4 +1,5 @@
 """What stands between mmengine's saving of checkpoints and the disk."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -22,8 +23,14 @@ class SavingRunner:
     def __init__(self, runner: Runner, save: Callable[..., None]) -> None:
         self._runner, self._save = runner, save
 
-    def save_checkpoint(self, out_dir: str, filename: str, file_client_args: dict | None = None,
-                        backend_args: dict | None = None, **options: Any) -> None:
+    def save_checkpoint(
+        self,
+        out_dir: str,
+        filename: str,
+        file_client_args: dict | None = None,
+        backend_args: dict | None = None,
+        **options: Any,
+    ) -> None:
         if is_main_process():
             self._save(filename, **options)
 

@@ -1,4 +1,5 @@
 """Signals that ask a training to stop: it ends the running iteration, saves, and says how to go on."""
+
 from __future__ import annotations
 
 import multiprocessing

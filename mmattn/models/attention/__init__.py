@@ -1,4 +1,5 @@
 """Attention modules: ``cls(in_channels, **options)``, each (N, C, H, W) -> (N, C, H, W)."""
+
 from .bam import BAM
 from .base import Attention
 from .cbam import CBAM
@@ -14,5 +15,19 @@ from .simam import SimAM
 from .spem import SPEM
 from .triplet import TripletAttention
 
-__all__ = ['BAM', 'CBAM', 'ECA', 'EMA', 'FCA', 'NAM', 'SE', 'SPEM', 'Attention', 'CoordAttention',
-           'GlobalContext', 'ShuffleAttention', 'SimAM', 'TripletAttention']
+__all__ = [
+    'BAM',
+    'CBAM',
+    'ECA',
+    'EMA',
+    'FCA',
+    'NAM',
+    'SE',
+    'SPEM',
+    'Attention',
+    'CoordAttention',
+    'GlobalContext',
+    'ShuffleAttention',
+    'SimAM',
+    'TripletAttention',
+]

@@ -4,6 +4,7 @@ Authors' repository: Jongchan/attention-module. Made to follow a stage, before t
 the resolution, rather than to be in every block. The paper adds the channel and the spatial branch;
 the authors' code multiplies them. The code's way is the default, `combine` selects the other.
 """
+
 import torch
 from torch import Tensor, nn
 
@@ -29,8 +30,14 @@ class BAM(Attention):
         ValueError: if a number is not a positive integer, or `combine` is neither of the two.
     """
 
-    def __init__(self, in_channels: int, reduction: int = 16, dilation: int = 4,
-                 combine: str = 'product', identity_init: bool = False):
+    def __init__(
+        self,
+        in_channels: int,
+        reduction: int = 16,
+        dilation: int = 4,
+        combine: str = 'product',
+        identity_init: bool = False,
+    ):
         super().__init__(in_channels, identity_init)
         if combine not in ('product', 'sum'):
             raise ValueError(f"combine must be 'product' or 'sum', not {combine!r}")
@@ -38,12 +45,18 @@ class BAM(Attention):
         check_positive('dilation', dilation)
         hidden = reduced(in_channels, reduction)
         self.channel = nn.Sequential(
-            nn.Linear(in_channels, hidden), nn.BatchNorm1d(hidden), nn.ReLU(inplace=True),
-            nn.Linear(hidden, in_channels))
+            nn.Linear(in_channels, hidden),
+            nn.BatchNorm1d(hidden),
+            nn.ReLU(inplace=True),
+            nn.Linear(hidden, in_channels),
+        )
         layers = [nn.Conv2d(in_channels, hidden, 1), nn.BatchNorm2d(hidden), nn.ReLU(inplace=True)]
         for _ in range(2):
-            layers += [nn.Conv2d(hidden, hidden, 3, padding=dilation, dilation=dilation),
-                       nn.BatchNorm2d(hidden), nn.ReLU(inplace=True)]
+            layers += [
+                nn.Conv2d(hidden, hidden, 3, padding=dilation, dilation=dilation),
+                nn.BatchNorm2d(hidden),
+                nn.ReLU(inplace=True),
+            ]
         self.spatial = nn.Sequential(*layers, nn.Conv2d(hidden, 1, 1))
 
     def attend(self, x: Tensor) -> Tensor:

@@ -1,4 +1,5 @@
 """Base class of the attention modules: their contract and their identity start."""
+
 from torch import Tensor
 
 from ..gate import Gated

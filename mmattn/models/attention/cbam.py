@@ -4,6 +4,7 @@ Authors' repository: Jongchan/attention-module. This is the form of luuuyi/CBAM.
 networks reproduce the CBAM rows of SDA-xNet's tables: no bias in the shared layers and no norm
 after the spatial convolution.
 """
+
 import torch
 from torch import Tensor, nn
 
@@ -67,8 +68,7 @@ class CBAM(Attention):
         ValueError: if a number is not a positive integer, or `spatial_kernel` is even.
     """
 
-    def __init__(self, in_channels: int, reduction: int = 16, spatial_kernel: int = 7,
-                 identity_init: bool = False):
+    def __init__(self, in_channels: int, reduction: int = 16, spatial_kernel: int = 7, identity_init: bool = False):
         super().__init__(in_channels, identity_init)
         self.channel = ChannelAttention(in_channels, reduction)
         self.spatial = SpatialAttention(check_odd('spatial_kernel', spatial_kernel))

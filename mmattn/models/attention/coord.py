@@ -1,4 +1,5 @@
 """Coordinate Attention, Hou et al., arXiv:2103.02907. Authors' repository: houqb/CoordAttention."""
+
 from collections.abc import Iterator
 
 import torch
@@ -24,8 +25,7 @@ class CoordAttention(Attention):
         ValueError: if a number is not a positive integer.
     """
 
-    def __init__(self, in_channels: int, reduction: int = 32, min_channels: int = 8,
-                 identity_init: bool = False):
+    def __init__(self, in_channels: int, reduction: int = 32, min_channels: int = 8, identity_init: bool = False):
         super().__init__(in_channels, identity_init)
         hidden = max(check_positive('min_channels', min_channels), reduced(in_channels, reduction))
         self.conv = nn.Conv2d(in_channels, hidden, 1)

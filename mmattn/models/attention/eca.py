@@ -2,6 +2,7 @@
 
 Authors' repository: BangguWu/ECANet.
 """
+
 from __future__ import annotations
 
 import math
@@ -34,8 +35,7 @@ class ECA(ChannelWeighting):
             one.
     """
 
-    def __init__(self, in_channels: int, kernel_size: int | None = None,
-                 identity_init: bool = False):
+    def __init__(self, in_channels: int, kernel_size: int | None = None, identity_init: bool = False):
         super().__init__(in_channels, identity_init)
         if kernel_size is None:
             kernel_size = eca_kernel_size(in_channels)

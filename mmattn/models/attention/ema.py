@@ -2,6 +2,7 @@
 
 Authors' repository: YOLOonMe/EMA-attention-module.
 """
+
 import torch
 from torch import Tensor, nn
 
@@ -35,12 +36,10 @@ class EMA(Attention):
         ValueError: if `factor` does not divide the channels.
     """
 
-    def __init__(self, in_channels: int, factor: int = 32, eps: float = 1e-5,
-                 identity_init: bool = False):
+    def __init__(self, in_channels: int, factor: int = 32, eps: float = 1e-5, identity_init: bool = False):
         super().__init__(in_channels, identity_init)
         if in_channels % check_positive('factor', factor):
-            raise ValueError(
-                f'EMA needs channels divisible by factor: {in_channels} is not by {factor}')
+            raise ValueError(f'EMA needs channels divisible by factor: {in_channels} is not by {factor}')
         self.factor = factor
         self.channels = channels = in_channels // factor
         self.norm = nn.GroupNorm(channels, channels, eps)

@@ -2,6 +2,7 @@
 
 Authors' repository: cfzd/FcaNet.
 """
+
 import math
 
 import torch
@@ -13,10 +14,39 @@ from .base import ChannelWeighting, check_positive, reduced
 
 # (vertical, horizontal) frequencies on a 7x7 feature map, in the paper's order by accuracy of each alone
 TOP_FREQUENCIES = (
-    (0, 0), (0, 1), (6, 0), (0, 5), (0, 2), (1, 0), (1, 2), (4, 0),
-    (5, 0), (1, 6), (3, 0), (0, 4), (0, 6), (0, 3), (3, 5), (2, 2),
-    (4, 6), (6, 3), (3, 3), (5, 3), (5, 5), (2, 1), (6, 1), (5, 2),
-    (5, 4), (3, 2), (3, 1), (4, 1), (2, 3), (2, 0), (6, 5), (1, 3))
+    (0, 0),
+    (0, 1),
+    (6, 0),
+    (0, 5),
+    (0, 2),
+    (1, 0),
+    (1, 2),
+    (4, 0),
+    (5, 0),
+    (1, 6),
+    (3, 0),
+    (0, 4),
+    (0, 6),
+    (0, 3),
+    (3, 5),
+    (2, 2),
+    (4, 6),
+    (6, 3),
+    (3, 3),
+    (5, 3),
+    (5, 5),
+    (2, 1),
+    (6, 1),
+    (5, 2),
+    (5, 4),
+    (3, 2),
+    (3, 1),
+    (4, 1),
+    (2, 3),
+    (2, 0),
+    (6, 5),
+    (1, 3),
+)
 
 
 def dct_basis(frequency: int, size: int) -> Tensor:
@@ -64,22 +94,31 @@ class FCA(ChannelWeighting):
 
     basis: Tensor
 
-    def __init__(self, in_channels: int, reduction: int = 16, dct_size: int = 7,
-                 num_frequencies: int = 16, identity_init: bool = False):
+    def __init__(
+        self,
+        in_channels: int,
+        reduction: int = 16,
+        dct_size: int = 7,
+        num_frequencies: int = 16,
+        identity_init: bool = False,
+    ):
         super().__init__(in_channels, identity_init)
         if check_positive('dct_size', dct_size) < 7:
             raise ValueError(f'dct_size must be 7 or more, not {dct_size}')
         if check_positive('num_frequencies', num_frequencies) > len(TOP_FREQUENCIES):
-            raise ValueError(
-                f'num_frequencies must be at most {len(TOP_FREQUENCIES)}, not {num_frequencies}')
+            raise ValueError(f'num_frequencies must be at most {len(TOP_FREQUENCIES)}, not {num_frequencies}')
         if in_channels % num_frequencies:
-            raise ValueError('FCA needs channels divisible by num_frequencies: '
-                             f'{in_channels} is not by {num_frequencies}')
+            raise ValueError(
+                f'FCA needs channels divisible by num_frequencies: {in_channels} is not by {num_frequencies}'
+            )
         self.dct_size, self.num_frequencies = dct_size, num_frequencies
         scale = dct_size // 7
-        basis = torch.stack([
-            torch.outer(dct_basis(u * scale, dct_size), dct_basis(v * scale, dct_size))
-            for u, v in TOP_FREQUENCIES[:num_frequencies]])
+        basis = torch.stack(
+            [
+                torch.outer(dct_basis(u * scale, dct_size), dct_basis(v * scale, dct_size))
+                for u, v in TOP_FREQUENCIES[:num_frequencies]
+            ]
+        )
         # follows from the arguments, so it needs no place in a checkpoint
         self.register_buffer('basis', basis.to(torch.get_default_dtype()), persistent=False)
         hidden = reduced(in_channels, reduction)

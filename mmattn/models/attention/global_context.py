@@ -4,6 +4,7 @@ Authors' repository: xvjiarui/GCNet. Attention pooling and addition on the chann
 'channel_add'), the paper's best and mm's default. Differs from mmcv's ContextBlock only in holding
 the layers on the pooled vector as linear layers.
 """
+
 import torch
 from torch import Tensor, nn
 

@@ -5,6 +5,7 @@ ResNets use (their spatial one is tied to one image size). As in their code, and
 formula, a ReLU precedes the sigmoid, so that no weight is below one half, and the normalised
 scales are taken as constants: BatchNorm's scale learns through BatchNorm alone.
 """
+
 from torch import Tensor, nn
 
 from mmattn.registry import MODELS

@@ -3,6 +3,7 @@
 Authors' repository: hujie-frank/SENet. Differs from the SENet inside SDA-xNet's classification code
 only in pooling the whole feature map, where that code pools a fixed window that fits one image size.
 """
+
 from __future__ import annotations
 
 import torch
@@ -28,8 +29,14 @@ class SE(ChannelWeighting):
         ValueError: if a number is not a positive integer.
     """
 
-    def __init__(self, in_channels: int, reduction: int = 16, hidden_channels: int | None = None,
-                 bias: bool = True, identity_init: bool = False):
+    def __init__(
+        self,
+        in_channels: int,
+        reduction: int = 16,
+        hidden_channels: int | None = None,
+        bias: bool = True,
+        identity_init: bool = False,
+    ):
         super().__init__(in_channels, identity_init)
         if hidden_channels is None:
             hidden_channels = max(1, round(in_channels / check_positive('reduction', reduction)))

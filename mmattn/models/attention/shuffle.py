@@ -2,6 +2,7 @@
 
 Authors' repository: wofmanaf/SA-Net. Differs in form only: both halves of all groups are split by one reshape.
 """
+
 import torch
 from torch import Tensor, nn
 
@@ -29,12 +30,10 @@ class ShuffleAttention(Attention):
         ValueError: if the channels cannot be divided so.
     """
 
-    def __init__(self, in_channels: int, groups: int = 64, eps: float = 1e-5,
-                 identity_init: bool = False):
+    def __init__(self, in_channels: int, groups: int = 64, eps: float = 1e-5, identity_init: bool = False):
         super().__init__(in_channels, identity_init)
         if in_channels % (2 * check_positive('groups', groups)):
-            raise ValueError(
-                f'SA needs channels divisible by 2 * groups: {in_channels} is not by {2 * groups}')
+            raise ValueError(f'SA needs channels divisible by 2 * groups: {in_channels} is not by {2 * groups}')
         half = in_channels // (2 * groups)
         self.groups = groups
         self.cweight = nn.Parameter(torch.zeros(1, half, 1, 1))

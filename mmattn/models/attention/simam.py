@@ -2,6 +2,7 @@
 
 Authors' repository: ZjjConan/SimAM.
 """
+
 import torch
 from torch import Tensor
 

@@ -5,6 +5,7 @@ loss. Its gradient, ``0.2 * p``, is what a weight decay of 0.2 on the parameters
 network needs not hand the sum out: give the optimiser ``paramwise_cfg=dict(custom_keys={'.attn.p':
 dict(decay_mult=2001)})`` beside their weight decay of 1e-4 (0.2 + 1e-4).
 """
+
 from __future__ import annotations
 
 import torch

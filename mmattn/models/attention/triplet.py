@@ -3,6 +3,7 @@
 Authors' repository: landskape-ai/triplet-attention.
 Differs in form only: pools along each axis where the authors' code rotates the whole feature map.
 """
+
 from collections.abc import Iterator
 
 import torch

@@ -1,4 +1,5 @@
 """Attention behind chosen modules of any backbone, its keys untouched."""
+
 from __future__ import annotations
 
 import difflib
@@ -75,8 +76,9 @@ def attention_on(backbone: dict, attn: dict | str, at: str | Sequence[str], min_
         ...     attn=dict(type='mmattn.EMA', identity_init=True), min_channels=145))
     """
     network = MODELS.build(backbone)
-    channels = _channels(network, [at] if isinstance(at, str) else list(at), min_channels,
-                         image_channels=backbone.get('in_channels', 3))
+    channels = _channels(
+        network, [at] if isinstance(at, str) else list(at), min_channels, image_channels=backbone.get('in_channels', 3)
+    )
     if hasattr(network, 'attention'):
         raise ValueError(f"{type(network).__name__} has a member 'attention' already, the name that AttentionOn needs")
     network.attention, hooks = ModuleDict(), {}
@@ -108,13 +110,17 @@ def _channels(network: nn.Module, patterns: list[str], min_channels: int, image_
             raise ValueError(f'no module of {type(network).__name__} is named {pattern!r}{_near(pattern, attachable)}')
         for name in matched:
             if feature_channels.get(name) is None:
-                raise ValueError(f'{name!r}, which {pattern!r} matches, {_output(shapes.get(name))}, not one feature '
-                                 f'map (N, C, H, W){_near(name, attachable)}')
+                raise ValueError(
+                    f'{name!r}, which {pattern!r} matches, {_output(shapes.get(name))}, not one feature '
+                    f'map (N, C, H, W){_near(name, attachable)}'
+                )
             chosen[name] = feature_channels[name]
     enough = {name: count for name, count in chosen.items() if count >= min_channels}
     if not enough:
-        raise ValueError(f'of the {len(chosen)} modules that {", ".join(map(repr, patterns))} matches none has '
-                         f'{min_channels} channels or more; the most are {max(chosen.values())}')
+        raise ValueError(
+            f'of the {len(chosen)} modules that {", ".join(map(repr, patterns))} matches none has '
+            f'{min_channels} channels or more; the most are {max(chosen.values())}'
+        )
     return enough
 
 

@@ -1,4 +1,5 @@
 """The trunk: a ResNet with three slots, for spatial convolution, attention and depth attention."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -94,46 +95,50 @@ class AttnResNet(BaseModule):
         [(1, 64, 16, 16), (1, 128, 8, 8), (1, 256, 4, 4), (1, 512, 2, 2)]
     """
 
-    def __init__(self,
-                 depth: int | None = 50,
-                 in_channels: int = 3,
-                 stem_channels: int | None = None,
-                 base_channels: int = 64,
-                 num_stages: int | None = None,
-                 strides: Sequence[int] | None = None,
-                 dilations: Sequence[int] | None = None,
-                 out_indices: Sequence[int] | None = None,
-                 style: str = 'pytorch',
-                 deep_stem: bool = False,
-                 avg_down: bool = False,
-                 frozen_stages: int = -1,
-                 conv_cfg: dict | None = None,
-                 norm_cfg: dict | None = None,
-                 norm_eval: bool = False,
-                 with_cp: bool = False,
-                 zero_init_residual: bool = False,
-                 plugins: Sequence[dict] | None = None,
-                 init_cfg: dict | list[dict] | None = None,
-                 *,
-                 contract_dilation: bool = False,
-                 dcn: dict | None = None,
-                 stage_with_dcn: Sequence[bool] | None = None,
-                 multi_grid: Sequence[int] | None = None,
-                 pretrained: str | None = None,
-                 spatial: dict | str | Sequence[dict | str | None] | None = None,
-                 attn: dict | str | Sequence[dict | str | None] | None = None,
-                 depth_attn: dict | str | Sequence[dict | str | None] | None = None,
-                 block: str | None = None,
-                 stage_blocks: Sequence[int] | None = None,
-                 expansion: int | None = None,
-                 stem: str = 'imagenet',
-                 stem_pool: bool = True,
-                 max_down: bool = False) -> None:
-        super().__init__(init_cfg or [
-            dict(type='Kaiming', layer='Conv2d'),
-            dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm'])])
+    def __init__(
+        self,
+        depth: int | None = 50,
+        in_channels: int = 3,
+        stem_channels: int | None = None,
+        base_channels: int = 64,
+        num_stages: int | None = None,
+        strides: Sequence[int] | None = None,
+        dilations: Sequence[int] | None = None,
+        out_indices: Sequence[int] | None = None,
+        style: str = 'pytorch',
+        deep_stem: bool = False,
+        avg_down: bool = False,
+        frozen_stages: int = -1,
+        conv_cfg: dict | None = None,
+        norm_cfg: dict | None = None,
+        norm_eval: bool = False,
+        with_cp: bool = False,
+        zero_init_residual: bool = False,
+        plugins: Sequence[dict] | None = None,
+        init_cfg: dict | list[dict] | None = None,
+        *,
+        contract_dilation: bool = False,
+        dcn: dict | None = None,
+        stage_with_dcn: Sequence[bool] | None = None,
+        multi_grid: Sequence[int] | None = None,
+        pretrained: str | None = None,
+        spatial: dict | str | Sequence[dict | str | None] | None = None,
+        attn: dict | str | Sequence[dict | str | None] | None = None,
+        depth_attn: dict | str | Sequence[dict | str | None] | None = None,
+        block: str | None = None,
+        stage_blocks: Sequence[int] | None = None,
+        expansion: int | None = None,
+        stem: str = 'imagenet',
+        stem_pool: bool = True,
+        max_down: bool = False,
+    ) -> None:
+        super().__init__(
+            init_cfg
+            or [dict(type='Kaiming', layer='Conv2d'), dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm'])]
+        )
         _refuse_unsupported(
-            dcn=dcn, stage_with_dcn=any(stage_with_dcn or ()), multi_grid=multi_grid, pretrained=pretrained)
+            dcn=dcn, stage_with_dcn=any(stage_with_dcn or ()), multi_grid=multi_grid, pretrained=pretrained
+        )
         block, stage_blocks = _architecture(depth, block, stage_blocks)
         num_stages = len(stage_blocks) if num_stages is None else num_stages
         if not 1 <= num_stages <= len(stage_blocks):
@@ -148,14 +153,20 @@ class AttnResNet(BaseModule):
         _check(stem in ('imagenet', 'cifar'), f"stem is 'imagenet' or 'cifar', not {stem!r}")
         _check(not (deep_stem and stem == 'cifar'), "deep_stem goes with stem='imagenet'")
         _check(not (avg_down and max_down), 'avg_down and max_down exclude each other')
-        _check(all(0 <= i < num_stages for i in out_indices),
-               f'out_indices {out_indices} reach past the {num_stages} stages (numbered from 0)')
-        _check(-1 <= frozen_stages <= num_stages,
-               f'frozen_stages is {frozen_stages}; it goes from -1 (none) to {num_stages} (all stages)')
+        _check(
+            all(0 <= i < num_stages for i in out_indices),
+            f'out_indices {out_indices} reach past the {num_stages} stages (numbered from 0)',
+        )
+        _check(
+            -1 <= frozen_stages <= num_stages,
+            f'frozen_stages is {frozen_stages}; it goes from -1 (none) to {num_stages} (all stages)',
+        )
 
-        _check(_is_plain(conv_cfg) or not any(spatial),
-               f'conv_cfg {conv_cfg} does not reach the convolutions of {next(filter(None, spatial), None)} in the '
-               'slot spatial: leave one of them out')
+        _check(
+            _is_plain(conv_cfg) or not any(spatial),
+            f'conv_cfg {conv_cfg} does not reach the convolutions of {next(filter(None, spatial), None)} in the '
+            'slot spatial: leave one of them out',
+        )
 
         self.out_indices = out_indices
         self.strides = strides
@@ -172,21 +183,33 @@ class AttnResNet(BaseModule):
         block_class = BLOCKS[block]
         expansion = expansion or block_class.default_expansion
         block_options = dict(
-            expansion=expansion, base_channels=base_channels, style=style, conv_cfg=conv_cfg, norm_cfg=self.norm_cfg,
-            with_cp=with_cp, zero_init_residual=zero_init_residual and not is_pretrained(init_cfg))
+            expansion=expansion,
+            base_channels=base_channels,
+            style=style,
+            conv_cfg=conv_cfg,
+            norm_cfg=self.norm_cfg,
+            with_cp=with_cp,
+            zero_init_residual=zero_init_residual and not is_pretrained(init_cfg),
+        )
         self.stage_names, self.stage_channels = [], []
         for i in range(num_stages):
             planes = base_channels * 2**i
             blocks = [
                 block_class(
-                    channels if first else planes * expansion, planes, first_block=first,
-                    stride=strides[i] if first else 1, spatial=spatial[i], attn=attn[i],
+                    channels if first else planes * expansion,
+                    planes,
+                    first_block=first,
+                    stride=strides[i] if first else 1,
+                    spatial=spatial[i],
+                    attn=attn[i],
                     dilation=max(1, dilations[i] // 2) if first and contract_dilation else dilations[i],
                     last_relu=depth_attn[i] is None,
                     plugins=_plugins_of_stage(plugins, i, num_stages),
                     downsample=self._downsample(channels, planes * expansion, strides[i]) if first else None,
-                    **block_options)
-                for first in [True] + [False] * (stage_blocks[i] - 1)]
+                    **block_options,
+                )
+                for first in [True] + [False] * (stage_blocks[i] - 1)
+            ]
             channels = planes * expansion
             self.stage_channels.append(channels)
             self.stage_names.append(f'layer{i + 1}')
@@ -196,7 +219,7 @@ class AttnResNet(BaseModule):
         self.bn = build_norm_layer(self.norm_cfg, channels)[1] if self.preact else None
         self.out_channels = tuple(self.stage_channels[i] for i in out_indices)
         # stages that no output is computed from, and the norm behind them
-        self.unread = self.stage_names[max(out_indices, default=-1) + 1:]
+        self.unread = self.stage_names[max(out_indices, default=-1) + 1 :]
         if self.unread and self.preact:
             self.unread = [*self.unread, 'bn']
         self.unfrozen: list[str] = []  # modules of frozen stages that no checkpoint had
@@ -204,8 +227,7 @@ class AttnResNet(BaseModule):
 
     def _build_stem(self, in_channels: int, channels: int, stem: str, deep_stem: bool, stem_pool: bool) -> None:
         def conv(c_in: int, c_out: int, size: int, stride: int) -> nn.Module:
-            return build_conv_layer(
-                self.conv_cfg, c_in, c_out, size, stride=stride, padding=size // 2, bias=False)
+            return build_conv_layer(self.conv_cfg, c_in, c_out, size, stride=stride, padding=size // 2, bias=False)
 
         def norm(c: int) -> nn.Module:
             return build_norm_layer(self.norm_cfg, c)[1]
@@ -214,9 +236,16 @@ class AttnResNet(BaseModule):
         if deep_stem:
             half = channels // 2
             self.stem = nn.Sequential(
-                conv(in_channels, half, 3, 2), norm(half), nn.ReLU(inplace=True),
-                conv(half, half, 3, 1), norm(half), nn.ReLU(inplace=True),
-                conv(half, channels, 3, 1), norm(channels), nn.ReLU(inplace=True))
+                conv(in_channels, half, 3, 2),
+                norm(half),
+                nn.ReLU(inplace=True),
+                conv(half, half, 3, 1),
+                norm(half),
+                nn.ReLU(inplace=True),
+                conv(half, channels, 3, 1),
+                norm(channels),
+                nn.ReLU(inplace=True),
+            )
         else:
             self.conv1 = conv(in_channels, channels, 3, 1) if stem == 'cifar' else conv(in_channels, channels, 7, 2)
             if not self.preact:
@@ -233,8 +262,9 @@ class AttnResNet(BaseModule):
             layers.append(nn.AvgPool2d(stride, stride, ceil_mode=True, count_include_pad=False))
         elif self.max_down and stride > 1:
             layers.append(nn.MaxPool2d(3, stride, 1))
-        layers.append(build_conv_layer(
-            self.conv_cfg, in_channels, out_channels, 1, stride=1 if layers else stride, bias=False))
+        layers.append(
+            build_conv_layer(self.conv_cfg, in_channels, out_channels, 1, stride=1 if layers else stride, bias=False)
+        )
         if not self.preact:
             layers.append(build_norm_layer(self.norm_cfg, out_channels)[1])
         return nn.Sequential(*layers)
@@ -243,9 +273,11 @@ class AttnResNet(BaseModule):
         if cfg is None:
             return None
         module = fill_slot('depth_attn', cfg, channels=channels, depth=depth, norm_cfg=self.norm_cfg)
-        _check(not (self.preact and isinstance(module, AfterStage)),
-               "AfterStage attends to a stage's output after ReLU, which pre-activation blocks do not have: use attn, "
-               'or another depth_attn such as mmattn.SDA')
+        _check(
+            not (self.preact and isinstance(module, AfterStage)),
+            "AfterStage attends to a stage's output after ReLU, which pre-activation blocks do not have: use attn, "
+            'or another depth_attn such as mmattn.SDA',
+        )
         return module
 
     def _stem_modules(self) -> list[nn.Module]:
@@ -258,7 +290,7 @@ class AttnResNet(BaseModule):
             return
         trained = [self.get_submodule(name) for name in self.unfrozen]
         kept = {parameter for module in trained for parameter in module.parameters()}
-        for module in self._stem_modules() + [getattr(self, name) for name in self.stage_names[:self.frozen_stages]]:
+        for module in self._stem_modules() + [getattr(self, name) for name in self.stage_names[: self.frozen_stages]]:
             module.eval()
             for parameter in module.parameters():
                 if parameter not in kept:
@@ -279,8 +311,11 @@ class AttnResNet(BaseModule):
         missing = init_weights(self, super().init_weights)
         self.unfreeze(missing)
         if self.unread:
-            print_log(f'{type(self).__name__}: out_indices={self.out_indices} leave {", ".join(self.unread)} without '
-                      'use: neither computed nor trained; a smaller num_stages would not build it', 'current')
+            print_log(
+                f'{type(self).__name__}: out_indices={self.out_indices} leave {", ".join(self.unread)} without '
+                'use: neither computed nor trained; a smaller num_stages would not build it',
+                'current',
+            )
 
     def unfreeze(self, missing: Iterable[str]) -> None:
         """Has what no checkpoint has given weights to in frozen stages trained, and says so in one log line.
@@ -288,15 +323,17 @@ class AttnResNet(BaseModule):
         Args:
             missing: Keys of the state dict that the checkpoint lacks.
         """
-        frozen = tuple(f'{name}.' for name in self.stage_names[:max(0, self.frozen_stages)]
-                       if name not in self.unread)
+        frozen = tuple(f'{name}.' for name in self.stage_names[: max(0, self.frozen_stages)] if name not in self.unread)
         unfrozen = sorted({_part(key) for key in missing if key.startswith(frozen)}) if frozen else []
         if unfrozen:
             self.unfrozen = unfrozen
             for name in unfrozen:
                 self.get_submodule(name).requires_grad_()
-            print_log(f'{type(self).__name__}: frozen_stages={self.frozen_stages}, but the checkpoint lacks '
-                      f'{summary(f"{name}." for name in self.unfrozen)} there, which stay trainable', 'current')
+            print_log(
+                f'{type(self).__name__}: frozen_stages={self.frozen_stages}, but the checkpoint lacks '
+                f'{summary(f"{name}." for name in self.unfrozen)} there, which stay trainable',
+                'current',
+            )
             self._freeze_stages()
 
     def train(self, mode: bool = True) -> AttnResNet:
@@ -337,7 +374,7 @@ class AttnResNet(BaseModule):
 # Arguments of mmdet's and mmsegmentation's ResNet that this trunk cannot honour, and what to use instead.
 UNSUPPORTED = {
     'dcn': "take mmdet's ResNet for deformable convolutions, and put attention into it by "
-           "plugins=[dict(cfg=dict(type='mmattn.EMA'), position='after_conv3')]",
+    "plugins=[dict(cfg=dict(type='mmattn.EMA'), position='after_conv3')]",
     'multi_grid': 'give each stage one dilation by dilations',
     'pretrained': "give init_cfg=dict(type='Pretrained', checkpoint=…)",
 }
@@ -356,11 +393,12 @@ def _is_plain(conv_cfg: dict | None) -> bool:
 def _part(key: str) -> str:
     """The part of a block or stage that a key belongs to: 'layer1.0.attn' for 'layer1.0.attn.fc1.weight'."""
     parts = key.split('.')
-    return '.'.join(parts[:3 if parts[1].isdigit() else 2])
+    return '.'.join(parts[: 3 if parts[1].isdigit() else 2])
 
 
-def _architecture(depth: int | None, block: str | None,
-                  stage_blocks: Sequence[int] | None) -> tuple[str, tuple[int, ...]]:
+def _architecture(
+    depth: int | None, block: str | None, stage_blocks: Sequence[int] | None
+) -> tuple[str, tuple[int, ...]]:
     if stage_blocks is None or block is None:
         if depth not in ARCHITECTURES and not (depth is None and stage_blocks is not None):
             raise ValueError(f'depth {depth} is none of {sorted(ARCHITECTURES)}: give stage_blocks for another')
@@ -385,8 +423,10 @@ def _plugins_of_stage(plugins: Sequence[dict] | None, stage: int, num_stages: in
     for plugin in plugins or ():
         unknown = set(plugin) - {'cfg', 'stages', 'position'}
         if unknown or not {'cfg', 'position'} <= set(plugin):
-            raise ValueError("a plugin is dict(cfg=dict(type=...), position='after_conv3') and may have "
-                             f'stages=(bool, ...), not {dict(plugin)}')
+            raise ValueError(
+                "a plugin is dict(cfg=dict(type=...), position='after_conv3') and may have "
+                f'stages=(bool, ...), not {dict(plugin)}'
+            )
         if _per_stage("a plugin's stages", plugin.get('stages') or True, num_stages)[stage]:
             chosen.append(plugin)
     return chosen

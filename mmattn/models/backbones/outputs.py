@@ -1,4 +1,5 @@
 """Output shapes of the modules of a network, found without computing anything."""
+
 from __future__ import annotations
 
 import copy
@@ -7,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 
-def output_shapes(network: nn.Module, image_channels: int = 3,
-                  image_size: tuple[int, int] = (224, 224)) -> dict[str, set[tuple[int, ...] | str]]:
+def output_shapes(
+    network: nn.Module, image_channels: int = 3, image_size: tuple[int, int] = (224, 224)
+) -> dict[str, set[tuple[int, ...] | str]]:
     """The shapes of the output of each module that runs, by name.
 
     A copy of the network runs in eval mode on PyTorch's 'meta' device, where tensors have shapes and no contents, or
@@ -34,9 +36,11 @@ def output_shapes(network: nn.Module, image_channels: int = 3,
 def _run(network: nn.Module, image: Tensor) -> dict[str, set]:
     shapes = {}
     for name, module in network.named_modules():
+
         def record(_module, _args, output, name=name) -> None:
             shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
             shapes.setdefault(name, set()).add(shape)
+
         module.register_forward_hook(record)
     network.eval()  # whose result is None in some of mmdet's and mmpretrain's backbones
     with torch.no_grad():

@@ -3,6 +3,7 @@
 Depth attention and the other slots stay free, so ``EPSANet(depth=86, depth_attn='mmattn.SDA')`` is
 SDA-EPSANet, and ``MSPANet(depth=50, stem='cifar')`` the network for small images.
 """
+
 from __future__ import annotations
 
 from mmattn.registry import MODELS
@@ -24,7 +25,10 @@ EPSANET_SIZES = {
     'small': dict(spatial=dict(type='mmattn.PSA')),
     'large': dict(
         spatial=dict(type='mmattn.PSA', kernel_sizes=(3, 5, 5, 7), groups=(32, 32, 32, 32)),
-        stem_channels=64, base_channels=128, expansion=2),
+        stem_channels=64,
+        base_channels=128,
+        expansion=2,
+    ),
 }
 
 MSPANET_SIZES = {
@@ -46,9 +50,14 @@ class SDAResNet(AttnResNet):
         options: Other arguments of `AttnResNet`.
     """
 
-    def __init__(self, depth: int = 86, *args,
-                 spatial=dict(type='mmattn.GroupedConv', groups=8),  # noqa: B006
-                 depth_attn=dict(type='mmattn.SDA'), **options) -> None:  # noqa: B006
+    def __init__(
+        self,
+        depth: int = 86,
+        *args,
+        spatial=dict(type='mmattn.GroupedConv', groups=8),  # noqa: B006
+        depth_attn=dict(type='mmattn.SDA'),  # noqa: B006
+        **options,
+    ) -> None:
         super().__init__(depth, *args, spatial=spatial, depth_attn=depth_attn, **options)
 
 

@@ -1,4 +1,5 @@
 """The residual blocks and the stage that chains them."""
+
 from .preact import PreActBottleneck
 from .residual import BasicBlock, Bottleneck, ResidualBlock
 from .stage import Stage

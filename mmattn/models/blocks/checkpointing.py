@@ -1,4 +1,5 @@
 """Activation checkpointing of a block: its activations are computed again in the backward pass."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -27,8 +28,12 @@ def checkpointed(block: nn.Module, function: Callable[[Tensor], Tensor], x: Tens
 @contextmanager
 def _statistics_kept(block: nn.Module) -> Iterator[None]:
     """Has BatchNorm in training mode update copies of its running statistics."""
-    kept = [(norm, name, getattr(norm, name)) for norm in block.modules()
-            if isinstance(norm, _BatchNorm) and norm.training and norm.track_running_stats for name in STATISTICS]
+    kept = [
+        (norm, name, getattr(norm, name))
+        for norm in block.modules()
+        if isinstance(norm, _BatchNorm) and norm.training and norm.track_running_stats
+        for name in STATISTICS
+    ]
     try:
         for norm, name, statistic in kept:
             setattr(norm, name, statistic.clone())

@@ -3,6 +3,7 @@
 Norm and ReLU come before each convolution, so the sum itself is the block's output and the shortcut's projection is a
 bare convolution of the raw input. Keys: bn1, conv1, bn2, conv2, bn3, conv3, downsample.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -23,16 +24,25 @@ class PreActBottleneck(Bottleneck):
     def __init__(self, *args, **options) -> None:
         super().__init__(*args, **(options | dict(last_relu=False)))
 
-    def build_layers(self, in_channels, planes, expansion, base_channels, stride, dilation, style, first_block,
-                     spatial) -> None:
+    def build_layers(
+        self, in_channels, planes, expansion, base_channels, stride, dilation, style, first_block, spatial
+    ) -> None:
         width = spatial_width(spatial, planes, base_channels)
         stride1, stride2 = (stride, 1) if style == 'caffe' else (1, stride)
         self.position_channels = (width, width, planes * expansion)
         self.bn1 = self.norm(in_channels)
         self.conv1 = self.conv(in_channels, width, stride=stride1)
         self.bn2 = self.norm(width)
-        self.conv2 = build_spatial(spatial, width, width, stride=stride2, dilation=dilation, first_block=first_block,
-                                   conv_cfg=self.conv_cfg, norm_cfg=self.norm_cfg)
+        self.conv2 = build_spatial(
+            spatial,
+            width,
+            width,
+            stride=stride2,
+            dilation=dilation,
+            first_block=first_block,
+            conv_cfg=self.conv_cfg,
+            norm_cfg=self.norm_cfg,
+        )
         if getattr(self.conv2, 'norm_act', False):
             raise ValueError(f'{type(self.conv2).__name__} ends in its own norm and activation: use a Bottleneck')
         self.bn3 = self.norm(width)

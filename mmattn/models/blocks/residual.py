@@ -3,6 +3,7 @@
 Keys are torchvision's: conv1, bn1, conv2, bn2, (conv3, bn3,) downsample; beside them attn and plugins where
 there are any. The norms keep these names whatever their type, so that checkpoints fit.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
@@ -45,14 +46,31 @@ class ResidualBlock(BaseModule):
     Raises:
         ValueError: a plugin is at a position which the block does not have.
     """
+
     positions: tuple[str, ...]
     default_expansion: int
 
-    def __init__(self, in_channels: int, planes: int, *, expansion: int, base_channels: int = 64, stride: int = 1,
-                 dilation: int = 1, style: str = 'pytorch', downsample: nn.Module | None = None,
-                 first_block: bool = False, spatial: dict | None = None, attn: dict | str | None = None,
-                 plugins: Sequence[dict] = (), conv_cfg: dict | None = None, norm_cfg: dict | None = None,
-                 with_cp: bool = False, zero_init_residual: bool = False, last_relu: bool = True) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        planes: int,
+        *,
+        expansion: int,
+        base_channels: int = 64,
+        stride: int = 1,
+        dilation: int = 1,
+        style: str = 'pytorch',
+        downsample: nn.Module | None = None,
+        first_block: bool = False,
+        spatial: dict | None = None,
+        attn: dict | str | None = None,
+        plugins: Sequence[dict] = (),
+        conv_cfg: dict | None = None,
+        norm_cfg: dict | None = None,
+        with_cp: bool = False,
+        zero_init_residual: bool = False,
+        last_relu: bool = True,
+    ) -> None:
         super().__init__()
         self.with_cp = with_cp
         self.zero_init_residual = zero_init_residual
@@ -65,17 +83,31 @@ class ResidualBlock(BaseModule):
         self.attn = build_attention(attn, planes * expansion)
         self.plugin_names = {
             position: add_plugins(self, [p['cfg'] for p in plugins if p['position'] == position], channels)
-            for position, channels in zip(self.positions, self.position_channels, strict=True)}
+            for position, channels in zip(self.positions, self.position_channels, strict=True)
+        }
         unknown = [p['position'] for p in plugins if p['position'] not in self.positions]
         if unknown:
             raise ValueError(f'{type(self).__name__} has no plugin position {unknown[0]!r}, only {self.positions}')
         self.downsample = downsample
-        last = [self.attn] if self.attn is not None else [
-            getattr(self, name) for name in self.plugin_names[self.positions[-1]]]
+        last = (
+            [self.attn]
+            if self.attn is not None
+            else [getattr(self, name) for name in self.plugin_names[self.positions[-1]]]
+        )
         self.ends_in_foreign = not all(isinstance(module, Attention) for module in last)
 
-    def build_layers(self, in_channels: int, planes: int, expansion: int, base_channels: int, stride: int,
-                     dilation: int, style: str, first_block: bool, spatial: dict | None) -> None:
+    def build_layers(
+        self,
+        in_channels: int,
+        planes: int,
+        expansion: int,
+        base_channels: int,
+        stride: int,
+        dilation: int,
+        style: str,
+        first_block: bool,
+        spatial: dict | None,
+    ) -> None:
         """Adds the branch's layers and sets `position_channels`, the channels at each plugin position."""
         raise NotImplementedError
 
@@ -114,11 +146,20 @@ class ResidualBlock(BaseModule):
             if getattr(self, f'conv{i}', None) is not None and getattr(self, f'bn{i}', None) is not None:
                 yield f'conv{i}', f'bn{i}'
 
-    def conv(self, in_channels: int, out_channels: int, kernel_size: int = 1, stride: int = 1,
-             dilation: int = 1) -> nn.Module:
+    def conv(
+        self, in_channels: int, out_channels: int, kernel_size: int = 1, stride: int = 1, dilation: int = 1
+    ) -> nn.Module:
         """A bias-free convolution that keeps the size at stride 1."""
-        return build_conv_layer(self.conv_cfg, in_channels, out_channels, kernel_size, stride=stride,
-                                padding=dilation * (kernel_size // 2), dilation=dilation, bias=False)
+        return build_conv_layer(
+            self.conv_cfg,
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride=stride,
+            padding=dilation * (kernel_size // 2),
+            dilation=dilation,
+            bias=False,
+        )
 
     def norm(self, channels: int) -> nn.Module:
         return build_norm_layer(self.norm_cfg, channels)[1]
@@ -132,17 +173,27 @@ class ResidualBlock(BaseModule):
 
 class BasicBlock(ResidualBlock):
     """Two 3x3 convolutions. The first strides; the spatial slot replaces the second."""
+
     positions = ('after_conv1', 'after_conv2')
     default_expansion = 1
 
-    def build_layers(self, in_channels, planes, expansion, base_channels, stride, dilation, style, first_block,
-                     spatial) -> None:
+    def build_layers(
+        self, in_channels, planes, expansion, base_channels, stride, dilation, style, first_block, spatial
+    ) -> None:
         out_channels = planes * expansion
         self.position_channels = (planes, out_channels)
         self.conv1 = self.conv(in_channels, planes, 3, stride, dilation)
         self.bn1 = self.norm(planes)
-        self.conv2 = build_spatial(spatial, planes, out_channels, stride=1, dilation=1, first_block=first_block,
-                                   conv_cfg=self.conv_cfg, norm_cfg=self.norm_cfg)
+        self.conv2 = build_spatial(
+            spatial,
+            planes,
+            out_channels,
+            stride=1,
+            dilation=1,
+            first_block=first_block,
+            conv_cfg=self.conv_cfg,
+            norm_cfg=self.norm_cfg,
+        )
         self.bn2 = self.norm(out_channels)
 
     def branch(self, x: Tensor) -> Tensor:
@@ -155,18 +206,28 @@ class BasicBlock(ResidualBlock):
 
 class Bottleneck(ResidualBlock):
     """1x1, 3x3 (or what is in the spatial slot) and 1x1 convolution."""
+
     positions = ('after_conv1', 'after_conv2', 'after_conv3')
     default_expansion = 4
 
-    def build_layers(self, in_channels, planes, expansion, base_channels, stride, dilation, style, first_block,
-                     spatial) -> None:
+    def build_layers(
+        self, in_channels, planes, expansion, base_channels, stride, dilation, style, first_block, spatial
+    ) -> None:
         width = spatial_width(spatial, planes, base_channels)
         stride1, stride2 = (stride, 1) if style == 'caffe' else (1, stride)
         self.position_channels = (width, width, planes * expansion)
         self.conv1 = self.conv(in_channels, width, stride=stride1)
         self.bn1 = self.norm(width)
-        self.conv2 = build_spatial(spatial, width, width, stride=stride2, dilation=dilation, first_block=first_block,
-                                   conv_cfg=self.conv_cfg, norm_cfg=self.norm_cfg)
+        self.conv2 = build_spatial(
+            spatial,
+            width,
+            width,
+            stride=stride2,
+            dilation=dilation,
+            first_block=first_block,
+            conv_cfg=self.conv_cfg,
+            norm_cfg=self.norm_cfg,
+        )
         self.bn2 = None if getattr(self.conv2, 'norm_act', False) else self.norm(width)
         self.conv3 = self.conv(width, planes * expansion)
         self.bn3 = self.norm(planes * expansion)

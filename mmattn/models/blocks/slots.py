@@ -15,6 +15,7 @@ Each is a config, or only its type as a string. Three methods are optional, in m
 which may then be folded; ``output_convs() -> list[nn.Conv2d]``, the convolutions whose outputs, side by side, are the
 module's output; ``branch_names``, a property with a name for each branch, which `tools/visualize.py` shows.
 """
+
 from __future__ import annotations
 
 import inspect
@@ -40,14 +41,32 @@ def spatial_width(spatial: dict | str | None, planes: int, base_channels: int) -
     return planes if rule is None else rule(planes, base_channels, **options)
 
 
-def build_spatial(spatial: dict | str | None, in_channels: int, out_channels: int, *, stride: int, dilation: int,
-                  first_block: bool, conv_cfg: dict | None, norm_cfg: dict) -> nn.Module:
+def build_spatial(
+    spatial: dict | str | None,
+    in_channels: int,
+    out_channels: int,
+    *,
+    stride: int,
+    dilation: int,
+    first_block: bool,
+    conv_cfg: dict | None,
+    norm_cfg: dict,
+) -> nn.Module:
     """The module in the place of a block's 3x3 convolution; a plain one where `spatial` is None."""
     if spatial is None:
         return build_conv_layer(
-            conv_cfg, in_channels, out_channels, 3, stride=stride, padding=dilation, dilation=dilation, bias=False)
-    return fill_slot('spatial', spatial, in_channels=in_channels, out_channels=out_channels, stride=stride,
-                     dilation=dilation, first_block=first_block, norm_cfg=norm_cfg)
+            conv_cfg, in_channels, out_channels, 3, stride=stride, padding=dilation, dilation=dilation, bias=False
+        )
+    return fill_slot(
+        'spatial',
+        spatial,
+        in_channels=in_channels,
+        out_channels=out_channels,
+        stride=stride,
+        dilation=dilation,
+        first_block=first_block,
+        norm_cfg=norm_cfg,
+    )
 
 
 def build_attention(attn: dict | str | None, in_channels: int) -> nn.Module | None:
@@ -71,13 +90,22 @@ def fill_slot(slot: str, module: dict | str, **given) -> nn.Module:
     if not any(p.kind is p.VAR_KEYWORD for p in parameters):
         unknown = given.keys() - {p.name for p in parameters}
         if unknown:
-            raise ValueError(f"{cfg['type']} does not go into the slot {slot}: its constructor does not take "
-                             + ', '.join(sorted(unknown)))
-    missing = [p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-               and p.name not in given and p.name not in cfg]
+            raise ValueError(
+                f'{cfg["type"]} does not go into the slot {slot}: its constructor does not take '
+                + ', '.join(sorted(unknown))
+            )
+    missing = [
+        p.name
+        for p in parameters
+        if p.default is p.empty
+        and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+        and p.name not in given
+        and p.name not in cfg
+    ]
     if missing:
-        raise ValueError(f"{cfg['type']} does not go into the slot {slot} as it is: its constructor also needs "
-                         + ', '.join(missing))
+        raise ValueError(
+            f'{cfg["type"]} does not go into the slot {slot} as it is: its constructor also needs ' + ', '.join(missing)
+        )
     return MODELS.build(cfg, default_args=given)
 
 

@@ -1,4 +1,5 @@
 """A stage: residual blocks in a chain, with or without attention over their depth."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator

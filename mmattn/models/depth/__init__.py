@@ -2,6 +2,7 @@
 
 A module that maps a list of `depth` feature maps (N, channels, H, W) to one.
 """
+
 from .after_stage import AfterStage
 from .sda import SDA
 

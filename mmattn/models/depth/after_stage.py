@@ -1,4 +1,5 @@
 """Attention once a stage, after its last block, as BAM is used (Park et al., arXiv:1807.06514)."""
+
 from __future__ import annotations
 
 from torch import Tensor, nn
@@ -30,7 +31,8 @@ class AfterStage(nn.Module):
     def __init__(self, channels: int, depth: int, attn: dict | str, norm_cfg: dict | None = None) -> None:
         super().__init__()
         self.attn = MODELS.build(
-            dict(type=attn) if isinstance(attn, str) else attn, default_args=dict(in_channels=channels))
+            dict(type=attn) if isinstance(attn, str) else attn, default_args=dict(in_channels=channels)
+        )
 
     def forward(self, sums: list[Tensor]) -> Tensor:
         return self.attn(F.relu(sums[-1]))

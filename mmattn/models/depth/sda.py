@@ -5,6 +5,7 @@ arXiv:2209.10327; github.com/QingbeiGuo/SDA-xNet. There the residual sums are co
 tensor; here each is pooled by itself (pooling is linear: the pool of a sum is the sum of the pools), and the
 convolutions that give each block's weights are rows of one.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -44,8 +45,15 @@ class SDA(Gated):
         torch.Size([2, 256, 14, 14])
     """
 
-    def __init__(self, channels: int, depth: int, reduction: int = 16, min_channels: int = 64,
-                 norm_cfg: dict | None = None, identity_init: bool = False) -> None:
+    def __init__(
+        self,
+        channels: int,
+        depth: int,
+        reduction: int = 16,
+        min_channels: int = 64,
+        norm_cfg: dict | None = None,
+        identity_init: bool = False,
+    ) -> None:
         super().__init__(identity_init)
         self.channels, self.depth = channels, depth
         hidden = max(channels // reduction, min_channels)

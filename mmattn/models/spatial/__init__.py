@@ -2,6 +2,7 @@
 
 The contract is in ``mmattn.models.blocks.slots``.
 """
+
 from .grouped import grouped_conv
 from .mspa import MSPA
 from .psa import PSA

@@ -1,4 +1,5 @@
 """Softmax attention over parallel branches, from one squeeze-and-excitation that they share."""
+
 from __future__ import annotations
 
 from torch import Tensor, nn
@@ -25,8 +26,10 @@ class BranchGate(nn.Module):
         self.channels = channels
         hidden = channels // reduction
         if hidden < 1:
-            raise ValueError(f'reduction {reduction} leaves no hidden channel for branches of '
-                             f'{channels} channels: use at most reduction={channels}')
+            raise ValueError(
+                f'reduction {reduction} leaves no hidden channel for branches of '
+                f'{channels} channels: use at most reduction={channels}'
+            )
         self.fc1 = nn.Conv2d(descriptor_channels, hidden, 1)
         self.relu = nn.ReLU(inplace=True)
         self.fc2 = nn.Conv2d(hidden, channels, 1)

@@ -1,4 +1,5 @@
 """Grouped 3x3 convolution (ResNeXt, Xie et al., arXiv:1611.05431)."""
+
 from __future__ import annotations
 
 from torch import nn
@@ -7,8 +8,16 @@ from mmattn.registry import MODELS
 
 
 @MODELS.register_module(name='GroupedConv')
-def grouped_conv(in_channels: int, out_channels: int, stride: int = 1, dilation: int = 1, groups: int = 1,
-                 base_width: int | None = None, first_block: bool = False, norm_cfg: dict | None = None) -> nn.Conv2d:
+def grouped_conv(
+    in_channels: int,
+    out_channels: int,
+    stride: int = 1,
+    dilation: int = 1,
+    groups: int = 1,
+    base_width: int | None = None,
+    first_block: bool = False,
+    norm_cfg: dict | None = None,
+) -> nn.Conv2d:
     """Builds a bias-free 3x3 convolution in groups, for the spatial slot.
 
     (N, in_channels, H, W) -> (N, out_channels, H / stride, W / stride). It is an ``nn.Conv2d`` itself, so that tools
@@ -28,8 +37,9 @@ def grouped_conv(in_channels: int, out_channels: int, stride: int = 1, dilation:
     Raises:
         ValueError: `groups` does not divide the channels.
     """
-    return nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=dilation, dilation=dilation, groups=groups,
-                     bias=False)
+    return nn.Conv2d(
+        in_channels, out_channels, 3, stride=stride, padding=dilation, dilation=dilation, groups=groups, bias=False
+    )
 
 
 def _mid_channels(planes: int, base_channels: int, groups: int = 1, base_width: int | None = None) -> int:

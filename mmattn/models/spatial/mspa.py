@@ -4,6 +4,7 @@ Yu et al., MSPANet: Multi-scale Spatial Pyramid Attention Network (EAAI 133, 108
 github.com/ndsclark/MSPANet. There the shared attention is called once for each scale; here once for
 all.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -50,27 +51,38 @@ class MSPA(nn.Module):
         torch.Size([1, 84, 14, 14])
     """
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int = 1, dilation: int = 1,
-                 scales: int = 3, base_width: int = 28, reduction: int = 16, groups: int = 1,
-                 first_block: bool = False, norm_cfg: dict | None = None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        stride: int = 1,
+        dilation: int = 1,
+        scales: int = 3,
+        base_width: int = 28,
+        reduction: int = 16,
+        groups: int = 1,
+        first_block: bool = False,
+        norm_cfg: dict | None = None,
+    ) -> None:
         super().__init__()
         if scales < 1 or in_channels != out_channels or in_channels % (scales * groups):
-            raise ValueError(f'MSPA splits its channels in {scales} scales of {groups} groups and '
-                             f'keeps their number: {in_channels} to {out_channels} does not fit '
-                             '(use it in a bottleneck, or other scales)')
+            raise ValueError(
+                f'MSPA splits its channels in {scales} scales of {groups} groups and '
+                f'keeps their number: {in_channels} to {out_channels} does not fit '
+                '(use it in a bottleneck, or other scales)'
+            )
         width = in_channels // scales
         self.scales = scales
         self.chained = stride == 1
         rates = [dilation if self.chained else dilation * (i + 1) for i in range(scales)]
-        self.convs = nn.ModuleList(
-            nn.Conv2d(width, width, 3, stride, rate, rate, groups, bias=False) for rate in rates)
-        self.bns = nn.ModuleList(
-            build_norm_layer(norm_cfg or dict(type='BN'), width)[1] for _ in range(scales))
+        self.convs = nn.ModuleList(nn.Conv2d(width, width, 3, stride, rate, rate, groups, bias=False) for rate in rates)
+        self.bns = nn.ModuleList(build_norm_layer(norm_cfg or dict(type='BN'), width)[1] for _ in range(scales))
         self.attention = BranchGate(5 * width, width, reduction)
 
     @staticmethod
-    def mid_channels(planes: int, base_channels: int, scales: int = 3, base_width: int = 28,
-                     reduction: int = 16, groups: int = 1) -> int:
+    def mid_channels(
+        planes: int, base_channels: int, scales: int = 3, base_width: int = 28, reduction: int = 16, groups: int = 1
+    ) -> int:
         return scales * groups * (planes * base_width // base_channels)
 
     @property
@@ -88,8 +100,8 @@ class MSPA(nn.Module):
     def _describe(self, branches: Tensor) -> Tensor:
         """The pooled values of each scale, (N, s, 5 w): one, then four, for each of w channels."""
         n, _, height, width = branches.shape
-        rows = branches[:, :, :(height + 1) // 2], branches[:, :, height // 2:]
-        cells = [cell.mean((2, 3)) for row in rows for cell in (row[..., :(width + 1) // 2], row[..., width // 2:])]
+        rows = branches[:, :, : (height + 1) // 2], branches[:, :, height // 2 :]
+        cells = [cell.mean((2, 3)) for row in rows for cell in (row[..., : (width + 1) // 2], row[..., width // 2 :])]
         # with odd sizes the 2x2 cells overlap, so their mean is not the global one
         width = self.attention.channels
         whole = branches.mean((2, 3)).reshape(n, self.scales, width)

@@ -5,6 +5,7 @@ arXiv:2105.14447; github.com/murufeng/EPSANet. The paper splits the input betwee
 authors' code, and this module, let each branch read all of it. There the shared squeeze is called
 once for each branch; here once for all.
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -48,18 +49,27 @@ class PSA(nn.Module):
         torch.Size([1, 64, 14, 14])
     """
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int = 1, dilation: int = 1,
-                 kernel_sizes: Sequence[int] = (3, 5, 7, 9), groups: Sequence[int] = (1, 4, 8, 16),
-                 reduction: int = 16, first_block: bool = False,
-                 norm_cfg: dict | None = None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        stride: int = 1,
+        dilation: int = 1,
+        kernel_sizes: Sequence[int] = (3, 5, 7, 9),
+        groups: Sequence[int] = (1, 4, 8, 16),
+        reduction: int = 16,
+        first_block: bool = False,
+        norm_cfg: dict | None = None,
+    ) -> None:
         super().__init__()
         branches = len(kernel_sizes)
         if branches < 1 or out_channels % branches:
-            raise ValueError(f'{branches} kernel sizes cannot share {out_channels} output channels '
-                             'equally: change kernel_sizes or the width of the block')
+            raise ValueError(
+                f'{branches} kernel sizes cannot share {out_channels} output channels '
+                'equally: change kernel_sizes or the width of the block'
+            )
         channels = out_channels // branches
-        self.convs = pyramid_convs(
-            in_channels, [channels] * branches, kernel_sizes, groups, stride, dilation)
+        self.convs = pyramid_convs(in_channels, [channels] * branches, kernel_sizes, groups, stride, dilation)
         self.se = BranchGate(channels, channels, reduction)
 
     @property

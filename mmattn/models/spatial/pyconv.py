@@ -3,6 +3,7 @@
 Duta et al., Pyramidal Convolution: Rethinking Convolutional Neural Networks for Visual Recognition,
 arXiv:2006.11538; github.com/iduta/pyconv.
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -42,18 +43,27 @@ class PyConv(nn.Module):
         torch.Size([1, 64, 14, 14])
     """
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int = 1, dilation: int = 1,
-                 kernel_sizes: Sequence[int] = (3, 5, 7, 9), groups: Sequence[int] = (1, 4, 8, 16),
-                 splits: Sequence[int] | None = None, first_block: bool = False,
-                 norm_cfg: dict | None = None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        stride: int = 1,
+        dilation: int = 1,
+        kernel_sizes: Sequence[int] = (3, 5, 7, 9),
+        groups: Sequence[int] = (1, 4, 8, 16),
+        splits: Sequence[int] | None = None,
+        first_block: bool = False,
+        norm_cfg: dict | None = None,
+    ) -> None:
         super().__init__()
         splits = (1,) * len(kernel_sizes) if splits is None else splits
         if sum(splits) < 1 or out_channels % sum(splits):
-            raise ValueError(f'splits {tuple(splits)} do not share {out_channels} output channels: '
-                             'their sum must divide the channels')
+            raise ValueError(
+                f'splits {tuple(splits)} do not share {out_channels} output channels: '
+                'their sum must divide the channels'
+            )
         share = out_channels // sum(splits)
-        self.convs = pyramid_convs(
-            in_channels, [share * s for s in splits], kernel_sizes, groups, stride, dilation)
+        self.convs = pyramid_convs(in_channels, [share * s for s in splits], kernel_sizes, groups, stride, dilation)
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([conv(x) for conv in self.convs], 1)

@@ -1,4 +1,5 @@
 """A pyramid of convolutions: the same input read with several kernel sizes."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -15,8 +16,14 @@ class PyramidConv(nn.Conv2d):
         return ops.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
 
-def pyramid_convs(in_channels: int, out_channels: Sequence[int], kernel_sizes: Sequence[int],
-                  groups: Sequence[int], stride: int, dilation: int) -> nn.ModuleList:
+def pyramid_convs(
+    in_channels: int,
+    out_channels: Sequence[int],
+    kernel_sizes: Sequence[int],
+    groups: Sequence[int],
+    stride: int,
+    dilation: int,
+) -> nn.ModuleList:
     """Bias-free convolutions, one for each kernel size, whose outputs all have the same size.
 
     Args:
@@ -34,7 +41,8 @@ def pyramid_convs(in_channels: int, out_channels: Sequence[int], kernel_sizes: S
     if not len(out_channels) == len(kernel_sizes) == len(groups) > 0:
         raise ValueError(
             f'kernel_sizes {tuple(kernel_sizes)}, groups {tuple(groups)} and the output channels '
-            f'{tuple(out_channels)} must have one entry for each convolution')
+            f'{tuple(out_channels)} must have one entry for each convolution'
+        )
     convs = nn.ModuleList()
     for channels, size, g in zip(out_channels, kernel_sizes, groups, strict=True):
         if size % 2 == 0:
@@ -42,7 +50,7 @@ def pyramid_convs(in_channels: int, out_channels: Sequence[int], kernel_sizes: S
         if g < 1 or in_channels % g or channels < 1 or channels % g:
             raise ValueError(
                 f'{g} groups do not divide the {size}x{size} convolution of {in_channels} to '
-                f'{channels} channels: choose other groups or a wider block')
-        convs.append(PyramidConv(
-            in_channels, channels, size, stride, dilation * (size // 2), dilation, g, bias=False))
+                f'{channels} channels: choose other groups or a wider block'
+            )
+        convs.append(PyramidConv(in_channels, channels, size, stride, dilation * (size // 2), dilation, g, bias=False))
     return convs

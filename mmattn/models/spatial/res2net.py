@@ -3,6 +3,7 @@
 Gao et al., Res2Net: A New Multi-scale Backbone Architecture, arXiv:1904.01169;
 github.com/Res2Net/Res2Net-PretrainedModels (v1, the one in SDA-Res2Net).
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -40,26 +41,36 @@ class Res2NetConv(nn.Module):
         >>> Res2NetConv(104, 104, first_block=True)(torch.rand(1, 104, 28, 28)).shape
         torch.Size([1, 104, 28, 28])
     """
+
     norm_act = True
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int = 1, dilation: int = 1,
-                 scales: int = 4, base_width: int = 26, first_block: bool = False,
-                 norm_cfg: dict | None = None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        stride: int = 1,
+        dilation: int = 1,
+        scales: int = 4,
+        base_width: int = 26,
+        first_block: bool = False,
+        norm_cfg: dict | None = None,
+    ) -> None:
         super().__init__()
         if scales < 2:
             raise ValueError(f'scales is {scales}: Res2NetConv needs at least two')
         if in_channels != out_channels or in_channels % scales:
-            raise ValueError(f'Res2NetConv splits its channels in {scales} and keeps their number: '
-                             f'{in_channels} to {out_channels} does not fit '
-                             '(use it in a bottleneck)')
+            raise ValueError(
+                f'Res2NetConv splits its channels in {scales} and keeps their number: '
+                f'{in_channels} to {out_channels} does not fit '
+                '(use it in a bottleneck)'
+            )
         width = in_channels // scales
         self.scales = scales
         self.chained = not first_block and stride == 1
         self.convs = nn.ModuleList(
-            nn.Conv2d(width, width, 3, stride, dilation, dilation, bias=False)
-            for _ in range(scales - 1))
-        self.bns = nn.ModuleList(
-            build_norm_layer(norm_cfg or dict(type='BN'), width)[1] for _ in range(scales - 1))
+            nn.Conv2d(width, width, 3, stride, dilation, dilation, bias=False) for _ in range(scales - 1)
+        )
+        self.bns = nn.ModuleList(build_norm_layer(norm_cfg or dict(type='BN'), width)[1] for _ in range(scales - 1))
         self.relu = nn.ReLU(inplace=True)
         self.pool = nn.Identity() if self.chained else nn.AvgPool2d(3, stride, 1)
 
