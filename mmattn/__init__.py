@@ -9,12 +9,12 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from mmattn import mmcv_ext
+from mmattn import config_scope, mmcv_ext
 
 if TYPE_CHECKING:  # for editors and type checkers, which do not see what __getattr__ returns
     from mmattn.engine.fold_norms import FoldNormsHook
     from mmattn.engine.hooks import CheckpointHook, DrawnNamesHook, GateHook, PrepareHook, ResourceHook
-    from mmattn.inference import prepare
+    from mmattn.inference.prepare import prepare
     from mmattn.models.attention import BAM, CBAM, ECA, EMA, FCA, NAM, SE, SPEM, CoordAttention, SimAM, TripletAttention
     from mmattn.models.attention import GlobalContext as GC
     from mmattn.models.attention import ShuffleAttention as SA
@@ -115,6 +115,7 @@ __all__ = [
 ]
 
 mmcv_ext.install()
+config_scope.install()
 
 
 def __getattr__(name: str) -> object:

@@ -51,8 +51,8 @@ def explained(what: str) -> Iterator[None]:
         ) from error
 
 
-def one_line(error: BaseException) -> str:
-    """The text of an exception without line breaks."""
+def one_line(error: object) -> str:
+    """The text of an exception, or of anything else, without line breaks."""
     return ' '.join(str(error).split())
 
 

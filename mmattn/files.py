@@ -43,7 +43,7 @@ def write_text(text: str, path: str | Path) -> None:
 
 
 def write_json(content: object, path: str | Path) -> None:
-    """Writes JSON atomically, see :func:`plain`."""
+    """Writes JSON atomically, see `plain`."""
     write_text(json.dumps(plain(content), indent=2) + '\n', path)
 
 

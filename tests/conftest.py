@@ -1,11 +1,21 @@
-"""Puts this folder on the path of imports, for the tables that several tests read; the option ``--device``."""
+"""Puts this folder on the path of imports, for the tables that several tests read; the option ``--device``.
+
+A test, or a file of tests, that imports a library which this environment does not have is skipped, and so is one with a
+config of such a library; where it is the package that imports it, the test fails.
+"""
 
 import gc
+import sys
+from typing import NoReturn
 
 import pytest
 import torch
-from commands import Commands
+from absent import for_want_of_a_library
+from commands import ROOT, Commands
 from mmengine.logging import MMLogger
+
+# Where the scripts of the tools, which tests load from their paths, find what they share.
+sys.path.append(str(ROOT / 'tools'))
 
 
 def pytest_addoption(parser):
@@ -16,6 +26,44 @@ def pytest_collection_finish():
     """Has Python not look for garbage among what was imported, which it does often and which takes long."""
     gc.collect()
     gc.freeze()
+
+
+class Module(pytest.Module):
+    """A file of tests."""
+
+    def collect(self):
+        try:
+            return list(super().collect())
+        except self.CollectError as error:
+            if for_want_of_a_library(error):
+                pytest.skip(str(error.__cause__), allow_module_level=True)
+            raise
+
+
+def pytest_pycollect_makemodule(module_path, parent):
+    return Module.from_parent(parent, path=module_path)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call():
+    try:
+        return (yield)
+    except Exception as error:  # noqa: BLE001
+        _skip_or_raise(error)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup():
+    try:
+        return (yield)
+    except Exception as error:  # noqa: BLE001
+        _skip_or_raise(error)
+
+
+def _skip_or_raise(error: Exception) -> NoReturn:
+    if for_want_of_a_library(error):
+        pytest.skip(str(error))
+    raise error
 
 
 @pytest.fixture(scope='session')

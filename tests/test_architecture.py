@@ -18,11 +18,15 @@ FILES = {
     for path in sorted((ROOT / folder).rglob('*.py'))
 }
 # What each package may import of the others, besides `mmattn` itself.
-EVERYWHERE = {'errors', 'files', 'registry'}
+EVERYWHERE = {'commands', 'errors', 'files', 'registry', 'shipped'}
 ALLOWED = {
+    '__main__': set(),
+    'commands': set(),
+    'config_scope': set(),
     'errors': set(),
     'files': set(),
     'registry': set(),
+    'shipped': set(),
     'mmcv_ext': set(),
     'ops': set(),
     'weights': set(),
@@ -41,7 +45,10 @@ FORBIDDEN = {
         package: ('mmdet', 'mmpretrain', 'mmseg', 'mmrotate', 'mmcv.ops', 'argparse', 'optparse', 'click', 'sys.argv')
         for package in ('models', 'ops', 'weights', 'inference')
     },
-    **{package: ('torch', 'mmengine', 'mmcv', 'mmdet', 'mmpretrain') for package in ('errors', 'files')},
+    **{
+        package: ('torch', 'mmengine', 'mmcv', 'mmdet', 'mmpretrain')
+        for package in ('__main__', 'commands', 'config_scope', 'errors', 'files', 'shipped')
+    },
 }
 
 

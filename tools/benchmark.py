@@ -7,25 +7,19 @@ import sys
 import time
 from pathlib import Path
 
-try:
+from _imports import needed
+
+with needed():
     import mmattn  # noqa: F401  isort: skip  before mmdet and mmpretrain
     import torch
 
     from mmattn.analysis import benchmark
-    from mmattn.engine.arguments import check_device, count, positive
+    from mmattn.engine.arguments import ArgumentParser, check_device, config, count, positive
     from mmattn.engine.preflight import check_output
     from mmattn.engine.progress import is_terminal, status
     from mmattn.errors import UserError, explained
     from mmattn.files import write_json
-except ModuleNotFoundError as missing:
-    print(
-        f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
-        '(or, in an environment of your own: pip install -e .)',
-        file=sys.stderr,
-    )
-    sys.exit(2)
-
-ROOT = Path(__file__).resolve().parent.parent
+    from mmattn.shipped import ROOT
 
 EPILOG = """Examples:
   python tools/benchmark.py SDAResNet 'AttnResNet(depth=50, attn="mmattn.SE")' type=EPSANet,depth=50
@@ -49,12 +43,11 @@ keyboard."""
 
 
 def parse_args(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ArgumentParser(description=__doc__, epilog=EPILOG)
     parser.add_argument(
         'net',
         nargs='*',
+        type=config,
         metavar='NET|CONFIG',
         help="a network or module, as NAME, 'NAME(key=value, …)' or type=NAME,key=value, or a config",
     )
@@ -207,7 +200,7 @@ def run_suite(args: argparse.Namespace, argv: list[str]) -> int:
                 f'{args.suite} has no {", ".join(sorted(unknown))}; it has {", ".join(entry.name for entry in entries)}'
             )
         entries = [entry for entry in entries if entry.name in args.only]
-    own = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    own = ArgumentParser(add_help=False, allow_abbrev=False)
     own.add_argument('--suite')
     own.add_argument('--only', nargs='+')
     own.add_argument('--json')

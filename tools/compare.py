@@ -1,27 +1,20 @@
 """Compares trainings of mmdet and mmpretrain configs from their work folders, on one page."""
 
-import argparse
-import sys
 from pathlib import Path
 
-try:
+from _imports import needed
+
+with needed():
     import torch
 
     from mmattn.analysis.compare.comparison import compare
     from mmattn.analysis.compare.report import check_outputs, write
     from mmattn.analysis.compare.runs import find_run, read_runs
     from mmattn.engine import launch
-    from mmattn.engine.arguments import check_device, count, seconds
+    from mmattn.engine.arguments import ArgumentParser, check_device, count, seconds
     from mmattn.errors import UserError, explained
-except ModuleNotFoundError as missing:
-    print(
-        f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
-        '(or, in an environment of your own: pip install -e .)',
-        file=sys.stderr,
-    )
-    sys.exit(2)
+    from mmattn.shipped import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 DESCRIPTION = """\
 Compares trainings of mmdet and mmpretrain configs from their work folders.
 
@@ -41,9 +34,7 @@ Examples:
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
-        description=DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ArgumentParser(description=DESCRIPTION, epilog=EXAMPLES)
     parser.add_argument(
         'runs', nargs='+', metavar='RUN_DIR', help='the --work-dir of a training, or NAME=RUN_DIR to call it so'
     )

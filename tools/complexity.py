@@ -4,31 +4,25 @@ import argparse
 import json
 import os
 import sys
-from pathlib import Path
 
-try:
+from _imports import needed
+
+with needed():
     from mmattn.analysis.complexity import (
         RULE,
         Attachable,
         Complexity,
-        ReadmeTable,
+        PageTable,
         attachable,
         make_tables,
         measure,
         read_metafiles,
     )
-    from mmattn.engine.arguments import positive
+    from mmattn.commands import command
+    from mmattn.engine.arguments import ArgumentParser, config, positive
     from mmattn.engine.progress import progress
     from mmattn.errors import UserError, explained
-except ModuleNotFoundError as missing:
-    print(
-        f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
-        '(or, in an environment of your own: pip install -e .)',
-        file=sys.stderr,
-    )
-    sys.exit(2)
-
-ROOT = Path(__file__).resolve().parent.parent
+    from mmattn.shipped import ROOT
 
 EPILOG = f"""Counting rule: {RULE}.
 
@@ -37,8 +31,8 @@ Exit status: 0; 1 if --check finds a table that differs; 2 if something cannot b
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, epilog=EPILOG)
-    parser.add_argument('config', nargs='?', type=Path, metavar='CONFIG', help='a classifier or detector')
+    parser = ArgumentParser(description=__doc__, epilog=EPILOG, formatter_class=argparse.HelpFormatter)
+    parser.add_argument('config', nargs='?', type=config, metavar='CONFIG', help='a classifier or detector')
     parser.add_argument(
         '--shape',
         nargs=2,
@@ -59,7 +53,9 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help='in place of CONFIG: what the papers print beside what is counted, for all configs/*/metafile.yml',
     )
     then = parser.add_mutually_exclusive_group()
-    then.add_argument('--write', action='store_true', help="with --tables: put them into the folders' README.md")
+    then.add_argument(
+        '--write', action='store_true', help='with --tables: put them into their pages (README.md, docs/networks.md)'
+    )
     then.add_argument(
         '--check',
         action='store_true',
@@ -142,22 +138,23 @@ def run_tables(args: argparse.Namespace) -> int:
     if args.write:
         for table in tables:
             table.write()
-            print(f'wrote {table.readme.relative_to(ROOT)}')
+            print(f'wrote the table {table.name} of {table.page.relative_to(ROOT)}')
     elif not args.check:
-        print('\n\n'.join(f'# {table.folder.relative_to(ROOT)}\n\n{table.text}' for table in tables))
+        print('\n\n'.join(f'# {table.page.relative_to(ROOT)}: {table.name}\n\n{table.text}' for table in tables))
     problems = find_problems(tables, outdated=args.check)
     print(*problems, sep='\n', end='\n' if problems else '', file=sys.stderr)
     return 1 if args.check and problems else 0
 
 
-def find_problems(tables: list[ReadmeTable], outdated: bool) -> list[str]:
+def find_problems(tables: list[PageTable], outdated: bool) -> list[str]:
     problems = [
-        f'{table.readme.relative_to(ROOT)} is not what the code gives: run python tools/complexity.py --tables --write'
+        f'{table.page.relative_to(ROOT)} is not what the code gives: run {command("complexity")} --tables --write'
         for table in tables
         if outdated and not table.is_current()
     ]
     return problems + [
-        f'{table.folder.relative_to(ROOT) / "metafile.yml"}: {name} differs from what is published without a Note'
+        f'{table.page.with_name("metafile.yml").relative_to(ROOT)}: {name} differs from what is published without a '
+        'Note'
         for table in tables
         for name in table.unexplained
     ]

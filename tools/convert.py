@@ -1,19 +1,13 @@
 """Converts the weights of a network's authors to an mm checkpoint, or back."""
 
-import argparse
-import sys
 from pathlib import Path
 
-try:
+from _imports import needed
+
+with needed():
     from mmattn.engine import launch
+    from mmattn.engine.arguments import ArgumentParser, config
     from mmattn.engine.convert import convert_file
-except ModuleNotFoundError as missing:
-    print(
-        f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
-        '(or, in an environment of your own: pip install -e .)',
-        file=sys.stderr,
-    )
-    sys.exit(2)
 
 EXAMPLES = """examples:
   the authors' SDA-ResNet-86 for our classifier, and for a detector
@@ -32,12 +26,10 @@ classifier. Nothing in SRC is executed. Exit status: 0 done; 2 SRC does not fit,
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ArgumentParser(description=__doc__, epilog=EXAMPLES)
     parser.add_argument(
         'config',
-        type=Path,
+        type=config,
         metavar='CONFIG',
         help='config of a classifier, or of a detector, for which only the backbone is converted',
     )

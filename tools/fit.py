@@ -1,25 +1,18 @@
 """Trains a detector or classifier on a folder of annotated images, and reports what it gets wrong."""
 
-import argparse
-import sys
 from pathlib import Path
 
-try:
+from _imports import needed
+
+with needed():
     from mmattn.data.formats.source import FORMATS
     from mmattn.engine import launch
-    from mmattn.engine.arguments import count, positive, positive_float, score
+    from mmattn.engine.arguments import ArgumentParser, count, positive, positive_float, score
     from mmattn.errors import UserError
     from mmattn.fit import backbones
     from mmattn.fit.plan import TASKS
     from mmattn.fit.run import default_name, fit
     from mmattn.fit.settings import Options
-except ModuleNotFoundError as missing:
-    print(
-        f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
-        '(or, in an environment of your own: pip install -e .)',
-        file=sys.stderr,
-    )
-    sys.exit(2)
 
 DESCRIPTION = """\
 Trains a detector or classifier on a folder of annotated images, and reports what it gets wrong.
@@ -50,9 +43,7 @@ Examples:
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
-        description=DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ArgumentParser(description=DESCRIPTION, epilog=EXAMPLES)
     parser.add_argument('data', metavar='DATA', type=Path, help='the data set, which is only read')
     parser.add_argument('--name', help="name of the work folder in work_dirs/ (default: the data set's)")
     parser.add_argument('--format', choices=tuple(FORMATS), help='format of the data set (default: recognised)')

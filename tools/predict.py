@@ -1,10 +1,11 @@
 """Predicts on images, folders, videos and cameras with a trained detector or classifier."""
 
-import argparse
 import sys
 from pathlib import Path
 
-try:
+from _imports import needed
+
+with needed():
     import torch
 
     from mmattn.analysis.predict import Predictor, Tiles
@@ -13,15 +14,8 @@ try:
     from mmattn.analysis.runs.model import find_model
     from mmattn.data.text import few
     from mmattn.engine import launch, preflight
-    from mmattn.engine.arguments import check_device, positive, score
+    from mmattn.engine.arguments import ArgumentParser, check_device, config, positive, score
     from mmattn.errors import RunError, UserError
-except ModuleNotFoundError as missing:
-    print(
-        f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
-        '(or, in an environment of your own: pip install -e .)',
-        file=sys.stderr,
-    )
-    sys.exit(2)
 
 DESCRIPTION = """\
 Predicts on images, folders, videos and cameras with a trained detector of mmdet or classifier of mmpretrain.
@@ -50,14 +44,16 @@ Examples:
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         description=DESCRIPTION,
         epilog=f'{EXAMPLES}\n{launch.ENVIRONMENT}',
-        formatter_class=argparse.RawDescriptionHelpFormatter,
         usage='%(prog)s MODEL INPUT [INPUT …] [options]',
     )
     parser.add_argument(
-        'model', metavar='MODEL', help='work folder of a training, or a config, with the path of a checkpoint behind it'
+        'model',
+        type=config,
+        metavar='MODEL',
+        help='work folder of a training, or a config, with the path of a checkpoint behind it',
     )
     parser.add_argument(
         'inputs',
@@ -133,7 +129,7 @@ def main():
     )
     print(f'predicting with {checkpoint}')
     info = dict(
-        description='predictions of tools/predict.py',
+        description='predictions of mmattn predict',
         config=cfg.filename,
         checkpoint=str(checkpoint),
         threshold=args.threshold,

@@ -1,21 +1,15 @@
 """Converts and checks data before training."""
 
-import argparse
 import sys
 from pathlib import Path
 
-try:
+from _imports import needed
+
+with needed():
     from mmattn.data import check, visdrone
     from mmattn.data.formats import source
     from mmattn.engine import launch
-    from mmattn.engine.arguments import positive
-except ModuleNotFoundError as missing:
-    print(
-        f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
-        '(or, in an environment of your own: pip install -e .)',
-        file=sys.stderr,
-    )
-    sys.exit(2)
+    from mmattn.engine.arguments import ArgumentParser, config, positive
 
 # Problems of each kind that are listed without --all.
 LISTED = 10
@@ -79,32 +73,25 @@ examples:
 
 
 def parse_args(argv=None):
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        epilog=f'{VISDRONE_EXAMPLES}\n{CHECK_EXAMPLES.removeprefix("examples:")[1:]}',
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = ArgumentParser(
+        description=__doc__, epilog=f'{VISDRONE_EXAMPLES}\n{CHECK_EXAMPLES.removeprefix("examples:")[1:]}'
     )
     commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
     converter = commands.add_parser(
-        'visdrone',
-        help='convert VisDrone-DET annotations to COCO JSON',
-        description=VISDRONE,
-        epilog=VISDRONE_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        'visdrone', help='convert VisDrone-DET annotations to COCO JSON', description=VISDRONE, epilog=VISDRONE_EXAMPLES
     )
     converter.add_argument(
         'source', metavar='SRC', type=Path, help='a split folder (images/ and annotations/), or a folder of them'
     )
     converter.add_argument('destination', metavar='DST', type=Path, help='folder for the JSON files')
     checker = commands.add_parser(
-        'check',
-        help='look through a dataset before a long run',
-        description=CHECK,
-        epilog=CHECK_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        'check', help='look through a dataset before a long run', description=CHECK, epilog=CHECK_EXAMPLES
     )
     checker.add_argument(
-        'dataset', metavar='DATASET', type=Path, help='a config, a COCO-style .json file, or the folder of a data set'
+        'dataset',
+        metavar='DATASET',
+        type=lambda text: Path(config(text)),
+        help='a config, a COCO-style .json file, or the folder of a data set',
     )
     checker.add_argument('--format', choices=source.FORMATS, help='format of the data set (default: it is recognised)')
     checker.add_argument(

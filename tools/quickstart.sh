@@ -70,7 +70,7 @@ else
 fi
 
 echo "==> report"
-"$python" tools/quickstart_report.py "$work_dir" </dev/null \
+"$python" demo/quickstart_report.py "$work_dir" </dev/null \
     || fail "the report could not be made" \
         "look at the lines above; once it is fixed, the same command makes the report without training again"
 echo "==> set-up $setup_time, training and evaluation $(sed -n 2p "$finished")"

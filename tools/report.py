@@ -1,24 +1,17 @@
 """Reports how well a detector or classifier of mmdet or mmpretrain predicts, and what it gets wrong."""
 
-import argparse
-import sys
 from pathlib import Path
 
-try:
+from _imports import needed
+
+with needed():
     import torch
 
     from mmattn.analysis.report import write_report
     from mmattn.analysis.runs.model import find_model
     from mmattn.engine import launch
-    from mmattn.engine.arguments import check_device, count
+    from mmattn.engine.arguments import ArgumentParser, check_device, config, count
     from mmattn.errors import explained
-except ModuleNotFoundError as missing:
-    print(
-        f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
-        '(or, in an environment of your own: pip install -e .)',
-        file=sys.stderr,
-    )
-    sys.exit(2)
 
 DESCRIPTION = """\
 Reports how well a detector or classifier of mmdet or mmpretrain predicts, and what it gets wrong.
@@ -45,11 +38,10 @@ Examples:
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
-        description=DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ArgumentParser(description=DESCRIPTION, epilog=EXAMPLES)
     parser.add_argument(
         'model',
+        type=config,
         metavar='MODEL',
         help='work folder of a training, a checkpoint in one, or a config before its checkpoint',
     )

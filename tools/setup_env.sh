@@ -59,7 +59,7 @@ find_python() {
 
 # The fingerprint of all that decides what is installed.
 fingerprint() {
-    { cat constraints.txt setup.py tools/setup_env.sh; echo "$PWD $compile"; "$python" -V; } \
+    { cat constraints.txt pyproject.toml setup.py tools/setup_env.sh; echo "$PWD $compile"; "$python" -V; } \
         | sha256sum | cut -d ' ' -f 1
 }
 
@@ -69,7 +69,7 @@ complete() {
 import importlib.util
 import sys
 names = ('torch', 'torchvision', 'cv2', 'mmengine', 'mmcv', 'mmdet', 'mmpretrain', 'pycocotools',
-         'matplotlib', 'pytest', 'xdist', 'ruff', 'mmattn')
+         'matplotlib', 'pytest', 'xdist', 'ruff', 'mypy', 'zensical', 'mmattn')
 sys.exit(any(importlib.util.find_spec(name) is None for name in names))
 EOF
 }

@@ -1,8 +1,8 @@
 """Evaluates a checkpoint of an mmdet or mmpretrain config."""
 
-import sys
+from _imports import needed
 
-try:
+with needed():
     from mmattn.analysis.evaluation import Outputs
     from mmattn.analysis.runs.picture_hook import PictureHook
     from mmattn.checks.run import build, check_built, check_run
@@ -11,13 +11,6 @@ try:
     from mmattn.engine import launch, preflight, settings
     from mmattn.engine.hooks import PrepareHook
     from mmattn.engine.loading import one_reader
-except ModuleNotFoundError as missing:
-    print(
-        f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
-        '(or, in an environment of your own: pip install -e .)',
-        file=sys.stderr,
-    )
-    sys.exit(2)
 
 EXAMPLES = """\
   # the metrics of the config's test set, printed and written to a file
@@ -32,7 +25,7 @@ EXAMPLES = """\
   python tools/test.py configs/demo/mask_rcnn_sda_nuclei.py CHECKPOINT --show-dir pictures
 
   # four GPUs (or, without any, four CPU processes)
-  bash tools/dist_test.sh configs/mask_rcnn_sda.py CHECKPOINT 4
+  python tools/test.py configs/mask_rcnn_sda.py CHECKPOINT --gpus 4
 """
 
 

@@ -1,20 +1,13 @@
 """Trains an mmdet or mmpretrain config."""
 
-import sys
+from _imports import needed
 
-try:
+with needed():
     from mmattn.checks.rank import is_first
     from mmattn.checks.run import check_run, train_checked
     from mmattn.checks.trial import try_run
     from mmattn.engine import launch, preflight, settings
     from mmattn.engine.processes import is_restarted
-except ModuleNotFoundError as missing:
-    print(
-        f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
-        '(or, in an environment of your own: pip install -e .)',
-        file=sys.stderr,
-    )
-    sys.exit(2)
 
 EXAMPLES = """\
   # the demo: nuclei, a few minutes on two CPU cores
@@ -31,7 +24,7 @@ EXAMPLES = """\
       --cfg-options train_dataloader.dataset.data_root=/data/coco train_cfg.max_epochs=1
 
   # four GPUs (or, without any, four CPU processes)
-  bash tools/dist_train.sh configs/mask_rcnn_sda.py 4
+  python tools/train.py configs/mask_rcnn_sda.py --gpus 4
 """
 
 

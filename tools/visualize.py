@@ -1,10 +1,10 @@
 """Shows what a trained network looks at: Grad-CAM and the weights of its attention modules."""
 
-import argparse
-import sys
 from pathlib import Path
 
-try:
+from _imports import needed
+
+with needed():
     import torch
 
     from mmattn.analysis.extras import require
@@ -14,16 +14,10 @@ try:
     from mmattn.analysis.visualize.output import PictureFolder
     from mmattn.analysis.visualize.show import choose_kinds, find_images, show_images
     from mmattn.analysis.visualize.sizes import compare_sizes, survey
+    from mmattn.commands import command
     from mmattn.engine import launch, preflight
-    from mmattn.engine.arguments import check_device, positive, score
+    from mmattn.engine.arguments import ArgumentParser, check_device, config, positive, score
     from mmattn.errors import UserError, explained
-except ModuleNotFoundError as missing:
-    print(
-        f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
-        "(or, in an environment of your own: pip install -e '.[viz]')",
-        file=sys.stderr,
-    )
-    sys.exit(2)
 
 DESCRIPTION = """\
 Shows what a classifier of mmpretrain or a detector of mmdet looks at.
@@ -54,10 +48,8 @@ Examples:
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
-        description=DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument('config', help='path of an mmdet or mmpretrain config')
+    parser = ArgumentParser(description=DESCRIPTION, epilog=EXAMPLES)
+    parser.add_argument('config', type=config, help='path of an mmdet or mmpretrain config')
     parser.add_argument('checkpoint', help='path of a checkpoint trained with it')
     parser.add_argument('images', nargs='*', type=Path, metavar='IMAGE|DIR', help='images, or folders of images')
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='where to write; index.html is the page')
@@ -147,7 +139,7 @@ def make_pictures(args):
     preflight.check_packages(cfg)
     images = find_images(args.images, args.max_images)
     if not Path(args.checkpoint).is_file():
-        raise UserError(f"no checkpoint at '{args.checkpoint}'; name another, or train one with tools/train.py")
+        raise UserError(f"no checkpoint at '{args.checkpoint}'; name another, or train one with {command('train')}")
     require('matplotlib')
     if images and (args.only is None or 'gradcam' in args.only):
         require('pytorch_grad_cam')

@@ -4,6 +4,7 @@ The folders are laid out as ImageNet's are, one for each class, so the same data
 """
 
 _base_ = 'mmpretrain::_base_/default_runtime.py'
+custom_imports = dict(imports=['mmattn'])
 
 # Model: two bottlenecks in each of three stages, a quarter of the usual width.
 model = dict(
@@ -26,9 +27,11 @@ model = dict(
     ),
 )
 
-# Data: the images in demo/, 64 x 64 pixels.
+# Data: the images in demo/, 64 x 64 pixels, wherever the command is run.
 data_preprocessor = dict(num_classes=10, mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True)
-dataset = dict(type='CustomDataset', data_root='demo/sign_digits_mini', classes=[str(digit) for digit in range(10)])
+# In double quotes, as a path may have an apostrophe in it.
+data_root = "{{ fileDirname }}/../../demo/sign_digits_mini"  # fmt: skip
+dataset = dict(type='CustomDataset', data_root=data_root, classes=[str(digit) for digit in range(10)])
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='RandomResizedCrop', scale=64, crop_ratio_range=(0.6, 1.0)),

@@ -9,7 +9,8 @@ model = dict(
     test_cfg=dict(rcnn=dict(score_thr=0.0)),
 )  # so early all scores are low: keep them, that AP has something to rank
 
-data_root = 'demo/coco_cc_mini/'
+# In double quotes, as a path may have an apostrophe in it.
+data_root = "{{ fileDirname }}/../../demo/coco_cc_mini/"  # fmt: skip
 dataset = dict(data_root=data_root, data_prefix=dict(img='images/'))
 train_dataloader = dict(
     batch_size=1, num_workers=0, persistent_workers=False, dataset=dict(**dataset, ann_file='instances_train.json')

@@ -1,6 +1,7 @@
 """Mask R-CNN with a thin SDA-ResNet-50 on 31 nuclei images, from random weights: a few minutes on two CPU cores."""
 
 _base_ = ['mmdet::_base_/models/mask-rcnn_r50_fpn.py', 'mmdet::_base_/default_runtime.py']
+custom_imports = dict(imports=['mmattn'])
 
 # Model: a quarter of the usual width, fewer proposals, anchors for objects from 8 pixels on. Batches are too small for
 # BatchNorm.
@@ -26,8 +27,9 @@ model = dict(
     train_cfg=dict(rpn_proposal=dict(nms_pre=1000, max_per_img=500), rcnn=dict(sampler=dict(num=256))),
 )
 
-# Data: the images in demo/.
-data_root = 'demo/nuclei_mini/'
+# Data: the images in demo/, wherever the command is run.
+# In double quotes, as a path may have an apostrophe in it.
+data_root = "{{ fileDirname }}/../../demo/nuclei_mini/"  # fmt: skip
 metainfo = dict(classes=('nucleus',), palette=[(220, 20, 60)])
 train_pipeline = [
     dict(type='LoadImageFromFile'),

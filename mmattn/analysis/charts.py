@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from mmattn.files import atomic_path
@@ -94,7 +94,7 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
-def series_style(number: int) -> dict[str, object]:
+def series_style(number: int) -> dict[str, Any]:
     """Colour and stroke of a series as arguments of ``Axes.plot``, and the mark by which a page can hide it.
 
     Args:
@@ -140,7 +140,7 @@ def to_svg(figure: Figure, name: str, label: str, hints: Mapping[str, Sequence[s
     _make_ids_unique(root, name)
     for element in root.iter():
         if 'style' in element.attrib:
-            element.set('style', _page_style(element.get('style')))
+            element.set('style', _page_style(element.get('style', '')))
         if element.tag not in ('text', 'tspan', 'title'):
             element.text = None
         element.tail = None
@@ -162,8 +162,9 @@ def _drop_namespaces(root: ElementTree.Element) -> None:
 
 def _add_hints(root: ElementTree.Element, hints: Mapping[str, Sequence[str]]) -> None:
     for group in root.iter('g'):
-        markers = list(group.iter('use')) if group.get('id') in hints else []
-        for marker, hint in zip(markers, hints.get(group.get('id'), ())):
+        texts = hints.get(group.get('id', ''), ())
+        markers = list(group.iter('use')) if texts else []
+        for marker, hint in zip(markers, texts):
             ElementTree.SubElement(marker, 'title').text = hint
 
 
@@ -180,7 +181,7 @@ def _make_ids_unique(root: ElementTree.Element, name: str) -> None:
     for element in root.iter():
         for key in ('href', 'clip-path'):
             if key in element.attrib:
-                element.set(key, reference.sub(lambda match: f'{name}-{match[0]}', element.get(key)))
+                element.set(key, reference.sub(lambda match: f'{name}-{match[0]}', element.get(key, '')))
         own = element.attrib.pop('id', '')
         if own.startswith('series-'):
             element.set('class', own)

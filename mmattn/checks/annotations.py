@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from mmengine.config import Config
 
+from mmattn.commands import command
 from mmattn.data.check import Check, check_of, reads_masks
 from mmattn.data.report import Report
 from mmattn.engine.paths import is_local, joined
@@ -87,7 +88,7 @@ def _lines(report: Report, split: str) -> Iterator[str]:
     for kind, details in problems.kinds().items():
         raise UserError(
             f'{report.title}: {kind}: {_named(details, "; ")}; look through the data with: '
-            f'python tools/prepare_data.py check CONFIG --split {split}'
+            f'{command("check")} CONFIG --split {split}'
         )
     for kind, details in problems.kinds(left_out=True).items():
         how = '' if kind.endswith('(left out)') else ', left out'

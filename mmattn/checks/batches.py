@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from typing import Any
 
 import torch
 from mmengine.dataset import InfiniteSampler
@@ -33,7 +34,7 @@ def check_lone_images(model: nn.Module, loader: DataLoader) -> None:
         return
     with unchanged(), torch.no_grad():
         try:
-            trial = copy.deepcopy(model)
+            trial: Any = copy.deepcopy(model)
             trial.train()
             trial(**trial.data_preprocessor(batch_of(loader, 1), True), mode='loss')
         except Exception as raised:  # noqa: BLE001  others are of the first iteration, which will raise them itself
@@ -49,7 +50,7 @@ def has_lone_image(loader: DataLoader) -> bool:
     size = loader.batch_size or getattr(loader.batch_sampler, 'batch_size', None)
     if size is None or size == 1:
         return size == 1
-    sampler = getattr(loader.batch_sampler, 'sampler', loader.sampler)
+    sampler: Any = getattr(loader.batch_sampler, 'sampler', loader.sampler)
     drops = getattr(loader.batch_sampler, 'drop_last', loader.drop_last)
     if drops or isinstance(sampler, InfiniteSampler) or not hasattr(sampler, '__len__'):
         return False

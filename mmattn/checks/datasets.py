@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from mmengine.config import Config
@@ -11,13 +12,14 @@ from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
+from mmattn.commands import command
 from mmattn.data.text import few
 from mmattn.engine.preflight import datasets_in
 from mmattn.engine.quiet import silent
 from mmattn.errors import UserError
 
 
-def loaders_of(runner: Runner, splits: tuple[str, ...]) -> dict[str, object]:
+def loaders_of(runner: Runner, splits: tuple[str, ...]) -> dict[str, DataLoader]:
     """The loaders that a runner has built, by split."""
     loops = {split: getattr(runner, f'_{split}_loop') for split in splits}
     return {split: loop.dataloader for split, loop in loops.items() if hasattr(loop, 'dataloader')}
@@ -56,7 +58,7 @@ def class_names(dataset: object, split: str) -> tuple | None:
     return tuple(classes)
 
 
-def check_labels(loaders: dict[str, object], number: int | None) -> None:
+def check_labels(loaders: dict[str, DataLoader], number: int | None) -> None:
     """Raises UserError if a classifier's data set without names of classes has labels beyond the outputs of its head.
 
     Args:
@@ -75,7 +77,7 @@ def check_labels(loaders: dict[str, object], number: int | None) -> None:
                 )
 
 
-def _labels(dataset: object) -> Iterator[int]:
+def _labels(dataset: Any) -> Iterator[int]:
     """The labels of a classifier's data set, of images with several too; none where it has none, as a test set may."""
     if not hasattr(dataset, 'get_gt_labels'):
         return
@@ -86,10 +88,13 @@ def _labels(dataset: object) -> Iterator[int]:
                 yield int(label)
 
 
-def check_classes(loaders: dict[str, object]) -> dict[str, tuple]:
+def check_classes(loaders: dict[str, DataLoader]) -> dict[str, tuple]:
     """Raises UserError if two splits have other classes, or the same in another order; returns the classes by split."""
-    names = {split: class_names(loader.dataset, split) for split, loader in loaders.items()}
-    names = {split: classes for split, classes in names.items() if classes is not None}
+    names = {
+        split: classes
+        for split, loader in loaders.items()
+        if (classes := class_names(loader.dataset, split)) is not None
+    }
     if len(names) > 1:
         (first, expected), *others = names.items()
         for split, classes in others:
@@ -117,23 +122,24 @@ def _name(classes: tuple, place: int) -> str:
     return repr(classes[place]) if place < len(classes) else 'none'
 
 
-def check_sizes(loaders: dict[str, object], cfg: Config, epochs: bool = True) -> None:
+def check_sizes(loaders: dict[str, DataLoader], cfg: Config, epochs: bool = True) -> None:
     """Raises UserError if a data set is empty, gives no batch, or, for training, holds no object."""
     for split, loader in loaders.items():
-        if not hasattr(loader.dataset, '__len__'):
+        dataset: Any = loader.dataset
+        if not hasattr(dataset, '__len__'):
             continue  # an iterable data set of the user's own
-        if len(loader.dataset) == 0:
+        if len(dataset) == 0:
             raise UserError(why_empty(cfg, split) or f'the {split} data set is empty')
         if _drops(loader) and len(loader) == 0 and (epochs or split != 'train'):
             raise UserError(
-                f'the {split} data set has {len(loader.dataset)} images, fewer than one batch of '
+                f'the {split} data set has {len(dataset)} images, fewer than one batch of '
                 f'{loader.batch_size or "the batch sampler"}, and drop_last leaves them out; set '
                 f'{split}_dataloader.drop_last=False or a smaller batch_size'
             )
     if 'train' in loaders and _without_objects(loaders['train'].dataset):
         raise UserError(
             "the train data set has no object of the config's classes to train on; look through the data "
-            'with: python tools/prepare_data.py check CONFIG --split train'
+            f'with: {command("check")} CONFIG --split train'
         )
 
 
@@ -176,7 +182,7 @@ def _why_filtered(part: dict) -> str:
     return " (no image has an object of the config's classes)" if part.get('filter_empty_gt') else ''
 
 
-def _without_objects(dataset: object) -> bool:
+def _without_objects(dataset: Any) -> bool:
     """Whether a data set of a detector holds no object in any image; False where it does not say what it holds."""
     if not hasattr(dataset, 'get_data_info'):
         return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import mmcv
 import numpy as np
@@ -62,7 +63,7 @@ def _error(draw: Callable, labels: list[int]) -> Exception | None:
     return None
 
 
-def _drawer(visualizer: Visualizer, sample: object) -> Callable[[list[int], Path], None] | None:
+def _drawer(visualizer: Visualizer, sample: Any) -> Callable[[list[int], Path], None] | None:
     """The function that draws a sample with objects of these labels into a file; None for an unknown kind of sample."""
     if not hasattr(sample, 'get'):
         return None
@@ -83,7 +84,7 @@ def _drawer(visualizer: Visualizer, sample: object) -> Callable[[list[int], Path
     return draw
 
 
-def _image(sample: object) -> np.ndarray:
+def _image(sample: Any) -> np.ndarray:
     """The image of a sample as mmdet's visualization hook reads it; without a path a grey one, (H, W, 3)."""
     path = sample.get('img_path')
     image = mmcv.imread(path, channel_order='rgb') if path else None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath
+from typing import Any
 
 from mmengine.config import Config
+from mmengine.dataset import BaseDataset
 from mmengine.evaluator import Evaluator
-from torch.utils.data import Dataset
 
 from mmattn.errors import UserError
 
@@ -19,7 +20,7 @@ COMPARED = 500
 TOLERANCE = 1.0
 
 
-def check_annotations_of(evaluator: Evaluator, dataset: Dataset, split: str, cfg: Config) -> Iterator[str]:
+def check_annotations_of(evaluator: Evaluator, dataset: BaseDataset, split: str, cfg: Config) -> Iterator[str]:
     """Compares what mmdet's CocoMetric reads from its own file with the data set.
 
     Args:
@@ -62,7 +63,7 @@ def check_annotations_of(evaluator: Evaluator, dataset: Dataset, split: str, cfg
             )
 
 
-def _check_limits(metric: object, key: str) -> None:
+def _check_limits(metric: Any, key: str) -> None:
     """pycocotools takes mAP with 100 detections an image, and gives -1 where these are none of the limits."""
     limits, items = getattr(metric, 'proposal_nums', None), getattr(metric, 'metric_items', None)
     if type(metric).__name__ != 'CocoMetric' or limits is None or 100 in limits or metric.use_mp_eval:
@@ -75,7 +76,7 @@ def _check_limits(metric: object, key: str) -> None:
         )
 
 
-def _check_images(coco: object, dataset: Dataset, where: str, hint: str) -> None:
+def _check_images(coco: Any, dataset: BaseDataset, where: str, hint: str) -> None:
     compared = agreeing = 0
     for index in spread(len(dataset), COMPARED):
         info = dataset.get_data_info(index)
@@ -119,7 +120,7 @@ def _same_box(ours: list, theirs: list) -> bool:
     return all(abs(a - b) <= TOLERANCE for a, b in zip(ours, (x1, y1, x2 - x1, y2 - y1), strict=True))
 
 
-def _check_classes(coco: object, dataset: Dataset, where: str, hint: str) -> None:
+def _check_classes(coco: Any, dataset: BaseDataset, where: str, hint: str) -> None:
     """A label is the place of a class in the data set's classes, and of its category in the evaluator's file."""
     classes = (getattr(dataset, 'metainfo', None) or {}).get('classes')
     if not classes:

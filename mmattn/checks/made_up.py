@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -21,7 +22,7 @@ def with_an_object(sample: object) -> object:
     return with_labels(sample, [0])
 
 
-def with_labels(sample: object, labels: Sequence[int]) -> object:
+def with_labels(sample: Any, labels: Sequence[int]) -> Any:
     """A copy of a detector's data sample that has one predicted object for each label, with a score of 0.9.
 
     Args:

@@ -26,7 +26,8 @@ def is_first(launcher: str) -> bool:
 
 def by_first(check: Callable[[], None]) -> None:
     """Makes a check in the first process only; all processes raise the UserError that it raises there."""
-    error, said = None, [None]
+    error: UserError | None = None
+    said: list[str | None] = [None]
     if is_main_process():
         try:
             check()

@@ -26,7 +26,7 @@ BATCHES, SECONDS, IMAGES = 2, 2.0, 2
 OFF = 'rehearsal=False in the config leaves this trial out'
 
 
-def rehearse(runner: Runner, split: str) -> list[object]:
+def rehearse(runner: Runner, split: str) -> list[BaseDataElement]:
     """Predicts a few images of a split and computes its metrics of them; the runner stays as it was.
 
     Nothing is done where the config has ``rehearsal=False``, or a loop of another kind than mmengine's.
@@ -58,7 +58,7 @@ def rehearse(runner: Runner, split: str) -> list[object]:
                 f'correct the config ({SHOWN}; {OFF})'
             ) from error
         ids = [sample.img_id for sample in predictions if 'img_id' in sample]
-        values = {}
+        values: dict[str, object] = {}
         for index, metric in enumerate(metrics):
             several = isinstance(runner.cfg.get(key), (list, tuple))
             values |= _computed(metric, ids, f'{key}.{index}' if several else key)
@@ -67,7 +67,7 @@ def rehearse(runner: Runner, split: str) -> list[object]:
     return predictions
 
 
-def _predicted(runner: Runner, loop: ValLoop, split: str, metrics: list[BaseMetric]) -> list[object]:
+def _predicted(runner: Runner, loop: ValLoop, split: str, metrics: list[BaseMetric]) -> list[BaseDataElement]:
     model, was_training = runner.model, runner.model.training
     predict = getattr(model, f'{split}_step')
     size = min(loop.dataloader.batch_size or 1, IMAGES)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.runner import IterBasedTrainLoop, Runner
+from mmengine.structures import BaseDataElement
 
 from mmattn.engine import preflight
 from mmattn.engine.resuming.lock import locked
@@ -88,7 +89,7 @@ def build(cfg: Config, launcher: str, splits: tuple[str, ...]) -> Runner:
         raise
 
 
-def check_built(runner: Runner, splits: tuple[str, ...]) -> list[object]:
+def check_built(runner: Runner, splits: tuple[str, ...]) -> list[BaseDataElement]:
     """Checks what was built: data sets against heads, evaluators and batches; rehearses the evaluation.
 
     Args:
@@ -110,7 +111,7 @@ def check_built(runner: Runner, splits: tuple[str, ...]) -> list[object]:
     if 'train' in loaders:
         check_saved(runner)
         check_lone_images(runner.model, loaders['train'])
-    predictions = []
+    predictions: list[BaseDataElement] = []
 
     def evaluate() -> None:
         for split, loader in loaders.items():

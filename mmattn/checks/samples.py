@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch.utils.data import DataLoader
 
@@ -14,9 +15,10 @@ def batch_of(loader: DataLoader, indices: int | Sequence[int]) -> object:
         loader: Loader of a data set with indices.
         indices: Indices of the images, or a number of images, spread over the data set.
     """
+    dataset: Any = loader.dataset
     if isinstance(indices, int):
-        indices = spread(len(loader.dataset), indices)
-    return loader.collate_fn([loader.dataset[index] for index in indices])
+        indices = spread(len(dataset), indices)
+    return loader.collate_fn([dataset[index] for index in indices])
 
 
 def spread(length: int, most: int) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
@@ -26,7 +27,7 @@ def check_shapes(loader: DataLoader, split: str) -> None:
         split: Name of the split, for the message.
     """
     collate = getattr(loader.collate_fn, 'func', loader.collate_fn)
-    size = loader.batch_size or getattr(loader.batch_sampler, 'batch_size', 1)
+    size: Any = loader.batch_size or getattr(loader.batch_sampler, 'batch_size', 1)
     if (
         getattr(collate, '__name__', '') != 'default_collate'
         or size < 2
@@ -36,7 +37,7 @@ def check_shapes(loader: DataLoader, split: str) -> None:
     paths = _of_other_sizes(loader)
     if len(paths) < 2:
         return
-    shapes = {}
+    shapes: dict[tuple[int, ...], str] = {}
     with unchanged():
         for index, path in paths.items():
             try:
@@ -56,9 +57,11 @@ def check_shapes(loader: DataLoader, split: str) -> None:
 
 def _of_other_sizes(loader: DataLoader) -> dict[int, str]:
     """Indices and paths of images of different sizes, one of each, as far as the time lets look for them."""
-    found, end = {}, time.monotonic() + SECONDS
-    for index in spread(len(loader.dataset), IMAGES):
-        path = loader.dataset.get_data_info(index).get('img_path')
+    found: dict[tuple[int, int], tuple[int, str]] = {}
+    end = time.monotonic() + SECONDS
+    dataset: Any = loader.dataset
+    for index in spread(len(dataset), IMAGES):
+        path = dataset.get_data_info(index).get('img_path')
         if time.monotonic() > end or len(found) == SIZES or not isinstance(path, str):
             break
         try:

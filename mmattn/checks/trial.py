@@ -76,8 +76,7 @@ def trial_config(cfg: Config, folder: str) -> Config:
         cfg.default_hooks.checkpoint.pop('out_dir', None)
     for loader in (cfg.get(f'{split}_dataloader') for split in ('train', 'val', 'test')):
         if isinstance(loader, dict) and loader.get('num_workers', 0) > 0:
-            loader.num_workers = 0
-            loader.persistent_workers = False
+            loader.update(num_workers=0, persistent_workers=False)
             loader.pop('prefetch_factor', None)
     return cfg
 

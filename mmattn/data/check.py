@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.fileio import list_from_file
@@ -166,7 +167,8 @@ def _compared(reports: Iterator[Report]) -> Iterator[Report]:
 
 def _checks(cfg: Config, splits: tuple[str, ...]) -> tuple[dict, list[str]]:
     """Checks with the splits that share them, and the datasets that cannot be checked."""
-    checks, skipped = {}, []
+    checks: dict[tuple[str, str], tuple[list[str], Check]] = {}
+    skipped = []
     for split in splits:
         loader = cfg.get(f'{split}_dataloader') or {}
         if not isinstance(loader, dict):
@@ -183,7 +185,7 @@ def _checks(cfg: Config, splits: tuple[str, ...]) -> tuple[dict, list[str]]:
     return checks, skipped
 
 
-def reads_masks(evaluator: object) -> bool:
+def reads_masks(evaluator: Any) -> bool:
     """Whether an evaluator of a config, or one of several, is a CocoMetric of masks."""
     if isinstance(evaluator, (list, tuple)):
         return any(map(reads_masks, evaluator))
@@ -223,7 +225,8 @@ def check_of(
     if evaluated is None:
         evaluated = bool(dataset.get('test_mode'))
     loader = image_loader(dataset)
-    options = dict(loader=loader, images_left_out=bool(loader and loader.ignore_empty and not dataset.get('test_mode')))
+    left_out = bool(loader and loader.ignore_empty and not dataset.get('test_mode'))
+    options: dict[str, Any] = dict(loader=loader, images_left_out=left_out)
     if kind in FOLDER_TYPES:
         return _folder_check(dataset, kind, root, ann_file, prefix, options)
     if evaluated and segm is None:
@@ -271,7 +274,7 @@ def _folder_check(dataset: dict, kind: str, root: str, ann_file: str, prefix: st
     return Check(f'{kind} {images}', partial(check_folders, extensions=extensions, **options))
 
 
-def _classes(dataset: dict, default: Sequence[str] | None) -> list | None:
+def _classes(dataset: dict, default: Sequence[str] | None) -> Sequence[str] | None:
     metainfo = dataset.get('metainfo') or {}
     classes = metainfo.get('classes') or dataset.get('classes')
     if isinstance(classes, str):  # mm takes it for a file with a name in each line
@@ -299,5 +302,5 @@ def compare_folders(report: Report, first: Sequence[str]) -> None:
         report: Report of a dataset with class folders, to which problems are added.
         first: Names of another split's class folders.
     """
-    for name in sorted(set(first) ^ set(report.folders)):
+    for name in sorted(set(first) ^ set(report.folders or ())):
         report.problems.add('class folders that not all splits have (labels shift)', name)

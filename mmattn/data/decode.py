@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmattn.commands import command
 from mmattn.data.images import ImageLoader, look_for, read_shapes
 from mmattn.data.report import Report
 
@@ -46,8 +47,7 @@ def decode_images(
             channels[path] = shape[2] if len(shape) > 2 else 1
     if len(shapes) < len(there):
         report.notes.append(
-            f'images decoded: {len(shapes)} of {len(there)} in {seconds:g} s, at random; all with: '
-            'python tools/prepare_data.py check'
+            f'images decoded: {len(shapes)} of {len(there)} in {seconds:g} s, at random; all with: {command("check")}'
         )
     _compare_channels(report, channels)
     if sizes:

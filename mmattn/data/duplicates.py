@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -47,7 +48,7 @@ def duplicate_groups(paths: Sequence[Path]) -> list[int]:
         paths: Paths of the image files.
     """
     with ThreadPool(os.cpu_count()) as pool:
-        looks = list(progress(pool.imap(_look, paths, chunksize=4), 'looking for copies', len(paths)))
+        looks: list[Any] = list(progress(pool.imap(_look, paths, chunksize=4), 'looking for copies', len(paths)))
     groups = list(range(len(paths)))
 
     def first(index: int) -> int:

@@ -13,7 +13,7 @@ class Findings:
     A kind of problem does one of three things to a run: it stops it, which would raise, train on nothing or be wrong in
     silence; or it concerns single objects that a run leaves out; or it is doubtful, and a run goes on all the same.
 
-    Example:
+    Examples:
         >>> findings = Findings()
         >>> findings.add('images missing', 'a.jpg')
         >>> print(*findings.lines(), sep='\\n')

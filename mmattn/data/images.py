@@ -117,7 +117,7 @@ def read_shapes(
         return loader.shape(path) if time.monotonic() < end else None
 
     shapes = dict(zip(order, _in_threads(in_time, order, 'decoding images', workers), strict=True))
-    return {path: shapes[path] for path in paths if shapes[path] is not None}
+    return {path: shape for path in paths if (shape := shapes[path]) is not None}
 
 
 def read_sizes(paths: Sequence[Path], label: str, workers: int | None = None) -> list[tuple[int, int] | OSError]:

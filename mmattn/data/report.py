@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from mmattn.data.findings import Findings
 from mmattn.data.text import printable
@@ -51,6 +52,8 @@ def share(part: int, whole: int) -> str:
 
 
 def _table_lines(table: list[Sequence], limit: int | None) -> Iterator[str]:
+    heading: list[Any]
+    rows: list[list[Any]]
     heading, *rows = [[printable(str(cell)) if index == 0 else cell for index, cell in enumerate(row)] for row in table]
     if limit is not None and len(rows) > 2 * limit:
         ranked = sorted(rows, key=lambda row: -row[1])

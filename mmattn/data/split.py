@@ -79,7 +79,7 @@ def _choose(units: Sequence[Sequence[int]], counts: Sequence[Counter], share: fl
     # Both sides keep an image of each class that has two, and there is one image at least on either side.
     room = max(share * sum(map(len, units)), 1)
     # Kept up to date rather than counted anew for each class, of which there may be thousands.
-    remaining, held = Counter(total), Counter()
+    remaining, held = Counter(total), Counter[Hashable]()
     holders: dict[Hashable, list[int]] = defaultdict(list)
     for unit, count in enumerate(counts):
         for each in count:
@@ -109,7 +109,7 @@ def _choose(units: Sequence[Sequence[int]], counts: Sequence[Counter], share: fl
 
 
 def _total(counts: Iterable[Counter]) -> Counter:
-    total = Counter()
+    total: Counter[Hashable] = Counter()
     for count in counts:
         total.update(count)
     return total

@@ -29,7 +29,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -165,7 +165,7 @@ def parse_line(line: str) -> Box:
     fields = line.strip().removesuffix(',').split(',')
     if len(fields) != len(_FIELDS):
         raise ValueError(f'{len(fields)} fields instead of {len(_FIELDS)}')
-    values = {}
+    values: dict[str, Any] = {}
     for name, text in zip(_FIELDS, fields, strict=True):
         try:
             values[name] = _number(text)

@@ -1,11 +1,35 @@
-"""Types of command-line options for argparse, and the check of a device."""
+"""The parser of the command-line tools, types of their options, and the check of a device."""
 
 import argparse
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 
+from mmattn.commands import in_users_words
 from mmattn.errors import UserError, one_line
+from mmattn.shipped import config_path
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """Parser whose help keeps the line breaks of texts, and has commands as its user types them."""
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **{'formatter_class': argparse.RawDescriptionHelpFormatter, **kwargs})
+
+    def format_help(self) -> str:
+        return in_users_words(super().format_help())
+
+
+def config(text: str) -> str:
+    """Path of a config, of one of this package by its name 'mmattn::…', too."""
+    try:
+        return config_path(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+Number = TypeVar('Number', int, float)
 
 
 def positive(text: str) -> int:
@@ -28,7 +52,8 @@ def score(text: str) -> float:
     return _number(text, float, lambda value: 0 <= value <= 1, 'number from 0 to 1')
 
 
-def _number(text: str, kind: type, fits: Callable[[float], bool], what: str) -> float:
+def _number(text: str, kind: Callable[[str], Number], fits: Callable[[Number], bool], what: str) -> Number:
+    value: Number | None
     try:
         value = kind(text)
     except ValueError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -192,7 +193,7 @@ def _untrained(cfg: dict) -> dict:
     init_cfg = cfg.get('init_cfg')
     if not is_pretrained(init_cfg):
         return cfg
-    kept = [] if isinstance(init_cfg, dict) else [each for each in init_cfg if not is_pretrained(each)]
+    kept = [] if isinstance(init_cfg, dict) else [each for each in init_cfg or () if not is_pretrained(each)]
     return {**{k: v for k, v in cfg.items() if k != 'init_cfg'}, **(dict(init_cfg=kept) if kept else {})}
 
 
@@ -200,6 +201,7 @@ def _initial(model: nn.Module) -> dict[str, Tensor]:
     """The model's state dict as training would start with it, the same in every run."""
     torch.manual_seed(0)
     with quiet():
+        part: Any
         for part in model.children():
             if hasattr(part, 'init_weights'):
                 part.init_weights()
@@ -226,7 +228,7 @@ def _slot_prefixes(backbone: nn.Module) -> tuple[str, ...]:
 
 def _fits_trunk(mismatch: Mismatch, model: nn.Module, layout: Layout) -> bool:
     """Whether a plain ResNet's weights fit everything in the model that a plain ResNet has too."""
-    slots = _slot_prefixes(model.backbone)
+    slots = _slot_prefixes(model.get_submodule('backbone'))
     if layout.slots or layout.network.name not in PLAIN_RESNETS or not slots:
         return False
     convs = tuple(prefix for prefix in slots if prefix.endswith('.conv2.'))

@@ -15,7 +15,7 @@ from pathlib import Path
 try:
     from anyascii import anyascii
 except ModuleNotFoundError:
-    anyascii = None
+    anyascii = None  # type: ignore[assignment]  # a package that not everybody has
 
 FAMILY = 'DejaVu Sans'  # which comes with matplotlib
 LENGTH = 60  # of a name
@@ -28,7 +28,7 @@ def drawable(text: str, families: Iterable[str] = (), length: int = LENGTH) -> s
     Args:
         text: Any text. Letters that neither DejaVu Sans nor the other fonts have are transliterated, which a line on
             stderr says.
-        families: Further fonts in which the text will be drawn, as of :func:`families_for`.
+        families: Further fonts in which the text will be drawn, as of `families_for`.
         length: Most letters; of a longer text the middle is left out, as names may end with a score.
     """
     text = _one_line(text)

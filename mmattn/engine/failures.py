@@ -98,7 +98,7 @@ def _built(trace: TracebackType | None) -> Iterator[dict]:
     """Settings of what mmengine's registries and its runner were building, the outermost first."""
     while trace is not None:
         frame = trace.tb_frame
-        settings = frame.f_locals.get(BUILDERS.get(frame.f_code.co_name))
+        settings = frame.f_locals.get(BUILDERS.get(frame.f_code.co_name, ''))
         if isinstance(settings, dict) and ('type' in settings or frame.f_code.co_name == 'build_dataloader'):
             yield settings
         trace = trace.tb_next

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.model.efficient_conv_bn_eval import efficient_conv_bn_eval_forward
@@ -33,7 +34,7 @@ class FoldNormsHook(Hook):
     Raises:
         AttributeError: the model has no part of a name.
 
-    Example:
+    Examples:
         >>> custom_hooks = [dict(type='mmattn.FoldNormsHook')]
     """
 
@@ -62,7 +63,7 @@ def fold_norms_in_training(model: nn.Module) -> int:
     Returns:
         The number of norms that can be folded.
     """
-    pairs = list(foldable_pairs(model))
+    pairs: list[tuple[Any, Any]] = list(foldable_pairs(model))
     for conv, norm in pairs:
         conv.forward = partial(_conv_then_norm, conv, norm)
         norm.forward = _passed

@@ -7,12 +7,16 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import torch
 from mmengine.config import Config, DictAction
 
+from mmattn.commands import installation
 from mmattn.errors import ProcessError, RunError, UserError, kind_and_text, one_line
+from mmattn.shipped import TOOLS
 
+from . import arguments
 from .failures import loader_killed
 from .notes import has_launcher
 from .preflight import check_packages
@@ -52,7 +56,7 @@ class OverrideAction(DictAction):
             parser.error(f'--cfg-options takes KEY=VALUE items ({error})')
 
 
-class ArgumentParser(argparse.ArgumentParser):
+class ArgumentParser(arguments.ArgumentParser):
     """Parser with the options that ``tools/train.py`` and ``tools/test.py`` share.
 
     Args:
@@ -61,12 +65,10 @@ class ArgumentParser(argparse.ArgumentParser):
     """
 
     def __init__(self, description: str, examples: str) -> None:
-        super().__init__(
-            description=description,
-            epilog=f'Examples:\n{examples}\n{ENVIRONMENT}',
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+        super().__init__(description=description, epilog=f'Examples:\n{examples}\n{ENVIRONMENT}')
+        self.add_argument(
+            'config', type=arguments.config, help='path of an mmdet or mmpretrain config, or mmattn::NAME'
         )
-        self.add_argument('config', help='path of an mmdet or mmpretrain config')
 
     def add_shared_options(self) -> None:
         self.add_argument(
@@ -79,6 +81,14 @@ class ArgumentParser(argparse.ArgumentParser):
             metavar='KEY=VALUE',
             help='override settings of the config: optim_wrapper.optimizer.lr=0.01 a.b="[1,2]"',
         )
+        self.add_argument(
+            '--gpus',
+            type=arguments.positive,
+            default=1,
+            metavar='N',
+            help='number of GPUs of this machine or, without any, of CPU processes (default: 1)',
+        )
+        self.add_argument('--device', choices=['cpu', 'cuda'], help='cpu: leave GPUs alone (default: use them)')
         self.add_argument(
             '--launcher',
             choices=['none', *LAUNCHER_VARIABLES],
@@ -94,19 +104,35 @@ class ArgumentParser(argparse.ArgumentParser):
             help='check config, data, weights and GPUs, try evaluation, drawing and a training step, then stop',
         )
 
-    def parse_args(self, *args, **kwargs) -> argparse.Namespace:
+    def parse_args(self, *args, **kwargs) -> argparse.Namespace:  # type: ignore[override]  # all its overloads
         options = super().parse_args(*args, **kwargs)
+        if options.device == 'cpu':  # before CUDA is initialised
+            os.environ['CUDA_VISIBLE_DEVICES'] = ''
+        if options.gpus > 1 and options.launcher == 'none' and 'LOCAL_WORLD_SIZE' not in os.environ:
+            start_processes(options.gpus)
         os.environ.setdefault('LOCAL_RANK', str(options.local_rank))
         return options
 
 
+def start_processes(count: int) -> NoReturn:
+    """Starts the tool that runs again, in several processes of this machine, as ``dist_train.sh`` does.
+
+    Args:
+        count: Number of processes, which should be that of the GPUs.
+    """
+    script = os.path.abspath(str(sys.modules['__main__'].__file__))
+    started = ['bash', '-euc', 'source "$0"; launch "$@"', TOOLS / 'torchrun.sh', count, script, *sys.argv[1:]]
+    sys.stdout.flush()
+    os.execvpe('bash', list(map(str, started)), {**os.environ, 'PYTHON': sys.executable})
+
+
 def run(main: Callable[[], None], interrupted: str = 'interrupted') -> None:
-    """Runs a tool; a :class:`UserError` becomes its message and exit status 2, Ctrl-C a line and 130.
+    """Runs a tool; a `UserError` becomes its message and exit status 2, Ctrl-C a line and 130.
 
     A `RunError` becomes its message and exit status 1, a training that a signal stopped a line and 128 plus its number.
     With ``MMATTN_DEBUG=1`` they keep their traceback, as all other errors always do. The process keeps freed memory,
-    see :func:`mmattn.engine.process.keep_freed_memory`, and ``torch.load``, wherever it is called, runs nothing, see
-    :func:`mmattn.engine.process.weights_only`.
+    see `mmattn.engine.process.keep_freed_memory`, and ``torch.load``, wherever it is called, runs nothing, see
+    `mmattn.engine.process.weights_only`.
 
     Args:
         main: Function without arguments that is the tool.
@@ -171,8 +197,7 @@ def load_config(path: str | Path, overrides: dict | None = None) -> Config:
         cfg = Config.fromfile(path)
     except ModuleNotFoundError as error:
         raise UserError(
-            f'{path} needs a package that is missing ({one_line(error)}); install everything with: '
-            'bash tools/setup_env.sh'
+            f'{path} needs a package that is missing ({one_line(error)}); install everything with: {installation()}'
         ) from error
     except FileNotFoundError as error:
         raise UserError(f'{path} builds on a file that is missing ({one_line(error)}); correct its _base_') from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,9 +98,7 @@ class LoadingRunner(Runner):
         """
         content = read_checkpoint(filename, map_location)
         for pattern, replacement in revise_keys:
-            content['state_dict'] = renamed(
-                content['state_dict'], lambda key, p=pattern, r=replacement: re.sub(p, r, key)
-            )
+            content['state_dict'] = renamed(content['state_dict'], partial(re.sub, pattern, replacement))
         self._fill(content, filename, self._resuming, strict)
         self.call_hook('after_load_checkpoint', checkpoint=content)
         fill(unwrapped(self.model), content['state_dict'], filename)  # in which EMAHook changes weights
@@ -155,12 +154,12 @@ class LoadingRunner(Runner):
         return differences
 
 
-def _name_pretrained(module: nn.Module) -> None:
+def _name_pretrained(module: Any) -> None:
     """Names mmengine's initialiser where a config of pure Python has the class, which no registry is asked for."""
     init_cfg = getattr(module, 'init_cfg', None)
     if not is_pretrained(init_cfg):
         return
-    cfgs = [init_cfg] if isinstance(init_cfg, dict) else init_cfg
+    cfgs = [init_cfg] if isinstance(init_cfg, dict) else init_cfg or ()
     module.init_cfg = [{**cfg, 'type': 'Pretrained'} if cfg.get('type') is PretrainedInit else cfg for cfg in cfgs]
     if isinstance(init_cfg, dict):
         (module.init_cfg,) = module.init_cfg

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TypeGuard
 
 
 def expanded(path: str) -> Path:
@@ -16,7 +17,7 @@ def joined(root: str, path: str) -> str:
     return path if os.path.isabs(path) or not root else os.path.join(root, path)
 
 
-def is_local(path: object) -> bool:
+def is_local(path: object) -> TypeGuard[str]:
     """Whether this is the path of a file or folder on this machine, and no address."""
     return isinstance(path, str) and bool(path) and '://' not in path and not path.startswith('s3:')
 

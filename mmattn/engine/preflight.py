@@ -8,7 +8,9 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 
+from mmattn.commands import command, in_users_words, installation
 from mmattn.errors import LINE, CheckpointError, UserError, one_line, shortened
+from mmattn.shipped import CONFIGS
 
 from .paths import expanded, has_files, is_local, joined, reads_from_disk
 from .scope import scope_of
@@ -33,9 +35,7 @@ def check_packages(cfg: Config) -> None:
     scope = scope_of(cfg)
     if importlib.util.find_spec(scope) is None:
         raise UserError(
-            f'the config is one of {scope}, which is not installed; install everything '
-            'with: bash tools/setup_env.sh, or the mm libraries with: '
-            "pip install '.[mm]'"
+            f'the config is one of {scope}, which is not installed; install everything with: {installation()}'
         )
 
 
@@ -79,15 +79,26 @@ def check_weights(cfg: Config, training: bool) -> None:
         cfg: Config, with the options of the command line.
         training: Whether the model will be initialised, so that ``init_cfg`` counts.
     """
-    _check_checkpoint(cfg.get('load_from'), '', 'name another, or train one with tools/train.py')
+    _check_checkpoint(cfg.get('load_from'), '', f'name another, or train one with {command("train")}')
     # Weights that are loaded afterwards do not spare the initialisation in training.
     for key, checkpoint in _pretrained(cfg.get('model'), 'model') if training else ():
-        _check_checkpoint(
-            checkpoint,
-            f' for {key}',
-            f'put one there, or name another with --cfg-options {key}.checkpoint='
-            f'FILE, or start from random weights with --cfg-options {_random(key)}',
-        )
+        _check_checkpoint(checkpoint, f' for {key}', _ways_on(key, checkpoint))
+
+
+def _ways_on(key: str, checkpoint: object) -> str:
+    """What to do without the checkpoint that `key` names; for those of our configs, which nobody distributes, more."""
+    ways = (
+        f'name another with --cfg-options {key}.checkpoint=FILE, or start from random weights with '
+        f'--cfg-options {_random(key)}'
+    )
+    name = Path(str(checkpoint)).stem.replace('_', '-')
+    classifiers = sorted(CONFIGS.glob(f'*/{name}_*_in1k.py'))
+    if not classifiers:
+        return f'put one there, or {ways}'
+    return in_users_words(
+        "configs/mask_rcnn_sda_r50.py runs at once, with torchvision's weights; or train "
+        f'configs/{classifiers[0].relative_to(CONFIGS).as_posix()} and put its checkpoint there, or {ways}'
+    )
 
 
 def _check_checkpoint(checkpoint: object, what_for: str, what_to_do: str) -> None:
@@ -116,7 +127,7 @@ def _random(key: str) -> str:
     return f'{key}=None{fixed}'
 
 
-def _pretrained(node: object, path: str) -> Iterator[tuple[str, str]]:
+def _pretrained(node: object, path: str) -> Iterator[tuple[str, object]]:
     if isinstance(node, dict):
         if type_name(node) in ('Pretrained', 'PretrainedInit'):
             yield path, node.get('checkpoint')
@@ -184,8 +195,8 @@ def _missing_from(dataset: dict, split: str, key: str) -> list[str]:
             missing.append(_message(f'{split}annotations', 'file', path, hint))
     prefixes = dataset.get('data_prefix') or {}
     for prefix in prefixes.values() if isinstance(prefixes, dict) else [prefixes]:
-        path = joined(root, prefix) if isinstance(prefix, str) else None
-        if path and is_local(path) and not has_files(expanded(path)):
+        path = joined(root, prefix) if isinstance(prefix, str) else ''
+        if is_local(path) and not has_files(expanded(path)):
             missing.append(_message(f'{split}images', 'filled folder', path, hint))
     return missing
 

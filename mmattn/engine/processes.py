@@ -13,6 +13,7 @@ import traceback
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -66,7 +67,7 @@ def init_group(backend: str, timeout: int) -> None:
         backend: 'gloo' or 'nccl'.
         timeout: Seconds that a process waits for another.
     """
-    options = dict(timeout=timedelta(seconds=timeout))
+    options: dict[str, Any] = dict(timeout=timedelta(seconds=timeout))
     if is_restarted():
         store, rank, world_size = next(torch.distributed.rendezvous('env://', **options))
         prefix = f'mmattn_restart_{os.environ["TORCHELASTIC_RESTART_COUNT"]}'
@@ -128,11 +129,12 @@ def of_other_process(error: BaseException) -> ProcessError | None:
     """The error to tell for one that is raised where another process is gone or does not answer; None for others."""
     if int(os.environ.get('WORLD_SIZE') or 1) == 1:
         return None
-    while not isinstance(error, RuntimeError):
-        error = error.__cause__
-        if error is None:
+    cause: BaseException | None = error
+    while not isinstance(cause, RuntimeError):
+        if cause is None:
             return None
-    text = str(error)
+        cause = cause.__cause__
+    text = str(cause)
     if any(each in text for each in GONE):
         return ProcessError(f'rank {notes.rank()} lost the connection to another process', follows=True)
     if any(each in text for each in LATE):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sized
 from typing import TextIO, TypeVar
 
 from rich.console import Console
@@ -16,7 +16,7 @@ Item = TypeVar('Item')
 SHARE, SECONDS = 0.1, 30
 
 
-def progress(items: Iterable[Item], label: str, total: int | None = None) -> Iterator[Item]:
+def progress(items: Iterable[Item], label: str, total: int | None = None) -> Generator[Item, None, None]:
     """Yields the items and shows on stderr how many of them are done.
 
     On a terminal that is a bar; elsewhere a line after each tenth of the work or 30 seconds, but at most one a second,
@@ -27,7 +27,7 @@ def progress(items: Iterable[Item], label: str, total: int | None = None) -> Ite
         label: What is being done, in front of the number.
         total: Number of items; None: their length, if they have one.
     """
-    if total is None and hasattr(items, '__len__'):
+    if total is None and isinstance(items, Sized):
         total = len(items)
     if is_terminal(sys.stderr):
         columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

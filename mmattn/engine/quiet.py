@@ -29,7 +29,7 @@ def _disable(level: int) -> None:
 
 @contextmanager
 def silent() -> Iterator[None]:
-    """As :func:`quiet`, and drops what is printed to stdout, as pycocotools and the mm libraries do."""
+    """As `quiet`, and drops what is printed to stdout, as pycocotools and the mm libraries do."""
     with quiet(), redirect_stdout(io.StringIO()):
         yield
 
@@ -44,7 +44,7 @@ def without_hints() -> Iterator[None]:
 
 @contextmanager
 def mute() -> Iterator[None]:
-    """As :func:`silent`, and drops errors in the log, warnings and what is printed to stderr too."""
+    """As `silent`, and drops errors in the log, warnings and what is printed to stderr too."""
     with (
         quiet(logging.CRITICAL),
         redirect_stdout(io.StringIO()),

@@ -14,7 +14,9 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from torch import nn
 
+from mmattn.commands import command
 from mmattn.errors import RunError, UserError
+from mmattn.shipped import TOOLS
 
 from .console import make_brief
 from .failures import SHOWN, cannot_be_built, cause, key_of
@@ -47,7 +49,7 @@ class ChannelsLastRunner(LoadingRunner):
             if self.cfg.get('channels_last', True):
                 for module in model.modules():
                     if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-                        module.to(memory_format=torch.channels_last)
+                        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # absent from stubs
         return super().wrap_model(model_wrapper_cfg, model)
 
     def dump_config(self) -> None:
@@ -203,7 +205,7 @@ def init_processes(cfg: Config, launcher: str) -> None:
     if missing:
         raise UserError(
             f'--launcher {launcher} was given, but {missing[0]} is not set; start the '
-            'processes with tools/dist_train.sh or tools/slurm_train.sh'
+            f'processes with {command("train")} CONFIG --gpus N, or with dist_train.sh or slurm_train.sh in {TOOLS}'
         )
     timeout = timeout_of(cfg)
     if torch.cuda.is_available():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from mmengine.config import Config
 
@@ -24,12 +25,8 @@ def scope_of(cfg: Config) -> str:
     return 'mmengine'
 
 
-def _types(node: object) -> Iterator[object]:
-    if isinstance(node, dict):
-        if isinstance(node.get('type'), str) or hasattr(node.get('type'), '__module__'):
-            yield node['type']
-        parts = node.values()
-    else:
-        parts = node if isinstance(node, (list, tuple)) else ()
-    for part in parts:
+def _types(node: object) -> Iterator[Any]:
+    if isinstance(node, dict) and (isinstance(node.get('type'), str) or hasattr(node.get('type'), '__module__')):
+        yield node['type']
+    for part in node.values() if isinstance(node, dict) else node if isinstance(node, (list, tuple)) else ():
         yield from _types(part)

@@ -17,6 +17,7 @@ import sys
 import tempfile
 from argparse import Namespace
 from types import FrameType
+from typing import Any
 
 from torch.distributed import run as torchrun
 from torch.distributed.elastic.agent.server.local_elastic_agent import LocalElasticAgent
@@ -64,7 +65,8 @@ class Agent(LocalElasticAgent):
 
     def _start_workers(self, worker_group):
         ids = super()._start_workers(worker_group)
-        context, close = self._pcontext, self._pcontext.close
+        context: Any = self._pcontext
+        close = context.close
         ranks = {worker.local_rank: worker.global_rank for worker in worker_group.workers}
         self.ended = {}
 
@@ -99,7 +101,8 @@ class Agent(LocalElasticAgent):
             passed_on = signal.Signals(number if number in PASSED_ON else signal.SIGTERM)
             raise SignalException(f'signal {number}', sigval=passed_on)  # torchrun passes it on
         if number == signal.SIGINT:
-            for handler in self._pcontext.subprocess_handlers.values():
+            context: Any = self._pcontext
+            for handler in context.subprocess_handlers.values():
                 if handler.proc.poll() is None:
                     handler.close(signal.SIGKILL)
 
@@ -151,7 +154,7 @@ def main(arguments: list[str]) -> int:
     args = torchrun.parse_args(['--monitor_interval', LOOK_EVERY, *arguments])
     folder = tempfile.mkdtemp(prefix='mmattn_job_', suffix=f'_{os.getpid()}')
     os.environ[FOLDER] = folder
-    api.LocalElasticAgent = Agent
+    api.LocalElasticAgent = Agent  # type: ignore[misc]  # where torchrun takes its agent from
     try:
         _check_port(args)
         with quiet(logging.CRITICAL if os.environ.get('MMATTN_DEBUG') != '1' else logging.NOTSET):
@@ -163,6 +166,7 @@ def main(arguments: list[str]) -> int:
         return _stopped(error.sigval)
     except (ChildFailedError, GivenUp) as error:
         agent = Agent.current
+        assert agent is not None  # which has run the processes that failed
         if agent.signal is not None:
             return _stopped(agent.signal)
         failures = getattr(error, 'failures', {})

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import copy
-from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.registry import MODELS
 
 from mmattn.engine.quiet import silent
 from mmattn.errors import UserError
+from mmattn.shipped import CONFIGS
 
-BACKBONES = Path(__file__).resolve().parents[2] / 'configs' / '_base_' / 'backbones'
+BACKBONES = CONFIGS / '_base_' / 'backbones'
 DEFAULT = 'sda-resnet50'
 # Of a thin network, until the first that its groups allow: channels of its first stage, a quarter of the usual 64
 # (None: its own), and groups of GroupNorm.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Choice:
     """
 
     name: str
-    value: object
+    value: Any
     reason: str
     shown: str = ''
 

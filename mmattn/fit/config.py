@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
+
+from mmattn.commands import PROGRAM
+from mmattn.shipped import CONFIGS, ROOT
 
 from .settings import Settings
 from .source_text import Name, assignment
 
-BASES = Path(__file__).resolve().parents[2] / 'configs' / '_base_' / 'fit'
+BASES = CONFIGS / '_base_' / 'fit'
 # Share of the iterations, but at most so many, in which the learning rate rises to its value.
 RISE, MOST_RISE = 0.05, 500
 # Names of classes that the config lists itself.
@@ -28,14 +32,14 @@ def config_text(settings: Settings, path: Path, epochs: int, val_interval: int, 
     """
     detector = settings.task != 'classes'
     lines = [
-        f'"""{settings.title}; by tools/fit.py."""',
+        f'"""{settings.title}; by {PROGRAM} fit."""',
         assignment('_base_', _base(settings, path)),
         assignment('classes', _classes(settings)),
     ]
     lines += _detector(settings) if detector else _classifier(settings)
     # A rise over one iteration would end where it began: mmengine takes no step at its end.
     rise = max(2, min(MOST_RISE, round(RISE * epochs * iterations)))
-    optim = dict(optimizer=dict(lr=settings['learning rate']))
+    optim: dict[str, Any] = dict(optimizer=dict(lr=settings['learning rate']))
     if settings['precision']:
         optim = dict(type='AmpOptimWrapper', loss_scale='dynamic', **optim)
     train = dict(max_epochs=epochs, val_interval=val_interval)
@@ -72,11 +76,11 @@ def _base(settings: Settings, path: Path) -> str:
     base = BASES / f'{kind}_{settings.size}.py'
     place = path.resolve().parent
     # From elsewhere a relative path would break when the work folder is moved.
-    return Path(os.path.relpath(base, place)).as_posix() if place.is_relative_to(BASES.parents[2]) else base.as_posix()
+    return Path(os.path.relpath(base, place)).as_posix() if place.is_relative_to(ROOT) else base.as_posix()
 
 
 def _loader(settings: Settings, part: str, pipeline: str, suffix: str, **options: object) -> dict:
-    found = {'**': Name('dataset'), 'ann_file': f'{part}.{suffix}', 'pipeline': Name(pipeline)}
+    found: dict[str, Any] = {'**': Name('dataset'), 'ann_file': f'{part}.{suffix}', 'pipeline': Name(pipeline)}
     if not _shared(settings):
         found['data_prefix'] = _prefix(settings, part)
     return dict(**options, dataset=found)
@@ -171,7 +175,7 @@ def _classifier(settings: Settings) -> list[str]:
         backbone=dict(settings.backbone),
         head=dict(in_channels=settings.channels[-1], num_classes=_number(settings), topk=topk),
     )
-    turn = {
+    turn: dict[str, list[dict]] = {
         'none': [],
         'horizontal': [dict(type='RandomFlip', prob=0.5, direction='horizontal')],
         'all': [dict(type='RandomFlip', prob=[0.25, 0.25, 0.25], direction=['horizontal', 'vertical', 'diagonal'])],

@@ -68,9 +68,9 @@ def smallest(objects: Sequence[float], labels: Sequence[int]) -> float:
         objects: Size of each object, the root of its area, in pixels.
         labels: Class of each object.
     """
-    objects, labels = np.asarray(objects, float), np.asarray(labels)
-    medians = [np.median(objects[labels == label]) for label in np.unique(labels)]
-    return float(max(min(np.percentile(objects, 10), *medians), 1))
+    sizes, classes = np.asarray(objects, float), np.asarray(labels)
+    medians = [np.median(sizes[classes == each]) for each in np.unique(classes)]
+    return float(max(min(np.percentile(sizes, 10), *medians), 1))
 
 
 def classifier_size(images: Sequence[tuple[int, int]], size: str) -> Choice:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
@@ -20,6 +21,7 @@ from mmattn.analysis.report import write_report
 from mmattn.analysis.runs.history import duration
 from mmattn.analysis.runs.work_dir import find_checkpoint
 from mmattn.checks.run import train_checked
+from mmattn.commands import command
 from mmattn.data.formats.source import Source, read_source
 from mmattn.data.text import printable
 from mmattn.engine import launch
@@ -29,6 +31,7 @@ from mmattn.engine.resuming.lock import locked
 from mmattn.engine.resuming.stopping import Stopped
 from mmattn.errors import UserError, one_line
 from mmattn.files import write_text
+from mmattn.shipped import TOOLS
 
 from . import length
 from .batch import this_device
@@ -89,17 +92,17 @@ def fit(options: Options, *, force: bool = False, only_config: bool = False) -> 
         else:
             print(f'{folder} holds this training already: going on with it')
     if only_config:
-        print(f'written: {folder / CONFIG}; train with: python tools/train.py {folder / CONFIG}')
+        print(f'written: {folder / CONFIG}; train with: {command("train")} {folder / CONFIG}')
         return
     train(folder, options.gpus)
     report(folder)
-    print(f'all in {duration(time.monotonic() - start)}; predict with: python tools/predict.py {folder} IMAGES')
+    print(f'all in {duration(time.monotonic() - start)}; predict with: {command("predict")} {folder} IMAGES')
 
 
 def _show(source: Source) -> None:
     for line in (source.describe(), *source.notes):
         print(printable(line))
-    for line in source.findings.lines(LISTED, 'tools/prepare_data.py check lists them'):
+    for line in source.findings.lines(LISTED, f'{command("check")} lists them'):
         print(f'  {line}')
 
 
@@ -186,9 +189,9 @@ def train(folder: Path, gpus: int) -> None:
 
 
 def _train_on_several(path: Path, gpus: int) -> None:
-    script = Path(__file__).resolve().parents[2] / 'tools' / 'dist_train.sh'
-    command = ['bash', str(script), str(path), str(gpus), '--resume', '--cfg-options', 'brief_console=True']
-    with subprocess.Popen(command) as child, _forwarded(child):
+    options = ['--resume', '--cfg-options', 'brief_console=True']
+    started = ['bash', str(TOOLS / 'dist_train.sh'), str(path), str(gpus), *options]
+    with subprocess.Popen(started, env={**os.environ, 'PYTHON': sys.executable}) as child, _forwarded(child):
         status = child.wait()
     if status:
         sys.exit(status)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from .choice import Choice
 
@@ -80,11 +81,11 @@ class Settings:
     processes: int = 1
     choices: dict[str, Choice] = field(default_factory=dict)
 
-    def choose(self, choice: Choice) -> object:
+    def choose(self, choice: Choice) -> Any:
         """Keeps a choice, in place of an earlier one of the same name, and returns its value."""
         self.choices[choice.name] = choice
         return choice.value
 
-    def __getitem__(self, name: str) -> object:
+    def __getitem__(self, name: str) -> Any:
         """The value that was chosen for a name."""
         return self.choices[name].value

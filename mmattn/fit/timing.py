@@ -49,7 +49,8 @@ class _Clock(Hook):
     priority = 95
 
     def __init__(self, seconds: float) -> None:
-        self.seconds, self.times, self._start = seconds, [], 0.0
+        self.seconds, self._start = seconds, 0.0
+        self.times: list[float] = []
 
     def before_train(self, runner: Runner) -> None:
         self._start = self._last = time.perf_counter()

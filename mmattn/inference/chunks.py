@@ -37,7 +37,8 @@ def _forward(layers: nn.Module, values_per_position: float, weight_bytes: int, x
     count = _chunks(x, values_per_position, weight_bytes)
     if count == 1:
         return forward(x)
-    out, done = None, 0
+    out: Tensor | None = None
+    done = 0
     for chunk in x.tensor_split(count):
         result = forward(chunk)
         if out is None:  # not torch.cat, which would hold all chunks twice
@@ -50,6 +51,7 @@ def _forward(layers: nn.Module, values_per_position: float, weight_bytes: int, x
             )
         out[done : done + len(result)] = result
         done += len(result)
+    assert out is not None  # as there is a chunk at least
     return out
 
 

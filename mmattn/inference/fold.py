@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -55,7 +56,8 @@ def _pairs(model: nn.Module) -> Iterator[tuple[nn.Module, list[nn.Conv2d], _Batc
     places = Counter(module for _, module in model.named_modules(remove_duplicate=False))
     for module in model.modules():
         for conv_name, norm_name in _named_pairs(module):
-            layer, norm = module.get_submodule(conv_name), module.get_submodule(norm_name)
+            layer: Any = module.get_submodule(conv_name)
+            norm = module.get_submodule(norm_name)
             convs = layer.output_convs() if hasattr(layer, 'output_convs') else [layer]
             if (
                 places[layer] == places[norm] == 1
@@ -68,7 +70,7 @@ def _pairs(model: nn.Module) -> Iterator[tuple[nn.Module, list[nn.Conv2d], _Batc
                 yield module.get_submodule(parent), convs, norm, name
 
 
-def _named_pairs(module: nn.Module) -> Iterator[tuple[str, str]]:
+def _named_pairs(module: Any) -> Iterator[tuple[str, str]]:
     """Names, within `module`, of each convolution and of the norm that alone reads its output."""
     if type(module).forward is nn.Sequential.forward:
         yield from pairwise(module._modules)

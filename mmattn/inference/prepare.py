@@ -27,7 +27,7 @@ def prepare(model: nn.Module, *, fold: bool = True, memory_format: bool = True, 
             their outputs are channels last then.
         chunks: On a CPU, take large batches through each stage in chunks whose feature maps fit a cache.
 
-    Example:
+    Examples:
         >>> import torch
         >>> net, x = AttnResNet(depth=18).eval(), torch.rand(1, 3, 64, 64)
         >>> torch.allclose(prepare(net)(x)[-1], net(x)[-1], atol=1e-4)

@@ -19,6 +19,7 @@ class Gated(nn.Module):
 
     def __init__(self, identity_init: bool = False) -> None:
         super().__init__()
+        self.gate: nn.Parameter | None
         self.register_parameter('gate', nn.Parameter(torch.zeros(1)) if identity_init else None)
 
     def gated(self, start: Tensor, out: Tensor) -> Tensor:

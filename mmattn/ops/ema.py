@@ -14,6 +14,8 @@ Shapes throughout: B groups of all images, c channels, H x W positions, n = H * 
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -23,7 +25,7 @@ from .function import faster_function
 TAPS = tuple((i, j) for i in range(3) for j in range(3))
 
 
-def position_weights(ema: nn.Module, x: Tensor) -> Tensor:
+def position_weights(ema: Any, x: Tensor) -> Tensor:
     """The weight of each position for each group.
 
     Args:
@@ -131,7 +133,7 @@ def _weights_gradient(
 ) -> tuple[Tensor, ...]:
     """Gradients of the five inputs; ``z - mean(z)`` is computed again.
 
-    With s for the gradient of what the sigmoid takes, and d(h) / d(lines) = h (1 - h)::
+    With s for the gradient of what the sigmoid takes, and d(h) / d(lines) = h (1 - h):
 
         dv[k] = sum(s * zhat[k])
         dz[k] = v[k] / std[k] * (s - mean(s) - zhat[k] * dv[k] / n)

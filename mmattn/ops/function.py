@@ -39,16 +39,16 @@ def faster_function(
         def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:
             *inputs, output = ctx.saved_tensors
             if torch.is_grad_enabled():  # by create_graph=True, or in a transform of torch.func
-                _, pull_back = torch.func.vjp(partial(reference, ctx.options), *inputs)
+                pull_back = torch.func.vjp(partial(reference, ctx.options), *inputs)[1]
                 return None, *pull_back(gradient)
             return None, *backward(ctx.options, inputs, output, gradient, ctx.needs_input_grad[1:])
 
         @staticmethod
         def jvp(ctx, _, *tangents: Tensor | None) -> Tensor:
             *inputs, output = ctx.saved_tensors
-            _, pull_back = torch.func.vjp(partial(reference, ctx.options), *inputs)
+            pull_back = torch.func.vjp(partial(reference, ctx.options), *inputs)[1]
             # What pulls back is linear in the gradient: its own pull-back is the forward-mode derivative.
-            _, push_forward = torch.func.vjp(pull_back, torch.zeros_like(output))
+            push_forward = torch.func.vjp(pull_back, torch.zeros_like(output))[1]
             tangents = tuple(torch.zeros_like(x) if t is None else t for x, t in zip(inputs, tangents))
             return push_forward(tangents)[0]
 

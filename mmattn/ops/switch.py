@@ -55,7 +55,7 @@ def use_faster(ways: bool | Collection[str]) -> Iterator[None]:
     Raises:
         ValueError: there is no faster way of a name.
 
-    Example:
+    Examples:
         >>> with use_faster(False):
         ...     faster_ways()
         ()

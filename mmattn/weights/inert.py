@@ -88,6 +88,8 @@ class Allowed:
     """
 
     __slots__ = ('_function', '_spend')
+    _function: Callable
+    _spend: Callable[[int], None] | None
 
     def __init__(self, function: Callable, spend: Callable[[int], None] | None = None) -> None:
         object.__setattr__(self, '_function', function)
@@ -269,7 +271,7 @@ HARMFUL = {
     *(('numpy', name) for name in ('load', 'save', 'fromfile', 'memmap', 'loadtxt', 'genfromtxt')),
 }
 ADVICE = (
-    'besides plain data; if you trust its weights, tools/convert.py makes a checkpoint of them alone, which runs '
+    'besides plain data; if you trust its weights, mmattn convert makes a checkpoint of them alone, which runs '
     'nothing either'
 )
 # Last parts of names, in any module, and of attributes.
@@ -367,17 +369,17 @@ class InertUnpickler(pickle.Unpickler):
             raise pickle.UnpicklingError('its pickle would take several times the memory of the file')
 
     def find_class(self, module: str, name: str) -> Any:
-        name = (_PYTHON2_MODULES.get(module, module), name)
-        if self.strict and name == ('builtins', 'getattr'):
+        module = _PYTHON2_MODULES.get(module, module)
+        if self.strict and (module, name) == ('builtins', 'getattr'):
             return Allowed(_attribute_of_mmengine)
-        if name in self.allowed:
-            return self.allowed[name]
-        self._check_name(*name)
+        if (module, name) in self.allowed:
+            return self.allowed[module, name]
+        self._check_name(module, name)
         # a class of its own each time, as a pickle may alter it
         return (
             type('PlainDict', (PlainDict,), {})
-            if name in DICTIONARIES
-            else type('Inert', (Inert,), dict(module=name[0]))
+            if (module, name) in DICTIONARIES
+            else type('Inert', (Inert,), dict(module=module))
         )
 
     def _check_name(self, module: str, name: str) -> None:
@@ -408,7 +410,8 @@ def module_state(module: Inert) -> dict[str, Tensor]:
     Raises:
         RecursionError: Its modules never end, or are nested deeper than those of any network.
     """
-    state, visits = {}, 0
+    state: dict[str, Tensor] = {}
+    visits = 0
     waiting: list[tuple[Inert, str, int]] = [(module, '', 0)]
     while waiting:
         module, prefix, depth = waiting.pop()

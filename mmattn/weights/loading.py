@@ -54,7 +54,7 @@ def _read_by_mmengine(checkpoint: str | Path, map_location: str | Callable) -> A
         return CheckpointLoader.load_checkpoint(str(checkpoint), map_location, logger='silent')
 
 
-def unwrapped(model: nn.Module) -> nn.Module:
+def unwrapped(model: Any) -> nn.Module:
     """The model inside wrappers for distributed runs and for augmentation in the test."""
     while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
         model = model.module

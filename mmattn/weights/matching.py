@@ -119,7 +119,7 @@ def prefix_that_fits(state: Mapping[str, Tensor], model: Mapping[str, Tensor]) -
     sizes = Counter(key.partition('.')[0] + '.' for key in model)
     # a few tensors of a small child fit those of any network
     children = ['', *(child for child, size in sizes.items() if 4 * size >= len(model))]
-    counts = Counter()
+    counts: Counter[tuple[str, str]] = Counter()
     for key, tensor in state.items():
         for prefix in prefixes(key):
             for child in children:
@@ -150,7 +150,7 @@ def renamed(state: Mapping[str, Tensor], rename: Callable[[str], str | None]) ->
     changed = OrderedDict((new, state[name]) for name, new in entries(state))
     versions = getattr(state, '_metadata', None)
     if isinstance(versions, Mapping):
-        changed._metadata = {
+        vars(changed)['_metadata'] = {
             new.removesuffix('.'): versions[name.removesuffix('.')]
             for name, new in entries(f'{key}.' if key else '' for key in versions)
         }
@@ -184,7 +184,8 @@ def first(keys: tuple[str, ...], most: int = 3) -> str:
 
 def outline(state: Mapping[str, Tensor]) -> str:
     """What a state dict of ours looks like: '4 stages of 3, 4, 6, 3 blocks with attn, depth_attn; 1000 classes'."""
-    blocks, slots = {}, set()
+    blocks: dict[str, set[str]] = {}
+    slots = set()
     for key in state:
         match = PLACE.match(key)
         if match and match['block']:

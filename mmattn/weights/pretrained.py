@@ -69,17 +69,18 @@ def load_pretrained(
         map_location: Device to which the checkpoint is read, as in ``torch.load``.
 
     Returns:
-        What was not loaded: keys that the checkpoint lacks (``missing``) or has in another shape (``reshaped``), and
-        those of the checkpoint that the module lacks (``unexpected``).
+        The keys that were not loaded, as the checkpoint lacks them (``missing``) or has them in another shape
+        (``reshaped``), and those of the checkpoint that the module lacks (``unexpected``).
 
     Raises:
         UserError: The checkpoint cannot be read, or no tensor fits; the message names the prefix with which some
             would.
         FileNotFoundError: There is no such file.
 
-    Example:
+    Examples:
         >>> from mmattn import SDAResNet, load_pretrained
-        >>> load_pretrained(SDAResNet(depth=86), 'epoch_100.pth', prefix='backbone.')
+        >>> load_pretrained(SDAResNet(depth=86), 'epoch_100.pth', prefix='backbone.').missing
+        ()
     """
     state = read_checkpoint(checkpoint, map_location)['state_dict']
     chosen = without_prefix(state, prefix)
@@ -138,7 +139,8 @@ def _explain(
 
 def summary(keys: Iterable[str]) -> str:
     """Keys of a backbone in a few words: 'attn of 16 blocks, depth_attn of 4 stages, fc.*'."""
-    places, others = {}, Counter()
+    places: dict[tuple[str, str], set] = {}
+    others: Counter[str] = Counter()
     for key in keys:
         match, parts = PLACE.match(key), key.split('.')
         if match:

@@ -38,7 +38,11 @@ HEADER, TENSOR_MEMORY = 8 * 2**20, 1000
 def read_state(path: str | os.PathLike) -> dict[str, Tensor]:
     """Reads the tensors of a checkpoint by name, on the CPU; nothing in the file is run.
 
-    See `read_content`.
+    Args:
+        path: Path of a file of ``torch.save`` or safetensors, with or without the names that wrappers put in front.
+
+    Raises:
+        CheckpointError: The file is missing, cannot be read, is no checkpoint, is damaged, or holds no tensors.
     """
     return read_content(path)['state_dict']
 
@@ -182,7 +186,7 @@ def _tensors(content: Mapping) -> dict[str, Tensor]:
     state = OrderedDict((k, v) for k, v in content.items() if isinstance(k, str) and isinstance(v, Tensor))
     # the versions of modules, by which some convert the keys of older ones
     if hasattr(content, '_metadata'):
-        state._metadata = content._metadata
+        vars(state)['_metadata'] = content._metadata
     return state
 
 

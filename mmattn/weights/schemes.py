@@ -58,7 +58,7 @@ def safe_schemes() -> Iterator[None]:
         {name: getattr(checkpoint, name) for name in (FROM_HTTP, LOAD) if hasattr(checkpoint, name)},
     )
     CheckpointLoader._schemes = type(schemes)(schemes)
-    ours = {'': _load_file, **dict.fromkeys(HTTP, _load_from_http)}
+    ours: dict[str, Callable] = {'': _load_file, **dict.fromkeys(HTTP, _load_from_http)}
     if LOAD not in functions:
         ours.update(dict.fromkeys(REMOTE, _refuse))
     for prefix, loader in ours.items():

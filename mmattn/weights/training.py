@@ -76,9 +76,9 @@ class _Array:
     """A NumPy array that a pickle describes."""
 
     def __init__(self, *_: object) -> None:
-        self.array = None
+        self.array: np.ndarray | None = None
 
-    def __setstate__(self, state: object) -> None:
+    def __setstate__(self, state: Any) -> None:
         _version, shape, dtype, fortran, data = state
         if not (isinstance(dtype, _DType) and isinstance(data, bytes) and isinstance(shape, tuple)):
             raise pickle.UnpicklingError('an array that is not made of bytes')

@@ -266,6 +266,7 @@ def test_timers_take_turns():
     assert turns[2:] == [fast, slow, slow, fast, fast, slow]
 
 
+@pytest.mark.slow
 def test_each_is_timed_in_a_process_of_its_own(toys):
     job = Job(Other('toys:Process()', str(toys)), Treatment(), 'infer', [(1, 4, 8, 8)], 1, False)
     with timer_of(job) as first, timer_of(job) as second:
@@ -549,6 +550,7 @@ def test_tables_show_height_and_width(size, shown):
 # Memory
 
 
+@pytest.mark.slow
 def test_memory_is_what_a_fresh_process_needs_beyond_the_model(toys):
     job = Job(Other('toys:Hungry', str(toys)), Treatment(), 'infer', [(1, 4, 8, 8)], 1, False)
     # the module needs 64 MiB; the kernel counts pages in batches
@@ -583,6 +585,7 @@ def test_any_error_in_the_process_is_told(toys, kind, said):
         pass
 
 
+@pytest.mark.slow
 def test_a_process_ends_with_its_parent(toys):
     script = toys / 'parent.py'
     script.write_text(PARENT)
@@ -815,6 +818,7 @@ def test_overhead_is_measured_for_each_slot():
     )
 
 
+@pytest.mark.slow
 def test_scaling_changes_one_thing_at_a_time():
     rows = benchmark_scaling(Ours('AttnResNet(depth=164, base_channels=4, stem="cifar")'), SETTINGS)['results']
     points = {}

@@ -282,6 +282,7 @@ def crowded_coco(path, images=(1, 2), objects=130):
     return [dict(image_id=o['image_id'], category_id=1, bbox=o['bbox'], score=float(generator.random())) for o in truth]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'settings',
     [
@@ -636,6 +637,7 @@ def test_errors_of_the_tool_are_one_line(three, monkeypatch, capsys, args, messa
     assert exit_info.value.code == 2 and message in error and error.count('\n') == 1
 
 
+@pytest.mark.slow
 def test_extras_are_needed_only_where_they_are_used(tmp_path):
     program = """
 import sys

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from mmattn.analysis.complexity import MultiplyAdds, make_tables, measure, read_metafiles
+from mmattn.analysis.complexity.module_table import module_table
+from mmattn.analysis.complexity.overview import family_of
+from mmattn.registry import MODELS
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = ROOT / 'tools' / 'complexity.py'
@@ -102,8 +106,11 @@ def project(tmp_path, tool, monkeypatch):
     folder = tmp_path / 'configs' / 'some'
     folder.mkdir(parents=True)
     (folder / 'small.py').write_text(CLASSIFIER.format(**SMALL))
-    for readme in (folder / 'README.md', tmp_path / 'README.md'):
-        readme.write_text('# Some\n\n<!-- complexity:begin -->\n<!-- complexity:end -->\nend\n')
+    (tmp_path / 'docs').mkdir()
+    for page in (folder / 'README.md', tmp_path / 'docs' / 'networks.md'):
+        page.write_text('# Some\n\n<!-- complexity:begin -->\n<!-- complexity:end -->\nend\n')
+    markers = [f'<!-- {name}:{place} -->\n' for name in ('networks', 'modules') for place in ('begin', 'end')]
+    (tmp_path / 'README.md').write_text(''.join(markers))
     monkeypatch.setattr(tool, 'ROOT', tmp_path)
 
     def write(parameters='0.71', flops="'0.0111'", note="''", text=METAFILE):
@@ -186,6 +193,7 @@ def test_share_of_modules():
     assert count.modules['inner'] == 24, 'nothing is counted after the end'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', MULTIPLY_ADDS)
 def test_networks_of_the_papers(name):
     network = NETWORKS[name]
@@ -482,18 +490,53 @@ def test_two_sources_for_one_network(project):
     assert len({row.config for row in rows}) == 1
 
 
-def test_readme_of_the_repository_lists_the_classifiers(tool, project):
+def test_pages_of_the_repository_list_networks_and_modules(tool, project):
     root = project().parents[1]
     assert tool.main(['--tables', '--write']) == 0
-    table = (root / 'README.md').read_text()
     size = measure(root / 'configs' / 'some' / 'small.py')
-    assert f'| [small](configs/some/small.py) | 64 × 64 | {size.parameters:,} | 0.0111 G |' in table
+    table = (root / 'docs' / 'networks.md').read_text()
+    assert f'| `configs/some/small.py` | 64 × 64 | {size.parameters:,} | 0.0111 G |' in table
+    readme = (root / 'README.md').read_text()
+    assert '| to compare with | small | 64 × 64 | 0.71 | 0.01 |  |' in readme
+    in_slots = re.compile(r'mmattn\.models\.(attention|spatial|depth)\.')
+    names = [name for name, module in MODELS.module_dict.items() if in_slots.match(module.__module__)]
+    missing = [name for name in names if f'| `mmattn.{name}`' not in readme]
+    assert len(names) > 15
+    assert not missing
 
 
+@pytest.mark.parametrize(
+    'network, family',
+    [
+        ('sda-resnet86', 'SDA-xNet'),
+        ('resnet50-sda', 'SDA-xNet'),
+        ('epsanet50-large', 'EPSANet'),
+        ('preact-mspanet164-6w', 'MSPANet'),
+        ('mspanext29-8c', 'MSPANet'),
+        ('spem-resnet164', 'SPEM'),
+        ('ema', 'EMA'),
+        ('preact-resnet164', 'to compare with'),
+    ],
+)
+def test_family_of_a_network_by_its_name(network, family):
+    assert family_of(network) == family
+
+
+def test_module_table_says_paper_parameters_scales_and_identity_start():
+    rows = {row.split('`')[1]: row for row in module_table().splitlines()[2:]}
+    se = '[arXiv:1709.01507](https://arxiv.org/abs/1709.01507)'
+    # SENet-50's parameters and ResNet-50's, as published
+    assert rows['mmattn.SE'] == f'| `mmattn.SE` | `attn` | Hu et al., {se} | 28.09 (+2.53) |  | yes |'
+    assert '| 25.56 (+0.00) |' in rows['mmattn.SimAM']
+    assert rows['mmattn.PSA'].endswith('| 3×3 to 9×9 |  |')
+    assert all(re.search(r'(et al\.|and \w+), \S', row) for row in rows.values())
+
+
+@pytest.mark.slow
 def test_committed_tables():
     """Each README holds what the code counts, and says why where that is not the paper's."""
     pytest.importorskip('mmdet')
     pytest.importorskip('mmpretrain')
     for table in make_tables(read_metafiles(ROOT)):
         assert table.unexplained == ()
-        assert table.is_current(), f'{table.readme}: run python tools/complexity.py --tables --write'
+        assert table.is_current(), f'{table.page}: run python tools/complexity.py --tables --write'

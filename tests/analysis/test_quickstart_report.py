@@ -2,8 +2,6 @@
 
 import importlib.util
 import json
-import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -35,7 +33,7 @@ from mmattn.errors import UserError
 from mmattn.files import atomic_path, write_json
 
 ROOT = Path(__file__).resolve().parents[2]
-TOOL = ROOT / 'tools' / 'quickstart_report.py'
+TOOL = ROOT / 'demo' / 'quickstart_report.py'
 FIRST, SECOND = '20260101_000000', '20260101_010000'
 # An epoch has 25 iterations, of which the 10th and 20th are logged.
 STEPS = (10, 20)
@@ -436,14 +434,9 @@ def test_bad_options(finished, monkeypatch, capsys, option):
     assert exit_info.value.code == 2 and option[0] in capsys.readouterr().err
 
 
-def test_as_a_command(tmp_path):
-    result = subprocess.run(
-        [sys.executable, str(TOOL), str(tmp_path / 'nowhere')],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, 'PYTHONPATH': str(ROOT)},
-    )
+@pytest.mark.slow
+def test_as_a_command(tmp_path, commands):
+    result = commands(TOOL, tmp_path / 'nowhere')
     assert result.returncode == 2 and result.stdout == ''
     assert result.stderr.splitlines()[-1].startswith('error: no folder')
     assert 'Traceback' not in result.stderr
@@ -453,7 +446,7 @@ def test_help_has_examples(monkeypatch, capsys):
     with pytest.raises(SystemExit) as exit_info:
         run_tool(monkeypatch, '--help')
     assert exit_info.value.code == 0
-    assert 'python tools/quickstart_report.py work_dirs/quickstart' in capsys.readouterr().out
+    assert 'python demo/quickstart_report.py work_dirs/quickstart' in capsys.readouterr().out
 
 
 def test_pictures_of_a_detector(finished, monkeypatch, capsys):

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -102,27 +101,15 @@ def keep_predictions(folder):
     cache_path(cfg, checkpoint).write_text(json.dumps(content))
 
 
-def run_tool(*arguments):
-    environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''}
-    return subprocess.run(
-        [sys.executable, 'tools/report.py', *map(str, arguments)],
-        cwd=ROOT,
-        env=environment,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=300,
-    )
-
-
 def text_of(page):
     """The words of a page, without its elements."""
     return re.sub(r'\s+', ' ', re.sub(r'<(style|script)>.*?</\1>|<[^>]+>', ' ', page, flags=re.S))
 
 
-def test_the_tool_reports_a_work_folder_of_a_detector(detector, tmp_path):
+@pytest.mark.slow
+def test_the_tool_reports_a_work_folder_of_a_detector(detector, tmp_path, commands):
     keep_predictions(detector)
-    result = run_tool(detector, '--out', tmp_path, '--images', 2)
+    result = commands('report.py', detector, '--out', tmp_path, '--images', 2)
     assert result.returncode == 0, result.stderr[-2000:]
     metrics = json.loads((tmp_path / 'metrics.json').read_text(), parse_constant=pytest.fail)
     box = metrics['average_precision']['box']

@@ -181,6 +181,7 @@ def test_a_missing_extra_is_named(monkeypatch):
         extras.require('pytorch_grad_cam')
 
 
+@pytest.mark.slow
 def test_importing_needs_no_extras():
     code = (
         "import sys; sys.modules['matplotlib'] = None; sys.modules['pytorch_grad_cam'] = None\n"
@@ -701,6 +702,7 @@ def test_a_class_may_be_called_anything(tmp_path, name, capsys, recwarn):
 
 
 def test_letters_without_a_font_are_transliterated_and_a_line_says_so(monkeypatch, capsys):
+    pytest.importorskip('anyascii')
     from mmattn.engine import drawn_text
 
     monkeypatch.setattr(drawn_text, '_installed', lambda: ())
@@ -712,6 +714,7 @@ def test_letters_without_a_font_are_transliterated_and_a_line_says_so(monkeypatc
 
 
 def test_a_font_that_has_the_letters_is_used(monkeypatch):
+    pytest.importorskip('anyascii')
     from mmattn.engine import drawn_text
 
     fonts = {'DejaVu Sans': frozenset(range(128)), 'Half': frozenset([ord('行')]), 'Whole': frozenset(map(ord, '行人'))}

@@ -31,6 +31,7 @@ def report(tmp_path_factory):
     return json.loads(path.read_text('utf-8')), path.with_suffix('.md').read_text('utf-8')
 
 
+@pytest.mark.slow
 def test_every_check_of_every_network_passes(report):
     checks = report[0]['checks']
     assert {check['network'] for check in checks} == NAMES
@@ -38,6 +39,7 @@ def test_every_check_of_every_network_passes(report):
     assert [check for check in checks if not check['passed']] == []
 
 
+@pytest.mark.slow
 def test_every_mode_is_measured_eager_and_compiled(report):
     rows = report[0]['rows']
     assert {(row['network'], row['mode'], row['compiled']) for row in rows} == {
@@ -50,6 +52,7 @@ def test_every_mode_is_measured_eager_and_compiled(report):
     assert report[0]['left_out'] == []
 
 
+@pytest.mark.slow
 def test_report_says_what_the_figures_depend_on(report):
     content, table = report
     assert content['versions']['torch'] in table

@@ -108,36 +108,34 @@ def detector(folder: Path, kind: str = 'faster', **changes: object) -> Config:
         dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')),
     ]
     data = dict(type='CocoDataset', data_root=f'{folder}/', metainfo=dict(classes=CLASSES))
+    model = dict(backbone=BACKBONE, neck=neck, **heads)
+    train = dict(
+        batch_size=2,
+        num_workers=0,
+        sampler=dict(type='DefaultSampler', shuffle=True),
+        batch_sampler=dict(type='AspectRatioBatchSampler'),
+        dataset=dict(
+            **data,
+            ann_file='train.json',
+            data_prefix=dict(img='train/'),
+            pipeline=pipeline,
+            filter_cfg=dict(filter_empty_gt=True, min_size=32),
+        ),
+    )
+    val = dict(
+        batch_size=1,
+        num_workers=0,
+        drop_last=False,
+        sampler=dict(type='DefaultSampler', shuffle=False),
+        dataset=dict(**data, ann_file='val.json', data_prefix=dict(img='val/'), pipeline=test, test_mode=True),
+    )
+    metric = ['bbox', 'segm'] if kind == 'mask' else 'bbox'
     text = f"""
 _base_ = ['mmdet::_base_/models/{base}.py', 'mmdet::_base_/default_runtime.py']
-model = {dict(backbone=BACKBONE, neck=neck, **heads)!r}
-train_dataloader = {
-        dict(
-            batch_size=2,
-            num_workers=0,
-            sampler=dict(type='DefaultSampler', shuffle=True),
-            batch_sampler=dict(type='AspectRatioBatchSampler'),
-            dataset=dict(
-                **data,
-                ann_file='train.json',
-                data_prefix=dict(img='train/'),
-                pipeline=pipeline,
-                filter_cfg=dict(filter_empty_gt=True, min_size=32),
-            ),
-        )!r
-    }
-val_dataloader = {
-        dict(
-            batch_size=1,
-            num_workers=0,
-            drop_last=False,
-            sampler=dict(type='DefaultSampler', shuffle=False),
-            dataset=dict(**data, ann_file='val.json', data_prefix=dict(img='val/'), pipeline=test, test_mode=True),
-        )!r
-    }
-val_evaluator = {
-        dict(type='CocoMetric', ann_file=f'{folder}/val.json', metric=['bbox', 'segm'] if kind == 'mask' else 'bbox')!r
-    }
+model = {model!r}
+train_dataloader = {train!r}
+val_dataloader = {val!r}
+val_evaluator = {dict(type='CocoMetric', ann_file=f'{folder}/val.json', metric=metric)!r}
 test_dataloader = val_dataloader
 test_evaluator = val_evaluator
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=1, val_interval=1)
@@ -162,16 +160,15 @@ def classifier(folder: Path, **changes: object) -> Config:
         sampler=dict(type='DefaultSampler', shuffle=False),
     )
     data = dict(type='CustomDataset', data_root=str(folder), pipeline=pipeline)
+    model = dict(
+        type='ImageClassifier',
+        backbone={**BACKBONE, 'out_indices': (3,)},
+        neck=dict(type='GlobalAveragePooling'),
+        head=dict(type='LinearClsHead', num_classes=2, in_channels=256, loss=dict(type='CrossEntropyLoss')),
+    )
     text = f"""
 _base_ = ['mmpretrain::_base_/default_runtime.py']
-model = {
-        dict(
-            type='ImageClassifier',
-            backbone={**BACKBONE, 'out_indices': (3,)},
-            neck=dict(type='GlobalAveragePooling'),
-            head=dict(type='LinearClsHead', num_classes=2, in_channels=256, loss=dict(type='CrossEntropyLoss')),
-        )!r
-    }
+model = {model!r}
 data_preprocessor = dict(num_classes=2)
 train_dataloader = {dict(loader, dataset=dict(data, data_prefix='train'))!r}
 val_dataloader = {dict(loader, dataset=dict(data, data_prefix='val', test_mode=True))!r}

@@ -20,6 +20,7 @@ def tool(monkeypatch, name, *arguments):
     return 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('write', [write_detector, write_classifier])
 def test_a_config_of_pure_python_works_in_every_tool(tmp_path, monkeypatch, write):
     config, work = write(tmp_path), tmp_path / 'work'

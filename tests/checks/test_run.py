@@ -226,6 +226,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('setup, words', REFUSED.values(), ids=REFUSED)
 def test_a_run_refuses(tmp_path, setup, words):
     if torch.cuda.is_available() and 'OptimWrapper' in words[0]:
@@ -234,6 +235,7 @@ def test_a_run_refuses(tmp_path, setup, words):
     assert [word for word in words if word not in line] == [], line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'name',
     [
@@ -476,6 +478,7 @@ RIGHT = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('setup', RIGHT.values(), ids=RIGHT)
 def test_a_right_run_passes_check_trains_and_evaluates(tmp_path, setup):
     cfg = setup(tmp_path)
@@ -579,6 +582,7 @@ def test_an_evaluator_with_a_file_of_its_own_has_it_looked_through(tmp_path):
     assert 'other.json' in refused(run, cfg)
 
 
+@pytest.mark.slow
 def test_the_checks_leave_the_training_as_it_is_without_them(tmp_path):
     states = []
     for checked in (False, True):

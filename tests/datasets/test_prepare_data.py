@@ -583,6 +583,7 @@ def test_command_line_imports_no_model_code(tmp_path, dataset):
     code = (
         'import runpy, sys\n'
         'sys.argv = sys.argv[1:]\n'
+        'sys.path.insert(0, sys.argv[0].rpartition("/")[0])\n'
         'try:\n    runpy.run_path(sys.argv[0], run_name="__main__")\n'
         'except SystemExit as stop:\n    print("status", stop.code)\n'
         'print([name for name in sys.modules if name.split(".")[0] in ("mmdet", "mmpretrain")'

@@ -9,7 +9,7 @@ import pytest
 
 from mmattn.engine import arguments
 
-TOOLS = Path(__file__).resolve().parents[2] / 'tools'
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(
@@ -33,23 +33,23 @@ def test_types(kind, right, wrong):
 @pytest.mark.parametrize(
     'tool, words',
     [
-        ('complexity', 'c.py --shape 0 3'),
-        ('compare', 'run --out a.md --resamples abc'),
-        ('compare', 'run --out a.md --latency abc'),
-        ('quickstart_report', 'run --score-thr x'),
-        ('quickstart_report', 'run --max-images x'),
-        ('visualize', 'c.py c.pth i.jpg --out o --top a'),
-        ('visualize', 'c.py c.pth i.jpg --out o --score-thr a'),
-        ('benchmark', 'SE --batch a'),
-        ('benchmark', 'SE --classes -1'),
-        ('identity_start', '--epochs 0'),
-        ('identity_start', '--finetune -1'),
-        ('identity_start', '--seeds 0'),
-        ('identity_start', '--lr 0'),
+        ('tools/complexity', 'c.py --shape 0 3'),
+        ('tools/compare', 'run --out a.md --resamples abc'),
+        ('tools/compare', 'run --out a.md --latency abc'),
+        ('demo/quickstart_report', 'run --score-thr x'),
+        ('demo/quickstart_report', 'run --max-images x'),
+        ('tools/visualize', 'c.py c.pth i.jpg --out o --top a'),
+        ('tools/visualize', 'c.py c.pth i.jpg --out o --score-thr a'),
+        ('tools/benchmark', 'SE --batch a'),
+        ('tools/benchmark', 'SE --classes -1'),
+        ('benchmarks/identity_start', '--epochs 0'),
+        ('benchmarks/identity_start', '--finetune -1'),
+        ('benchmarks/identity_start', '--seeds 0'),
+        ('benchmarks/identity_start', '--lr 0'),
     ],
 )
 def test_tools_say_what_a_number_should_be(monkeypatch, capsys, tool, words):
-    spec = importlib.util.spec_from_file_location(f'{tool}_tool', TOOLS / f'{tool}.py')
+    spec = importlib.util.spec_from_file_location('tool', ROOT / f'{tool}.py')
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     monkeypatch.setattr(sys, 'argv', [tool, *words.split()])

@@ -59,6 +59,7 @@ def run(script, **variables):
     return done.stdout.split()
 
 
+@pytest.mark.slow
 @ON_GLIBC
 @pytest.mark.parametrize(
     'variables, kept',

@@ -90,6 +90,14 @@ def config(work_dir, **changes) -> Config:
     )
 
 
+def test_a_training_loop_of_a_base_in_another_package_trains(tmp_path):
+    """mmengine marks the settings of a base in mmdet with its scope."""
+    loop = dict(type='EpochBasedTrainLoop', max_epochs=1, _scope_='mmengine')
+    runner = build_runner(config(tmp_path, train_cfg=loop), 'none', ('train',))
+    runner.train()
+    assert runner.epoch == 1
+
+
 def weights(model: nn.Module) -> list[torch.Tensor]:
     return [module.weight for module in model.modules() if isinstance(module, nn.Conv2d)]
 
@@ -251,6 +259,7 @@ def run_one_of_several() -> None:
     build_runner(cfg, 'pytorch', ('train',)).train()
 
 
+@pytest.mark.slow
 def test_two_processes_train_without_a_warning_about_the_strides_of_gradients(tmp_path):
     environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''}
     done = subprocess.run(

@@ -111,6 +111,7 @@ assert spec.name == 'mmcv._ext' and 'mmcv_ext' in spec.origin, spec
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('environment, lines', [('', 1), ("import os; os.environ['LOCAL_RANK'] = '1'", 0)])
 def test_the_stand_in_says_once_that_it_replaces_the_operators(bare_mmcv, environment, lines):
     done = run_python(f'{environment}\nimport mmattn, mmcv.ops, mmcv._ext, mmcv.ops', bare_mmcv)

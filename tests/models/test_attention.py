@@ -165,6 +165,7 @@ def test_memory_format_changes_no_numbers(name):
     torch.testing.assert_close(*results)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', NAMES)
 def test_compiles_without_graph_breaks(name):
     torch._dynamo.reset()

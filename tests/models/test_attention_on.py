@@ -158,6 +158,7 @@ def test_state_dict_goes_round(pair):
     assert all(torch.allclose(v.float(), state[k].to(v.dtype).float()) for k, v in attentive.state_dict().items())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec('torch._dynamo') is None, reason='torch.compile is absent')
 def test_compiles_into_one_graph():
     attentive = open_gates(attention_on())

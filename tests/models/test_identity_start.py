@@ -85,6 +85,7 @@ def trains(plain: nn.Module, attentive: nn.Module) -> None:
         optimizer.step()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', NAMES)
 def test_our_trunk(name):
     plain, attentive = (
@@ -98,6 +99,7 @@ def test_our_trunk(name):
     trains(plain, attentive)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', NAMES)
 def test_plugin_of_mmdets_resnet(name):
     pytest.importorskip('mmdet')

@@ -7,6 +7,7 @@ from networks import NETWORKS, images
 from mmattn.registry import MODELS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', NETWORKS)
 def test_has_exactly_the_parameters_of_the_original(name):
     with torch.device('meta'):
@@ -14,6 +15,7 @@ def test_has_exactly_the_parameters_of_the_original(name):
     assert sum(p.numel() for p in net.parameters()) == NETWORKS[name].parameters
 
 
+@pytest.mark.slow
 def test_every_parameter_gets_a_gradient(small):
     net, size = small
     state = {k: v.clone() for k, v in net.state_dict().items()}
@@ -53,6 +55,7 @@ def has_autocast(dtype: torch.dtype) -> bool:
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16], ids=str)
 @torch.no_grad()
 def test_runs_under_autocast(small, dtype):
@@ -80,6 +83,7 @@ def test_memory_format_changes_nothing(small):
     torch.testing.assert_close(other, logits, rtol=0, atol=1e-4 * logits.std().item())
 
 
+@pytest.mark.slow
 def test_compiles_without_a_graph_break(small):
     net, size = small
     x = images(1, 3, size, size)

@@ -98,11 +98,13 @@ def fail_with(text):
         pytest.fail(text, pytrace=False)
 
 
+@pytest.mark.slow
 @every_network
 def test_data_parallel_with_a_static_graph_equals_plain_without_a_warning(name, failures):
     fail_with(failures.get((name, 'ddp')))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not fully_shard, reason='torch before 2.6 has no torch.distributed.fsdp.fully_shard')
 @every_network
 def test_blocks_sharded_one_by_one_equal_plain(name, failures):

@@ -65,6 +65,7 @@ def test_feature_extractor_of_torchvision_returns_the_stages(name, device):
     torch.testing.assert_close(extractor(x), expected)
 
 
+@pytest.mark.slow
 @every_network
 def test_fx_quantisation_converts_and_stays_near(name, cpu_only):
     from torch.ao.quantization import get_default_qconfig_mapping
@@ -117,6 +118,7 @@ def bytes_for_backward(net, x) -> int:
     return sum(size for size, _ in kept.values())
 
 
+@pytest.mark.slow
 @every_network
 def test_folded_norms_keep_outputs_and_gradients_and_save_memory(name, device):
     net, x = norms_in_eval(name, device)
@@ -156,6 +158,7 @@ def test_a_copy_of_a_folded_network_has_weights_of_its_own(device):
 # --- export -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @every_network
 @torch.no_grad()
 def test_jit_trace_is_saved_and_runs_at_another_size_and_batch(name, device):
@@ -190,6 +193,7 @@ def exported(name, device):
         return net, torch.export.export(net, (tiny_images(name, device),), dynamic_shapes=free_axes())
 
 
+@pytest.mark.slow
 @needs_torch('2.5', 'torch.export with free sizes that can be relied upon')
 @one_for_each_module
 @torch.no_grad()
@@ -201,6 +205,7 @@ def test_torch_export_is_saved_and_runs_at_another_size_and_batch(name, device):
     torch.testing.assert_close(torch.export.load(file).module()(other), net(other))
 
 
+@pytest.mark.slow
 @needs_torch('2.7', 'ONNX exporter whose sizes stay free')
 @one_for_each_module
 @torch.no_grad()
@@ -211,6 +216,7 @@ def test_onnx_equals_the_network_at_another_size_and_batch(name, device, tmp_pat
     check_onnx(path, name, net, step=8)
 
 
+@pytest.mark.slow
 @every_network
 @torch.no_grad()
 def test_legacy_onnx_equals_the_network_at_another_size_and_batch(name, tmp_path, cpu_only):
@@ -243,11 +249,13 @@ def assert_compiles(net, x, backend):
     torch.testing.assert_close(compiled(x), net(x), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @every_network
 def test_compiles_in_one_graph(name, device):
     assert_compiles(*as_double(tiny(name, device).train(), tiny_images(name, device)), 'eager')
 
 
+@pytest.mark.slow
 @needs_torch('2.5', 'inductor known to be right: that of 2.1 has wrong gradients for EMA, unlike its other backends')
 @pytest.mark.parametrize('name, mode', [('sda_resnet50', 'train'), ('ema_resnet50_cifar100', 'eval')])
 def test_inductor_equals_eager(name, mode, device):

@@ -86,6 +86,7 @@ def test_double_stays_near_and_is_double_throughout(name, device):
     assert dtypes == {torch.double}
 
 
+@pytest.mark.slow
 @every_network
 @both_modes
 @pytest.mark.parametrize(
@@ -152,6 +153,7 @@ def test_gradient_of_images_through_frozen_weights(name, device):
 # --- autocast -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @every_network
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16], ids=['bfloat16', 'float16'])
 def test_training_step_with_autocast_and_gradient_scaler(name, dtype, device):
@@ -183,6 +185,7 @@ def test_training_step_with_autocast_and_gradient_scaler(name, dtype, device):
 # --- recomputing activations --------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @every_network
 @both_modes
 def test_with_cp_equals_plain_and_updates_statistics_once(name, mode, device):

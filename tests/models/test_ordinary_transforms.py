@@ -109,6 +109,7 @@ def with_leaves(name, mode='eval'):
     return built.train(mode == 'train'), [x.requires_grad_() for x in maps]
 
 
+@pytest.mark.slow
 @every_module
 @both_modes
 def test_second_derivatives_equal_finite_differences(name, mode):
@@ -160,6 +161,7 @@ def test_gradient_penalty_of_any_leaves_equals_the_reference(name, mode):
     assert_gradients_close([penalty_gradients(run, maps, [leaf])[0] for leaf in leaves], expected_of_maps)
 
 
+@pytest.mark.slow
 @every_network
 @both_modes
 def test_gradient_penalty_of_a_network_equals_the_reference(name, mode, device):
@@ -172,6 +174,7 @@ def test_gradient_penalty_of_a_network_equals_the_reference(name, mode, device):
     assert_gradients_close(penalty_gradients(lambda: net(x), [x], leaves[:3]), expected[:3])
 
 
+@pytest.mark.slow
 @every_network
 def test_hessian_vector_products_of_both_kinds_agree(name, device):
     net, x = doubled(name, device)

@@ -37,6 +37,7 @@ def test_a_name_that_is_none_is_refused():
         ops.set_faster(['emma'])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'value, expected',
     [

@@ -71,6 +71,7 @@ class KillLoader(DoAt):
             time.sleep(1)
 
 
+@pytest.mark.slow
 def test_a_killed_process_that_loads_data_is_a_line_with_the_usual_causes(tmp_path):
     with pytest.raises(RuntimeError) as raised:
         train(tmp_path, KillLoader(7, lambda: None), workers=2)

@@ -88,6 +88,7 @@ def is_running(pid: int) -> bool:
 needs_linux = pytest.mark.skipif(sys.platform != 'linux', reason='asks Linux for processes')
 
 
+@pytest.mark.slow
 def test_after_a_killed_process_all_start_again_and_end_with_0(tmp_path):
     status, lines = Job(tmp_path, 'kill', restarts=1).end()
     assert status == 0
@@ -110,6 +111,7 @@ def test_a_killed_process_ends_the_job_in_seconds_with_a_line(tmp_path):
     assert Path(lines[0].partition('; log: ')[2]).is_file()
 
 
+@pytest.mark.slow
 def test_an_error_in_a_process_is_a_line_with_its_traceback_in_a_file(tmp_path):
     status, lines = Job(tmp_path, 'error').end()
     assert status == 1
@@ -119,11 +121,13 @@ def test_an_error_in_a_process_is_a_line_with_its_traceback_in_a_file(tmp_path):
     assert 'in error' in trace and trace.rstrip().endswith('at all')
 
 
+@pytest.mark.slow
 def test_what_a_user_can_correct_is_said_once_and_not_started_again(tmp_path):
     status, lines = Job(tmp_path, 'user_error', restarts=3).end()
     assert (status, lines) == (2, ['error: this can be corrected (rank 1)'])
 
 
+@pytest.mark.slow
 def test_a_process_that_hangs_is_named(tmp_path):
     status, lines = Job(tmp_path, 'hang', MMATTN_TIMEOUT='2').end()
     assert status == 1
@@ -132,6 +136,7 @@ def test_a_process_that_hangs_is_named(tmp_path):
     assert 'MMATTN_TIMEOUT' in lines[0]
 
 
+@pytest.mark.slow
 def test_a_signal_to_the_launcher_lets_the_processes_save(tmp_path):
     job = Job(tmp_path, '--seconds', 0.3)
     job.wait_for('iteration 4')
@@ -145,6 +150,7 @@ def test_a_signal_to_the_launcher_lets_the_processes_save(tmp_path):
     ]
 
 
+@pytest.mark.slow
 @needs_linux
 def test_processes_save_and_end_when_their_launcher_is_killed(tmp_path):
     job = Job(tmp_path, '--seconds', 0.3)

@@ -90,6 +90,7 @@ def whole(tmp_path_factory):
     return of
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('workers', [0, 2])
 @pytest.mark.parametrize('by_epoch', [True, False])
 @pytest.mark.parametrize('iteration', [8, 12, 23])
@@ -100,6 +101,7 @@ def test_a_run_that_broke_off_goes_on_to_the_same_weights(tmp_path, whole, worke
     assert_same(train(tmp_path, resume=True, **options), whole(**options))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ('number', 'status', 'workers'),
     [(signal.SIGTERM, 143, 0), (signal.SIGTERM, 143, 2), (signal.SIGUSR1, 138, 0), (signal.SIGINT, 130, 0)],
@@ -175,6 +177,7 @@ def train_on_two(folder: Path, *hooks, **options) -> list[int]:
     return in_children(rank, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ('by_epoch', 'what', 'status'),
     [(True, lambda: os._exit(7), 7), (False, lambda: os._exit(7), 7), (True, send(signal.SIGTERM), 143)],
@@ -188,41 +191,67 @@ def test_two_processes_go_on_to_the_same_weights(tmp_path, by_epoch, what, statu
         assert_same(first, second)
 
 
-class KillAt:
-    """An audit hook that kills its process before its n-th change of files in a folder."""
+class BeforeEachChange:
+    """An audit hook that calls a function before each change of a file in a folder."""
 
     CHANGES = ('open', 'os.rename', 'os.remove', 'os.truncate')
 
-    def __init__(self, folder: Path, number: int) -> None:
-        self.folder, self.left = str(folder), number
+    def __init__(self, folder: Path, what) -> None:
+        self.folder, self.what = str(folder), what
 
     def __call__(self, event: str, arguments: tuple) -> None:
-        if event not in self.CHANGES or not str(arguments[0]).startswith(self.folder):
+        if event not in self.CHANGES or not str(arguments[0]).startswith(f'{self.folder}/'):
             return
         if event == 'open' and (not isinstance(arguments[1], str) or not set(arguments[1]) & set('wax+')):
             return
-        self.left -= 1
-        if self.left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+        self.what()
 
 
-def test_killed_before_any_change_of_a_file_a_run_goes_on_to_the_same_weights(tmp_path, whole):
-    expected = whole(max_epochs=2)
-    number = 0
-    while True:
-        number += 1
-        folder = tmp_path / str(number)
+def files_in(folder: Path) -> set[str]:
+    """Names of checkpoints and notes; those of logs and configs have the time in them."""
+    return {path.name for path in folder.iterdir() if path.is_file() and path.suffix != '.py'}
 
-        def killed(_rank, folder=folder, number=number):
-            sys.addaudithook(KillAt(folder, number))
-            train(folder, max_epochs=2)
 
-        (status,) = in_children(killed)
-        if status == 0:
-            break
-        assert status == -signal.SIGKILL
-        assert_same(train(folder, resume=True, max_epochs=2), expected)
-    assert number > 20
+@pytest.fixture(scope='module')
+def killed(tmp_path_factory):
+    """The work folder of a training, and copies of it from before each change of a file: what a kill then leaves."""
+    folder, copies = tmp_path_factory.mktemp('killed') / 'work', tmp_path_factory.mktemp('copies')
+
+    def copied(_rank) -> None:
+        change = BeforeEachChange(folder, lambda: shutil.copytree(folder, copies / f'{len(list(copies.iterdir())):03}'))
+        sys.addaudithook(change)
+        train(folder, max_epochs=2)
+
+    assert in_children(copied) == [0]
+    return folder, sorted(copies.iterdir())
+
+
+@pytest.mark.slow
+def test_killed_before_any_change_of_a_file_a_run_goes_on_to_the_same_weights(killed, whole):
+    folder, copies = killed
+    assert len(copies) > 20
+    for left in copies:
+        shutil.rmtree(folder)
+        shutil.copytree(left, folder)
+        assert_same(train(folder, resume=True, max_epochs=2), whole(max_epochs=2))
+
+
+@pytest.mark.slow
+def test_a_kill_leaves_the_files_of_the_copy_from_that_moment(killed, tmp_path):
+    _, copies = killed
+    number = 3 * len(copies) // 4
+    left = iter(range(number))
+
+    def killed_late(_rank) -> None:
+        def kill() -> None:
+            if next(left, None) is None:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(BeforeEachChange(tmp_path / 'work', kill))
+        train(tmp_path / 'work', max_epochs=2)
+
+    assert in_children(killed_late) == [-signal.SIGKILL]
+    assert files_in(tmp_path / 'work') == files_in(copies[number])
 
 
 class FailingDisk:

@@ -2,7 +2,6 @@
 
 import importlib.util
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -268,26 +267,15 @@ def test_help_gives_examples(tool, capsys):
     assert '--reverse' in text and 'examples:' in text
 
 
-def test_command_line(tmp_path):
+@pytest.mark.slow
+def test_command_line(tmp_path, commands):
     (tmp_path / 'config.py').write_text(DETECTOR)
     torch.save(sda_weights(), tmp_path / 'src.pth')
-    env = os.environ | {'PYTHONPATH': str(ROOT)}
-
-    def run(*args):
-        return subprocess.run(
-            [sys.executable, str(TOOL), *map(str, args)],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env=env,
-            timeout=300,
-        )
-
-    good = run('config.py', 'src.pth', 'dst.pth')
+    good = commands(TOOL, 'config.py', 'src.pth', 'dst.pth', folder=tmp_path)
     # some releases of torch warn of what mmengine imports
     assert good.returncode == 0 and 'error' not in good.stderr.lower(), good
     assert 'dst.pth: ' in good.stdout.splitlines()[-1]
-    bad = run('config.py', 'config.py', 'other.pth')
+    bad = commands(TOOL, 'config.py', 'config.py', 'other.pth', folder=tmp_path)
     assert bad.returncode == 2 and bad.stdout == '' and 'config.py is not a checkpoint' in bad.stderr
     assert not (tmp_path / 'other.pth').exists()
 

@@ -43,6 +43,7 @@ def small(data: Path, work_dir: Path, **options) -> Options:
     return Options(data, work_dir, **{'backbone': 'resnet50', 'epochs': 1, 'image_size': 64, 'batch': 2, **options})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', CHOSEN)
 def test_odd_data_set_trains_or_one_sentence_says_why_not(name, tmp_path, monkeypatch, capsys):
     case = ODD[name]
@@ -73,7 +74,8 @@ def test_odd_data_set_trains_or_one_sentence_says_why_not(name, tmp_path, monkey
 SHORT = ('--backbone', 'resnet50', '--image-size', '128')
 
 
-def test_one_command_trains_goes_on_after_a_stop_and_reports(tmp_path):
+@pytest.mark.slow
+def test_one_command_trains_goes_on_after_a_stop_and_reports(tmp_path, commands):
     data = tmp_path / 'blood cells'
     shutil.copytree(BLOOD_CELLS, data)
     before = snapshot(data)
@@ -93,20 +95,14 @@ def test_one_command_trains_goes_on_after_a_stop_and_reports(tmp_path):
     classes = json.loads((folder / 'data' / 'val.json').read_text())['categories']
     assert [each['name'] for each in classes] == ['Platelets', 'RBC', 'WBC']
 
-    again = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, timeout=300)
+    again = commands(*command[1:], folder=tmp_path)
     assert again.returncode == 0, again.stderr
     assert 'going on from' in again.stdout and 'measuring' not in again.stdout
     assert f'report: {Path("work_dirs", "blood cells", "report")}' in again.stdout
     assert {'report.html', 'metrics.json'} <= {path.name for path in (folder / 'report').iterdir()}
 
     best = next(folder.glob('best_*.pth'))
-    tested = subprocess.run(
-        [sys.executable, ROOT / 'tools' / 'test.py', folder / 'config.py', best, '--out', 'test.json'],
-        cwd=tmp_path,
-        text=True,
-        capture_output=True,
-        timeout=300,
-    )
+    tested = commands('test.py', folder / 'config.py', best, '--out', 'test.json', folder=tmp_path)
     assert tested.returncode == 0, tested.stderr
     assert (folder / 'config.py').read_text() == config and snapshot(data) == before
     reported = json.loads((folder / 'report' / 'metrics.json').read_text())['average_precision']['box']
@@ -283,6 +279,7 @@ def from_voc(tmp_path_factory):
     return trained(BLOOD_CELLS, tmp_path_factory.mktemp('voc') / 'run')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('format', ['coco', 'csv', 'labelme'])  # YOLO's shares of the image lose the last digits
 def test_same_data_in_another_format_give_the_same_training(format, from_voc, tmp_path):
     WRITERS[format](items_of(read_source(BLOOD_CELLS)), tmp_path / 'data')

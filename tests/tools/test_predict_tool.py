@@ -60,6 +60,7 @@ def run(monkeypatch, *arguments):
     return 0
 
 
+@pytest.mark.slow
 def test_as_a_command_with_a_damaged_image_it_ends_with_1_and_one_line(model, images, tmp_path):
     (tmp_path / 'bad.png').write_bytes(b'')
     result = subprocess.run(
@@ -96,6 +97,7 @@ def test_as_a_command_with_a_damaged_image_it_ends_with_1_and_one_line(model, im
         assert one['bbox'] == pytest.approx([20, 20, 40, 30], abs=1)
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_was_done(model, images, tmp_path):
     for number in range(3000):  # more than are done before a busy machine delivers the signal
         os.link(images / 'one.png', tmp_path / f'{number:04d}.png')

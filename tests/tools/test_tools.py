@@ -48,6 +48,7 @@ def trained(tmp_path_factory):
     return work_dir
 
 
+@pytest.mark.slow
 def test_training_learns_evaluates_and_keeps_a_checkpoint(trained):
     steps = [record['loss'] for record in records(trained) if 'loss' in record]
     assert len(steps) == 2
@@ -56,6 +57,7 @@ def test_training_learns_evaluates_and_keeps_a_checkpoint(trained):
     assert (trained / 'epoch_1.pth').is_file()
 
 
+@pytest.mark.slow
 def test_test_gives_the_metrics_of_the_training_and_draws(trained, commands, tmp_path):
     out = tmp_path / 'results' / 'metrics.json'
     pictures = tmp_path / 'pictures'
@@ -86,6 +88,7 @@ def test_test_gives_the_metrics_of_the_training_and_draws(trained, commands, tmp
     assert [path.name for path in out.parent.iterdir()] == ['metrics.json']
 
 
+@pytest.mark.slow
 def test_resume_goes_on_from_the_last_checkpoint(trained, commands, tmp_path):
     shutil.copy(trained / 'epoch_1.pth', tmp_path)
     succeeded(commands('train.py', CONFIG, '--work-dir', tmp_path, '--resume', *SMALL, 'train_cfg.max_epochs=2'))
@@ -93,9 +96,10 @@ def test_resume_goes_on_from_the_last_checkpoint(trained, commands, tmp_path):
     assert (tmp_path / 'epoch_2.pth').is_file()
 
 
+@pytest.mark.slow
 def test_two_cpu_processes_train_together(tmp_path):
     """Each does half of the iterations, and both are on the same weights."""
-    result = succeeded(fresh('dist_train.sh', CONFIG, 2, '--work-dir', tmp_path, *SMALL, 'train_cfg.max_epochs=1'))
+    result = succeeded(fresh('train.py', CONFIG, '--gpus', 2, '--work-dir', tmp_path, *SMALL, 'train_cfg.max_epochs=1'))
     output = result.stdout + result.stderr
     assert 'Distributed launcher: pytorch' in output
     assert 'bucket view strides' not in output  # as torch warns where gradients change the format
@@ -115,6 +119,7 @@ def test_two_cpu_processes_train_together(tmp_path):
         'quickstart.sh',
         'setup_env.sh',
         'run_tests.sh',
+        'test_matrix.sh',
     ],
 )
 def test_help(name):
@@ -175,6 +180,7 @@ def test_what_a_user_can_correct_is_one_line_and_status_2(name, arguments, said,
     assert said in errors[0]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_network_is_refused(trained, commands, tmp_path):
     result = commands(
         'test.py', 'configs/demo/imagenet_style_signs.py', trained / 'epoch_1.pth', '--work-dir', tmp_path
@@ -193,6 +199,7 @@ def test_malformed_override_is_a_usage_error(name, option, commands):
     assert 'Traceback' not in result.stderr
 
 
+@pytest.mark.slow
 def test_ctrl_c_says_how_to_go_on(commands, tmp_path):
     """SIGINT once training is under way: the iteration ends, is saved, and the training can go on."""
     running = commands.start('train.py', CONFIG, '--work-dir', tmp_path, *SMALL)

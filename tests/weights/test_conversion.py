@@ -50,6 +50,7 @@ def run(name):
     return {k: list(v.shape) for k, v in state.items()}, double, single.double(), stages
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', FACTS)
 def test_authors_weights_give_the_authors_outputs(name):
     facts = FACTS[name]

@@ -76,6 +76,7 @@ def test_a_hostile_file_in_a_work_folder_is_passed_over_or_refused(files, tmp_pa
 
 
 # One file of each kind for each command; `python tests/reliability/soak.py --files` gives each file to each command.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ('name', 'file'),
     [

@@ -1,6 +1,7 @@
 """Classifier, its loaders, evaluation and loops; data, sizes and schedule are in a config of tools/fit.py."""
 
 _base_ = 'mmpretrain::_base_/default_runtime.py'
+custom_imports = dict(imports=['mmattn'])
 
 model = dict(
     type='ImageClassifier',

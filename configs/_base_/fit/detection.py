@@ -1,6 +1,7 @@
 """Loaders, evaluation and loops of the detectors of tools/fit.py; data, sizes and schedule are in their own config."""
 
 _base_ = 'mmdet::_base_/default_runtime.py'
+custom_imports = dict(imports=['mmattn'])
 
 train_dataloader = dict(
     batch_size=2,

@@ -6,6 +6,7 @@ _base_ = [
     'mmpretrain::_base_/schedules/cifar10_bs128.py',
     'mmpretrain::_base_/default_runtime.py',
 ]
+custom_imports = dict(imports=['mmattn'])
 model = dict(backbone=dict(stem='cifar'), head=dict(num_classes=100))
 # means and deviations of CIFAR-10, as there
 data_preprocessor = dict(mean=[125.307, 122.961, 113.8575], std=[62.985, 62.0925, 66.708])

@@ -6,3 +6,4 @@ _base_ = [
     'mmpretrain::_base_/schedules/imagenet_bs256.py',
     'mmpretrain::_base_/default_runtime.py',
 ]
+custom_imports = dict(imports=['mmattn'])

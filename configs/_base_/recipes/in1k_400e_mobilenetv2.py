@@ -10,6 +10,7 @@ _base_ = [
     'mmpretrain::_base_/schedules/imagenet_bs256.py',
     'mmpretrain::_base_/default_runtime.py',
 ]
+custom_imports = dict(imports=['mmattn'])
 model = dict(head=dict(loss=dict(_delete_=True, type='LabelSmoothLoss', label_smooth_val=0.1)))
 
 # Data: the base has magnitude 7, and 236 pixels in the test.

@@ -110,7 +110,9 @@ def _follow_parent() -> None:
 
 
 def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # as this runs in a process that another started
+    parent.join()
     os._exit(1)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from mmattn.models.backbones import AttnResNet
 from mmattn.models.necks import GlobalAveragePoolingBN
 
 
@@ -17,7 +18,7 @@ class Classifier(nn.Module):
         classes: Number of classes, the outputs of the linear layer.
     """
 
-    def __init__(self, backbone: nn.Module, classes: int) -> None:
+    def __init__(self, backbone: AttnResNet, classes: int) -> None:
         super().__init__()
         channels = backbone.out_channels[-1]
         self.backbone = backbone

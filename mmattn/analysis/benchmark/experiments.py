@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from torch import nn
 
@@ -94,11 +95,13 @@ def _wanted(ours: Case, mode: str) -> Treatment:
 
 def _treated_alike(theirs: Case, wanted: Treatment, mode: str) -> tuple[Treatment, str | None]:
     """`wanted` as far as `theirs` runs with it, and in words what of it does not."""
-    possible = replace(wanted, **dict.fromkeys(ALIKE, False))
+    without: dict[str, Any] = dict.fromkeys(ALIKE, False)
+    possible = replace(wanted, **without)
     refused = []
     for name in ALIKE:
         if getattr(wanted, name):
-            step = replace(possible, **{name: True})
+            changed: dict[str, Any] = {name: True}
+            step = replace(possible, **changed)
             try:
                 with errors_of(f'{theirs.subject.name} ({step.name})'):
                     Pass(step.apply(theirs.model, mode), _few(theirs), mode, step)()
@@ -116,7 +119,7 @@ def benchmark_overhead(subject: Ours, settings: Settings) -> dict:
     """
     if not subject.is_network:
         raise UserError(f'--overhead needs a network; {subject.text} is a single module')
-    cases = {None: Case.of(subject, settings)}
+    cases: dict[str | None, Case] = {None: Case.of(subject, settings)}
     _stages('--overhead', subject, cases[None].model)
     for slot in SLOTS:
         case = Case.of(subject.changed(**{slot: None}), settings)
@@ -124,7 +127,8 @@ def benchmark_overhead(subject: Ours, settings: Settings) -> dict:
             cases[slot] = case
     if len(cases) == 1:
         raise UserError(f'--overhead: the slots of {subject.text} are empty')
-    results, overheads = [], []
+    results: list[dict] = []
+    overheads = []
     for mode in settings.modes:
         rows = dict(zip(cases, measure_rows(list(cases.values()), mode, settings)))
         results += rows.values()
@@ -189,7 +193,8 @@ def benchmark_scaling(subject: Ours, settings: Settings) -> dict:
         if stages not in SCALING_BLOCKS:
             raise UserError(f'--scaling needs a network of 3 or 4 stages; {subject.text} has {stages}')
         points += [('depth', subject.changed(stage_blocks=blocks), settings) for blocks in SCALING_BLOCKS[stages]]
-    sizes = dict.fromkeys(tuple(max(1, s * k // 2) for s in size) for k in (1, 2, 3))  # each once, in order
+    height, width = size
+    sizes = dict.fromkeys((max(1, height * k // 2), max(1, width * k // 2)) for k in (1, 2, 3))  # each once, in order
     points += [('size', subject, replace(settings, size=one)) for one in sizes]
     batches = sorted({max(1, settings.batch // k) for k in (4, 2, 1)})
     points += [('batch', subject, replace(settings, batch=batch)) for batch in batches]

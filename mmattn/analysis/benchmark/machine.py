@@ -41,7 +41,7 @@ def describe_versions() -> dict:
 def physical_cores() -> int:
     """Physical cores that this process may use; hyper-threads of one core count once."""
     allowed = os.sched_getaffinity(0) if hasattr(os, 'sched_getaffinity') else range(os.cpu_count() or 1)
-    cores = set()
+    cores: set[object] = set()
     for cpu in allowed:
         topology = Path(f'/sys/devices/system/cpu/cpu{cpu}/topology')
         try:

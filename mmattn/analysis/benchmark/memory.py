@@ -79,9 +79,8 @@ class _ResidentCounter:
         # of the model, if that took more than the passes.
         with suppress(OSError):
             Path('/proc/self/clear_refs').write_text('5')
-        self.before = _status('VmRSS')
-        if self.before is None:
-            self.before = _resource_peak()
+        resident = _status('VmRSS')
+        self.before = _resource_peak() if resident is None else resident
 
     def peak(self) -> int:
         peak = _status('VmHWM')

@@ -63,7 +63,8 @@ def spread_text(spread: dict) -> str:
 def memory_texts(row: dict) -> tuple[str, str]:
     """Peaks in MiB, of memory in use and of resident memory; '' where not measured."""
     peaks = row['peak_memory_bytes'], row['resident_peak_bytes']
-    return tuple('' if peak is None else f'{peak / MIB:.1f}' for peak in peaks)
+    used, resident = ('' if peak is None else f'{peak / MIB:.1f}' for peak in peaks)
+    return used, resident
 
 
 def value_text(row: dict) -> str:

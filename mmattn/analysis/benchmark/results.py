@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mmattn.analysis.complexity.metafile import read_metafiles
+from mmattn.commands import command
 from mmattn.errors import UserError
 from mmattn.files import atomic_path
 
@@ -119,14 +120,14 @@ def _read(path: Path) -> dict:
         report = json.loads(path.read_text(encoding='utf-8'))
         schema = report['schema']
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f'{path} was not written by tools/benchmark.py --json; move it elsewhere') from error
+        raise UserError(f'{path} was not written by {command("benchmark")} --json; move it elsewhere') from error
     if schema != SCHEMA:
         raise UserError(f'{path} has schema {schema}, not {SCHEMA}: measure it again')
     return report
 
 
 def _by_machine(reports: dict[str, dict]) -> dict[tuple, list[dict]]:
-    groups = {}
+    groups: dict[tuple, list[dict]] = {}
     for report in reports.values():
         groups.setdefault((machine_line(report), report['threads'], report['device']), []).append(report)
     return groups
@@ -252,7 +253,7 @@ def _accuracies(reports: dict[str, dict], root: Path) -> tuple[str, list[tuple[f
 
 def _memory_lines(reports: dict[str, dict]) -> dict[str, list[tuple[float, float]]]:
     """Memory over depth of each network that was measured with --scaling."""
-    lines = {}
+    lines: dict[str, list[tuple[float, float]]] = {}
     for report in reports.values():
         for row in report['results']:
             if row.get('axis') == 'depth' and row['peak_memory_bytes']:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Any
 
 from torch import nn
 
@@ -122,7 +123,7 @@ def make_row(
     return dict(
         name=case.subject.name,
         code='ours' if ours else 'theirs',
-        config=case.subject.text if ours and case.subject.is_config else None,
+        config=case.subject.text if isinstance(case.subject, Ours) and case.subject.is_config else None,
         mode=job.mode,
         treatment=job.treatment.name,
         parameters=sum(p.numel() for p in case.model.parameters()),
@@ -152,7 +153,7 @@ def memory_ratio(row: dict, of: dict) -> float | None:
 
 def _depth(model: nn.Module) -> int | None:
     """Layers of a network by the usual count: stem, convolutions of the blocks, classifier; None for others."""
-    backbone = getattr(model, 'backbone', model)
+    backbone: Any = getattr(model, 'backbone', model)
     if not hasattr(backbone, 'stage_names'):
         return None
     return 2 + sum(len(block.positions) for name in backbone.stage_names for block in getattr(backbone, name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
+from typing import Any
 
 from mmattn.errors import UserError
 
@@ -29,7 +30,7 @@ def parse_spec(text: str) -> Spec:
     Raises:
         UserError: the text is of none of the three forms.
 
-    Example:
+    Examples:
         >>> parse_spec("AttnResNet(depth=50, attn=dict(type='mmattn.SE'))")
         Spec(name='AttnResNet', args=(), options={'depth': 50, 'attn': {'type': 'mmattn.SE'}})
         >>> parse_spec('type=SDAResNet,depth=86')
@@ -37,8 +38,8 @@ def parse_spec(text: str) -> Spec:
     """
     try:
         if text.startswith('type='):
-            call = ast.parse(f'dict({text})', mode='eval').body
-            options = {k.arg: _dotted(k.value) if k.arg == 'type' else _value(k.value) for k in call.keywords}
+            call: Any = ast.parse(f'dict({text})', mode='eval').body
+            options: dict = {k.arg: _dotted(k.value) if k.arg == 'type' else _value(k.value) for k in call.keywords}
             return Spec(options.pop('type'), (), options)
         node = ast.parse(text.strip(), mode='eval').body
         if not isinstance(node, ast.Call):

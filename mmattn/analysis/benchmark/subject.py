@@ -6,9 +6,12 @@ import difflib
 import importlib
 import inspect
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+from mmengine.model import BaseModel
 from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
@@ -69,7 +72,7 @@ class Ours:
             UserError: There is no such thing, or its arguments do not fit.
         """
         if self.is_config:
-            model = self._of_config()
+            model: Any = self._of_config()
         else:
             spec = parse_spec(self.text)
             cls = _registered(spec.name)
@@ -125,7 +128,7 @@ class OfConfig(nn.Module):
     A detector's heads are the same whatever the backbone, and their time depends on the boxes they find.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: BaseModel) -> None:
         super().__init__()
         self.classifies = hasattr(model, 'head') and not is_detector(model)
         self.backbone = model.backbone
@@ -174,7 +177,7 @@ class Other:
             if str(self.path) not in sys.path:
                 sys.path.insert(0, str(self.path))
         try:
-            target = importlib.import_module(module_name)
+            target: Any = importlib.import_module(module_name)
         except Exception as error:  # noqa: BLE001  foreign code may raise anything
             raise UserError(
                 f'--against {self.text}: {module_name} cannot be imported ({kind_and_text(error)}); '
@@ -203,7 +206,7 @@ def _registered(name: str) -> type:
     return known[name]
 
 
-def _call(function: object, spec: Spec, text: str) -> nn.Module:
+def _call(function: Callable, spec: Spec, text: str) -> nn.Module:
     try:
         return function(*spec.args, **spec.options)
     except Exception as error:  # noqa: BLE001  whatever a constructor says about its arguments

@@ -154,7 +154,7 @@ def _cell(entry: SuiteEntry, quantity: str, report: dict) -> str:
 
 def _gains(report: dict) -> dict[str, float]:
     """The largest gain of each part over the modes."""
-    gains = {}
+    gains: dict[str, float] = {}
     for row in report.get('ablations', ()):
         gains[row['part']] = max(gains.get(row['part'], 0), row['speedup']['median'])
     return gains

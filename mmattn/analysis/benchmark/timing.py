@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TypeVar
 
 import numpy as np
 
@@ -33,12 +34,15 @@ def timer_of(job: Job) -> Iterator[Timer]:
         yield lambda passes: call(_time, passes)
 
 
+Name = TypeVar('Name', bound=Hashable)
+
+
 def alternate(
-    timers: Mapping[str, Timer],
+    timers: Mapping[Name, Timer],
     repeats: int,
     warmup: int,
     progress: Callable[[int, int], None] = lambda number, count: None,
-) -> dict[str, list[list[float]]]:
+) -> dict[Name, list[list[float]]]:
     """Uses several timers in turns, so that whatever slows the machine down slows them all.
 
     Args:
@@ -52,9 +56,8 @@ def alternate(
     """
     passes = {}
     for name, timer in timers.items():
-        seconds = timer(warmup)[-1]
-        passes[name] = max(1, math.ceil(MIN_SAMPLE_SECONDS / max(seconds, 1e-9)))
-    seconds = {name: [] for name in timers}
+        passes[name] = max(1, math.ceil(MIN_SAMPLE_SECONDS / max(timer(warmup)[-1], 1e-9)))
+    seconds: dict[Name, list[list[float]]] = {name: [] for name in timers}
     for i in range(repeats):
         progress(i + 1, repeats)
         for name in list(timers)[:: -1 if i % 2 else 1]:
@@ -87,6 +90,7 @@ def _load(job: Job) -> None:
 
 
 def _time(passes: int) -> list[float]:
+    assert _run is not None  # as _load was called before
     times = [time.perf_counter()]
     for _ in range(passes):
         _run()

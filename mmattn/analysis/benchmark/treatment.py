@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import inspect
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from mmengine.model.efficient_conv_bn_eval import turn_on_efficient_conv_bn_eval_for_single_model
@@ -96,34 +98,34 @@ class Treatment:
             keep_freed_memory()
         ops.set_faster(tuple(way for way in ops.faster_ways() if way not in self.without))
 
-    def apply(self, model: nn.Module, mode: str) -> nn.Module:
+    def apply(self, model: nn.Module, mode: str) -> Any:
         """A copy of a model on the device, ready to run in `mode`.
 
         Raises:
             UserError: It cannot be treated so.
         """
-        model = copy.deepcopy(model).to(self.device)
-        model.train(mode != 'infer')  # which returns nothing in some of mmdet's backbones
+        treated: Any = copy.deepcopy(model).to(self.device)
+        treated.train(mode != 'infer')  # which returns nothing in some of mmdet's backbones
         if mode == 'finetune':
-            for module in model.modules():
+            for module in treated.modules():
                 if isinstance(module, _BatchNorm):
                     module.eval()
         if self.prepared:
-            model = (
-                self._folded(fold_traced, model)
+            treated = (
+                self._folded(fold_traced, treated)
                 if self.foreign
-                else prepare(model, **{part: part not in self.without for part in PREPARATION})
+                else prepare(treated, **{part: part not in self.without for part in PREPARATION})
             )
         if self.fold_norms:
             self._folded(
-                turn_on_efficient_conv_bn_eval_for_single_model if self.foreign else fold_norms_in_training, model
+                turn_on_efficient_conv_bn_eval_for_single_model if self.foreign else fold_norms_in_training, treated
             )
         if self.channels_last:
-            model = model.to(memory_format=torch.channels_last)
-        return torch.compile(model) if self.compile else model
+            treated = treated.to(memory_format=torch.channels_last)
+        return torch.compile(treated) if self.compile else treated
 
     @staticmethod
-    def _folded(fold, model: nn.Module) -> nn.Module | None:
+    def _folded(fold: Callable[[nn.Module], Any], model: nn.Module) -> Any:
         try:
             return fold(model)
         except Exception as error:  # noqa: BLE001  a trace may stumble over anything

@@ -18,7 +18,7 @@ from mmattn.weights.loading import read_checkpoint
 
 from .intervals import Difference, differences_to
 from .latency import measure_latency
-from .metrics import evaluate
+from .metrics import Evaluation, evaluate
 from .runs import Run
 
 # Logs round AP to 0.1 points.
@@ -60,7 +60,7 @@ def compare(
     What cannot be found out about a run is left out, with a note in the run that says why.
 
     Args:
-        runs: Runs, as of :func:`mmattn.analysis.compare.runs.read_runs`.
+        runs: Runs, as of `mmattn.analysis.compare.runs.read_runs`.
         baseline: One of the runs, which the others are compared with; None: no differences.
         root: Root of the repository, for the figures that papers print; None: without those.
         device: Device to predict and to measure on: 'cpu', 'cuda', 'cuda:1', …
@@ -84,7 +84,7 @@ def compare(
 
 def count_complexity(run: Run) -> None:
     """Counts parameters and MACs of a run's network, into `run.complexity`."""
-    if run.cfg is None:
+    if run.cfg is None or run.config_path is None:
         return
     try:
         run.complexity = measure(run.config_path, slots=False)
@@ -106,8 +106,8 @@ def evaluate_predictions(run: Run, device: str | None) -> None:
     except Exception as error:  # noqa: BLE001  as above
         _note(run, 'no predictions', error)
         return
-    if run.evaluation is not None and _differs(run):
-        again, main = run.evaluation.metrics(), _main(run)
+    if run.evaluation is not None and (main := _main(run)) is not None and _differs(run):
+        again = run.evaluation.metrics()
         run.notes.append(
             f'its predictions give {main} {again[main]:.1f} where the log of its last validation has '
             f'{run.metrics[main]:.1f}: {_reason(run)}'
@@ -121,6 +121,7 @@ def _evaluate(run: Run, device: str | None) -> None:
         run.evaluation = evaluate(found)
     # A model that is prepared for inference rounds otherwise: where that shows, the model itself predicts.
     for prepared in (True, False) if found is None and device else ():
+        assert device is not None
         say(f'{run.name}: predicting on the validation images')
         found = predict(run.cfg, run.checkpoint, device, prepared)
         run.evaluation = evaluate(found)
@@ -130,19 +131,26 @@ def _evaluate(run: Run, device: str | None) -> None:
         run.figures = detector_figures(found) if found['kind'] == 'detector' else classifier_figures(found)
 
 
+def _evaluated(run: Run) -> Evaluation:
+    """The evaluation of a run that has one."""
+    assert run.evaluation is not None
+    return run.evaluation
+
+
 def _main(run: Run) -> str | None:
     """The first metric that both the log and the predictions of a run have."""
-    again = run.evaluation.metrics()
+    again = _evaluated(run).metrics()
     return next((name for name in run.metrics if not math.isnan(again.get(name, math.nan))), None)
 
 
 def _differs(run: Run) -> bool:
     main = _main(run)
-    return main is not None and abs(run.evaluation.metrics()[main] - run.metrics[main]) > ROUNDING
+    return main is not None and abs(_evaluated(run).metrics()[main] - run.metrics[main]) > ROUNDING
 
 
 def _reason(run: Run) -> str:
     """What the difference between predictions and log may come from, for the end of a sentence."""
+    assert run.history is not None
     last, meta = run.history.validations[-1], read_checkpoint(run.checkpoint).get('meta') or {}
     for unit, validated, saved in (
         ('epoch', last.epoch, meta.get('epoch')),
@@ -187,12 +195,13 @@ def find_differences(comparison: Comparison, resamples: int) -> None:
         resamples: Number of draws of the images for each interval; 0: no intervals.
     """
     baseline = comparison.baseline
+    assert baseline is not None
     others = [run for run in comparison.runs if run is not baseline]
     pairs = [run for run in others if baseline.evaluation and _paired(run, baseline)] if resamples else []
     paired = {}
     if pairs:
         comparison.resamples = resamples
-        paired = differences_to(baseline.evaluation, {run.name: run.evaluation for run in pairs}, resamples)
+        paired = differences_to(_evaluated(baseline), {run.name: _evaluated(run) for run in pairs}, resamples)
     for run in others:
         found = paired.get(run.name, {})
         comparison.differences[run.name] = {
@@ -205,7 +214,7 @@ def find_differences(comparison: Comparison, resamples: int) -> None:
 def _paired(run: Run, baseline: Run) -> bool:
     if run.evaluation is None:
         return False
-    if run.evaluation.images != baseline.evaluation.images:
+    if run.evaluation.images != _evaluated(baseline).images:
         run.notes.append(f'no interval: its validation images are not those of {baseline.name}')
         return False
     return True
@@ -238,8 +247,8 @@ def find_published(config: Path, rows: Sequence[Row], root: Path) -> list[Row]:
     """
     targets = {config.stem}
     alias = root / 'configs' / config.name
-    if alias.is_file():
-        targets.add(_only_base(alias))
+    if alias.is_file() and (base := _only_base(alias)) is not None:
+        targets.add(base)
     return [row for row in rows if row.config and row.config.stem in targets and (row.figures or row.accuracy)]
 
 
@@ -250,12 +259,12 @@ def _only_base(path: Path) -> str | None:
         for node in ast.parse(path.read_text('utf-8')).body
         if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
     ]
-    if len(statements) != 1 or not isinstance(statements[0], ast.Assign):
+    statement = statements[0] if len(statements) == 1 else None
+    if not isinstance(statement, ast.Assign):
         return None
-    [statement] = statements
     is_base = isinstance(statement.targets[0], ast.Name) and statement.targets[0].id == '_base_'
     value = statement.value
-    return Path(value.value).stem if is_base and isinstance(value, ast.Constant) else None
+    return Path(str(value.value)).stem if is_base and isinstance(value, ast.Constant) else None
 
 
 def say(text: str) -> None:

@@ -7,8 +7,9 @@ the random seed of the training does, only further trainings can say.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from mmattn.engine.progress import progress
 from .metrics import Evaluation
 
 LEVEL = 95
+
+
+Name = TypeVar('Name', bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -36,10 +40,12 @@ class Difference:
     @property
     def clear(self) -> bool:
         """Whether the interval excludes zero."""
-        return self.low is not None and (self.low > 0 or self.high < 0)
+        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
 
-def resample(evaluations: Mapping[str, Evaluation], resamples: int, seed: int = 0) -> dict[str, dict[str, np.ndarray]]:
+def resample(
+    evaluations: Mapping[Name, Evaluation], resamples: int, seed: int = 0
+) -> dict[Name, dict[str, np.ndarray]]:
     """The metrics of runs for the same random draws of their images, with a progress bar.
 
     Args:
@@ -52,7 +58,7 @@ def resample(evaluations: Mapping[str, Evaluation], resamples: int, seed: int = 
     """
     count = next(iter(evaluations.values())).count
     generator = np.random.default_rng(seed)
-    drawn = {name: [] for name in evaluations}
+    drawn: dict[Name, list[dict[str, float]]] = {name: [] for name in evaluations}
     for _ in progress(range(resamples), 'resampling the images'):
         weights = np.bincount(generator.integers(count, size=count), minlength=count).astype(float)
         for name, evaluation in evaluations.items():
@@ -91,7 +97,8 @@ def differences_to(
     Returns:
         The differences by run and metric, of the metrics that both have.
     """
-    everyone = {None: baseline, **others}
+    everyone: dict[str | None, Evaluation] = {None: baseline}
+    everyone.update(others)
     drawn = resample(everyone, resamples)
     whole = {name: evaluation.metrics() for name, evaluation in everyone.items()}
     return {

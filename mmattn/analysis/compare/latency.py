@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmengine.config import Config
-from torch import nn
+from mmengine.model import BaseModel
 
 from mmattn.analysis.evaluation.checkpoint_predictions import images_to_predict
 from mmattn.engine.trained import load_trained
@@ -38,7 +38,7 @@ class Latency:
 
 
 def measure_latency(cfg: Config, checkpoint: Path, device: str, seconds: float) -> Latency:
-    """Times the network on validation images, one by one, at least once each of :data:`LATENCY_IMAGES`.
+    """Times the network on validation images, one by one, at least once each of `LATENCY_IMAGES`.
 
     From the loaded image to the result: normalisation, network, and what follows it (NMS, pasting of masks). Networks
     run as they were trained, not prepared for inference, which would favour those of this package.
@@ -65,7 +65,7 @@ def measure_latency(cfg: Config, checkpoint: Path, device: str, seconds: float) 
     return Latency(float(median), float(low), float(high), len(times), _machine(device))
 
 
-def _seconds(model: nn.Module, batch: object, device: str) -> float:
+def _seconds(model: BaseModel, batch: object, device: str) -> float:
     with torch.no_grad():
         start = time.perf_counter()
         model.test_step(batch)

@@ -20,7 +20,7 @@ from mmattn.analysis.runs.metrics import ROWS, TOP
 # Thresholds of IoU of the precision-recall curves.
 IOUS = (0.5, 0.75)
 # Of each average precision: area, threshold of IoU (None: mean over all).
-RULES = {
+RULES: dict[str, tuple[str, float | None]] = {
     'AP': ('all', None),
     'AP50': ('all', 0.5),
     'AP75': ('all', 0.75),
@@ -38,8 +38,11 @@ class Evaluation(Protocol):
         count: Number of the validation images.
     """
 
-    images: tuple
-    count: int
+    @property
+    def images(self) -> tuple: ...
+
+    @property
+    def count(self) -> int: ...
 
     def metrics(self, weights: np.ndarray | None = None) -> dict[str, float]:
         """Metrics in percent by their names in `mmattn.analysis.runs.metrics`; NaN where one is undefined.
@@ -57,7 +60,7 @@ class Detections:
 
     Args:
         predictions: Predictions of a detector, as
-            :func:`mmattn.analysis.evaluation.checkpoint_predictions.predict` returns them.
+            `mmattn.analysis.evaluation.checkpoint_predictions.predict` returns them.
 
     Raises:
         UserError: pycocotools is not installed, or the annotations do not belong to the predictions.
@@ -133,7 +136,7 @@ def evaluate(predictions: Mapping) -> Evaluation:
     """Evaluates predictions.
 
     Args:
-        predictions: Predictions, as :func:`mmattn.analysis.evaluation.checkpoint_predictions.predict` returns them.
+        predictions: Predictions, as `mmattn.analysis.evaluation.checkpoint_predictions.predict` returns them.
 
     Raises:
         UserError: pycocotools is not installed, or the annotations do not belong to the predictions.
@@ -223,7 +226,7 @@ class CocoEvaluation:
         # Where no image has more detections than a limit, higher ones give the same rankings.
         most = max((len(r['dtScores']) for rs in self._records.values() for r in rs if r), default=0)
         self._limits = {name: limit and min(limit, most) for name, limit in self._limits.items()}
-        self._rankings = {
+        self._rankings: dict[tuple[str, int | None], list[Ranking]] = {
             (area, limit): [_rank(self._records[area, k], limit, len(self.ious)) for k in self._categories]
             for area, limit in {(RULES[name][0], limit) for name, limit in self._limits.items() if limit is not None}
         }
@@ -255,9 +258,9 @@ class CocoEvaluation:
         curve, row = self._curve(('all', self._limits['AP50']), np.ones(self.images)), self._row(iou)
         return None if curve is None or row is None else (self.recalls, curve[row])
 
-    def _curve(self, key: tuple[str, int], weights: np.ndarray) -> np.ndarray | None:
-        curves = [ranking.precision(weights, self.recalls) for ranking in self._rankings[key]]
-        curves = [curve for curve in curves if curve is not None]
+    def _curve(self, key: tuple[str, int | None], weights: np.ndarray) -> np.ndarray | None:
+        found = (ranking.precision(weights, self.recalls) for ranking in self._rankings[key])
+        curves = [curve for curve in found if curve is not None]
         return np.mean(curves, axis=0) if curves else None
 
     def _row(self, iou: float) -> int | None:
@@ -273,19 +276,22 @@ def _limits(limits: Sequence[int], parallel: bool) -> dict[str, int | None]:
 
 
 def _rank(records: Sequence[dict | None], limit: int, thresholds: int) -> Ranking:
-    hit, counted, image, scores = [np.zeros((thresholds, 0), bool)], [np.zeros((thresholds, 0), bool)], [], []
+    hits: list[np.ndarray] = [np.zeros((thresholds, 0), bool)]
+    counts: list[np.ndarray] = [np.zeros((thresholds, 0), bool)]
+    image: list[int] = []
+    scores: list[float] = []
     objects = np.zeros(len(records))
     for i, record in enumerate(records):
         if record is None:  # neither objects nor detections
             continue
         ignored = np.asarray(record['dtIgnore'])[:, :limit].astype(bool)
-        hit.append((np.asarray(record['dtMatches'])[:, :limit] != 0) & ~ignored)
-        counted.append(~ignored)
+        hits.append((np.asarray(record['dtMatches'])[:, :limit] != 0) & ~ignored)
+        counts.append(~ignored)
         scores += record['dtScores'][:limit]
         image += [i] * ignored.shape[1]
         objects[i] = np.count_nonzero(np.asarray(record['gtIgnore']) == 0)
     order = np.argsort(-np.array(scores), kind='mergesort')  # stable, as in pycocotools
-    hit, counted = np.concatenate(hit, axis=1)[:, order], np.concatenate(counted, axis=1)[:, order]
+    hit, counted = np.concatenate(hits, axis=1)[:, order], np.concatenate(counts, axis=1)[:, order]
     length = max(np.flatnonzero(hit.any(axis=0)), default=-1) + 1
     counted = counted[:, :length]
     return Ranking(

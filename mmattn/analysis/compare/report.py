@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,15 +16,16 @@ from mmattn.analysis.extras import require
 from mmattn.analysis.page import Cell, Page, Picture, Section, Table, render
 from mmattn.analysis.runs.history import counted_in
 from mmattn.analysis.runs.metrics import MAIN, in_percent
+from mmattn.commands import command
 from mmattn.engine.preflight import check_output
 from mmattn.errors import UserError
 from mmattn.files import csv_text, write_text
 
 from .comparison import Comparison
 from .runs import Run
-from .tables import accuracy_tables, all_notes, class_values, cost_tables, prediction_tables, present
+from .tables import accuracy_tables, all_notes, class_values, cost_tables, prediction_tables, present, times
 
-Curve = tuple[Sequence[float], Sequence[float]]
+Curve = tuple[Sequence[float] | np.ndarray, Sequence[float] | np.ndarray]
 
 # Points of the curve of a loss.
 MOST_POINTS = 160
@@ -80,7 +82,7 @@ def make_page(comparison: Comparison) -> str:
     return render(
         Page(
             _title(comparison),
-            'tools/compare.py',
+            command('compare'),
             (
                 *(Section(table.title, table=table) for table in accuracy_tables(comparison)),
                 *(section for section in charts if section.pictures),
@@ -118,22 +120,24 @@ def make_csv(comparison: Comparison) -> str:
     """
     metrics = present(comparison)
     lines = [_fields(run, comparison, metrics) for run in comparison.runs]
-    return csv_text([list(lines[0]), *(line.values() for line in lines)])
+    return csv_text([list(lines[0]), *(list(line.values()) for line in lines)])
 
 
 FORMATS = {'.html': make_page, '.md': make_markdown, '.csv': make_csv}
 
 
 def thinned(x: Sequence[float], y: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
-    """The means of at most :data:`MOST_POINTS` equal stretches of a curve, which also takes the noise out of losses.
+    """The means of at most `MOST_POINTS` equal stretches of a curve, which also takes the noise out of losses.
 
     Args:
         x: Positions of the points, (points,).
         y: Values of the points, (points,).
     """
-    x, y = np.asarray(x, float), np.asarray(y, float)
     count = min(len(x), MOST_POINTS)
-    return tuple(np.array([part.mean() for part in np.array_split(values, count)]) for values in (x, y))
+    across, up = (
+        np.array([part.mean() for part in np.array_split(np.asarray(values, float), count)]) for values in (x, y)
+    )
+    return across, up
 
 
 def _title(comparison: Comparison) -> str:
@@ -143,19 +147,19 @@ def _title(comparison: Comparison) -> str:
 
 def _learning_curves(comparison: Comparison) -> list[Picture]:
     """Training loss over iterations, and each main metric over the validations."""
-    runs = {i: run for i, run in enumerate(comparison.runs) if run.history}
-    if not runs:
+    histories = {i: run.history for i, run in enumerate(comparison.runs) if run.history}
+    if not histories:
         return []
-    losses = {i: thinned(run.history.iterations, run.history.losses) for i, run in runs.items()}
+    losses: dict[int, Curve] = {i: thinned(each.iterations, each.losses) for i, each in histories.items()}
     charts = [_draw(comparison, 'Training loss', 'iteration', 'loss', losses)]
-    unit = counted_in([validation for run in runs.values() for validation in run.history.validations])
+    unit = counted_in([validation for each in histories.values() for validation in each.validations])
     for metric in MAIN:
-        curves = {}
-        for i, run in runs.items():
-            points = [(getattr(v, unit), in_percent(v.metrics).get(metric)) for v in run.history.validations]
-            points = [point for point in points if point[1] is not None]
+        curves: dict[int, Curve] = {}
+        for i, history in histories.items():
+            found = ((getattr(v, unit), in_percent(v.metrics).get(metric)) for v in history.validations)
+            points = [(at, value) for at, value in found if value is not None]
             if points:
-                curves[i] = tuple(zip(*points, strict=True))
+                curves[i] = [at for at, _ in points], [value for _, value in points]
         if curves:
             charts.append(
                 _draw(comparison, f'{metric} on the validation images', unit, f'{metric}, %', curves, markers=True)
@@ -185,7 +189,8 @@ def _draw(
     """A chart with the curves of the runs, by their number; without the points that are not finite."""
     figure = new_figure(4.3, 2.85)
     axes = figure.subplots()
-    hints, ends = {}, {'x': [], 'y': []}
+    hints: dict[str, list[str]] = {}
+    ends: dict[str, list[float]] = {'x': [], 'y': []}
     for i, curve in curves.items():
         x, y = np.asarray(curve, float)
         finite = np.isfinite(x) & np.isfinite(y)
@@ -201,7 +206,8 @@ def _draw(
         xlim=(0, most or max(ends['x'], default=0) * 1.02 or 1),
         ylim=(min([0, *ends['y']]), most or max(ends['y'], default=0) * 1.05 or 1),
     )
-    axes.xaxis.get_major_locator().set_params(integer=most is None, nbins=6)
+    locator: Any = axes.xaxis.get_major_locator()
+    locator.set_params(integer=most is None, nbins=6)
     axes.xaxis.set_major_formatter(lambda value, _: f'{value / 1000:g}k' if value >= 10_000 else f'{value:g}')
     axes.grid(axis='y')
     axes.spines['left'].set_visible(False)
@@ -275,7 +281,7 @@ def _prediction_fields(run: Run, comparison: Comparison) -> dict[str, float | No
     for kind, name in (('box', 'box AP'), ('mask', 'mask AP'), ('class', 'F1')):
         classes = dict.fromkeys(one for other in comparison.runs for one in class_values(other, kind))
         own = class_values(run, kind)
-        fields.update({f'{name} of {one} (%)': None if own.get(one) is None else 100 * own[one] for one in classes})
+        fields.update({f'{name} of {one} (%)': times(own.get(one), 100) for one in classes})
     if any(isinstance(other.figures, DetectorFigures) for other in comparison.runs):
         cost = run.figures.kinds.cost if isinstance(run.figures, DetectorFigures) else {}
         fields.update({f'AP50 lost to {kind} (points)': 100 * cost[kind] if kind in cost else None for kind in KINDS})

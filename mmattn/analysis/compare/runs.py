@@ -114,7 +114,8 @@ def read_runs(arguments: Sequence[str]) -> list[Run]:
     named = [_split(argument) for argument in arguments]
     short = _short_names([path for _, path in named])
     names = [name or short[path] for name, path in named]
-    for values, what in ((names, 'are named'), ([path.resolve() for _, path in named], 'are in')):
+    checked: list[tuple[list, str]] = [(names, 'are named'), ([path.resolve() for _, path in named], 'are in')]
+    for values, what in checked:
         twice = next((value for value in values if values.count(value) > 1), None)
         if twice is not None:
             raise UserError(f"two runs {what} '{twice}'; give each folder once, with a name of its own: NAME=RUN_DIR")

@@ -146,9 +146,10 @@ def _differences(comparison: Comparison) -> Table | None:
         if run is not baseline
     ]
     if comparison.resamples:
+        count = baseline.evaluation.count if baseline.evaluation else 0
         caption = (
             'In points of percent, from the predictions where both runs have them. In brackets the '
-            f'{LEVEL} % interval of a paired bootstrap over the {baseline.evaluation.count} validation images '
+            f'{LEVEL} % interval of a paired bootstrap over the {count} validation images '
             f'({comparison.resamples} resamples); bold where it excludes 0. It covers the choice of images, not '
             'the random seed of the training.'
         )
@@ -182,7 +183,7 @@ def _by_class(comparison: Comparison, kind: str, title: str) -> Table | None:
         return None
 
     def values_of(name: str) -> list[float]:
-        return [values[name] for values in found.values() if values.get(name) is not None]
+        return [value for values in found.values() if (value := values.get(name)) is not None]
 
     shown, caption = classes, 'In percent, of the predictions of the last checkpoint; bold: the best.'
     if len(classes) > MOST_CLASSES:
@@ -200,7 +201,7 @@ def _by_class(comparison: Comparison, kind: str, title: str) -> Table | None:
                 run,
                 (
                     _percent(
-                        None if found[run.name].get(name) is None else 100 * found[run.name][name],
+                        times(found[run.name].get(name), 100),
                         best[name] is not None and found[run.name].get(name) == best[name],
                     )
                     for name in shown
@@ -219,6 +220,7 @@ def _errors(comparison: Comparison) -> Table | None:
     detectors = any(isinstance(run.figures, DetectorFigures) for run in runs)
     rows = []
     for run in runs:
+        assert run.figures is not None  # of which the runs were chosen
         costs = run.figures.kinds.cost if isinstance(run.figures, DetectorFigures) else {}
         rows.append(
             _row(
@@ -245,9 +247,9 @@ def _errors(comparison: Comparison) -> Table | None:
 def _cost(comparison: Comparison) -> Table:
     runs = comparison.runs
     columns: dict[str, list[Cell]] = {
-        'parameters, M': [_size(run.complexity and run.complexity.parameters / 1e6) for run in runs],
-        'trainable, M': [_size(run.complexity and run.complexity.trainable / 1e6) for run in runs],
-        'MACs, G': [_size(run.complexity and run.complexity.multiply_adds / 1e9) for run in runs],
+        'parameters, M': [_size(_counted(run, 'parameters', 1e6)) for run in runs],
+        'trainable, M': [_size(_counted(run, 'trainable', 1e6)) for run in runs],
+        'MACs, G': [_size(_counted(run, 'multiply_adds', 1e9)) for run in runs],
     }
     if any(run.latency for run in runs):
         columns['latency, ms'] = [_latency(run.latency) for run in runs]
@@ -258,6 +260,11 @@ def _cost(comparison: Comparison) -> Table:
     return Table(
         'Cost', _cost_caption(comparison), ('run', *columns), tuple(_row(comparison, run, cells) for run, cells in rows)
     )
+
+
+def _counted(run: Run, what: str, unit: float) -> float | None:
+    """A number that was counted of a run's network, in a unit; None where it was not."""
+    return None if run.complexity is None else getattr(run.complexity, what) / unit
 
 
 def _size(value: float | None) -> Cell:
@@ -299,7 +306,7 @@ def _published(comparison: Comparison) -> Table | None:
     for run in comparison.runs:
         for row in comparison.published.get(run.name, ()):
             size, figures = run.complexity, row.figures
-            counted = size and counted_parameters(size, figures)
+            counted = None if size is None else counted_parameters(size, figures) / 1e6
             measured = ', '.join(
                 f'{name} {run.metrics[name]:.1f}'
                 for name in ('box AP', 'mask AP', 'top-1', 'top-5')
@@ -311,10 +318,10 @@ def _published(comparison: Comparison) -> Table | None:
                     run,
                     (
                         Cell(row.name),
-                        _size(counted and counted / 1e6),
-                        Cell(_printed(figures and figures.parameters)),
-                        _size(size and size.multiply_adds / 1e9),
-                        Cell(_printed(figures and figures.flops)),
+                        _size(counted),
+                        Cell(_printed(figures.parameters if figures else None)),
+                        _size(_counted(run, 'multiply_adds', 1e9)),
+                        Cell(_printed(figures.flops if figures else None)),
                         Cell(measured or NONE),
                         Cell(row.accuracy or NONE),
                         Cell('; '.join(filter(None, (figures.source, figures.note))) if figures else NONE),
@@ -334,7 +341,7 @@ def _published(comparison: Comparison) -> Table | None:
 
 
 def _printed(figure: str | None) -> str:
-    return NONE if figure in (None, NOT_FOUND) else figure
+    return NONE if figure is None or figure == NOT_FOUND else figure
 
 
 def _time(history: History | None) -> Cell:
@@ -346,19 +353,23 @@ def _time(history: History | None) -> Cell:
 
 
 def _device(history: History | None) -> Cell:
-    device = history and history.device
+    device = history.device if history else None
     return Cell() if device is None else Cell('CPU' if device == 'cpu' else device)
 
 
 def _history(run: Run, name: str, factor: float = 1) -> float | None:
-    value = getattr(run.history, name) if run.history else None
+    return times(getattr(run.history, name) if run.history else None, factor)
+
+
+def times(value: float | None, factor: float) -> float | None:
+    """A value times a factor; None where there is no value."""
     return None if value is None else value * factor
 
 
 def _best(values: Sequence[float | None]) -> float | None:
     """The value to mark; None if there is nothing to choose from."""
-    values = [value for value in values if value is not None]
-    return max(values) if len(set(values)) > 1 else None
+    found = [value for value in values if value is not None]
+    return max(found) if len(set(found)) > 1 else None
 
 
 def _percent(value: float | None, best: bool = False) -> Cell:
@@ -368,7 +379,7 @@ def _percent(value: float | None, best: bool = False) -> Cell:
 def _difference(found: Difference | None) -> Cell:
     if found is None:
         return Cell()
-    interval = '' if found.low is None else f'[{_signed(found.low)}, {_signed(found.high)}]'
+    interval = '' if found.low is None or found.high is None else f'[{_signed(found.low)}, {_signed(found.high)}]'
     return Cell(_signed(found.value), found.clear, interval)
 
 

@@ -4,7 +4,8 @@ from .counter import RULE, MultiplyAdds
 from .measure import Complexity, Part, Slot, measure
 from .metafile import Figures, Row, read_metafiles
 from .modules import Attachable, attachable
-from .tables import ReadmeTable, make_tables
+from .page_table import PageTable
+from .tables import make_tables
 
 __all__ = [
     'RULE',
@@ -12,8 +13,8 @@ __all__ = [
     'Complexity',
     'Figures',
     'MultiplyAdds',
+    'PageTable',
     'Part',
-    'ReadmeTable',
     'Row',
     'Slot',
     'attachable',

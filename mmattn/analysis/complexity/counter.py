@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.hooks import RemovableHandle
 
 RULE = (
     'MACs (multiply-adds; papers call them FLOPs) of convolutions, linear layers and matrix products (attention), '
@@ -50,7 +51,7 @@ class MultiplyAdds:
             was raised.
         used: Identities (``id``) of the parameters that something was computed with.
 
-    Example:
+    Examples:
         >>> conv = nn.Conv2d(8, 8, 3, padding=1, groups=2)
         >>> with MultiplyAdds({'conv': conv}) as count:
         ...     y = conv(torch.rand(1, 8, 10, 10))
@@ -73,7 +74,7 @@ class MultiplyAdds:
         self._counter = FlopCounterMode(display=False, custom_mapping=MISSING)
         self._parameters = _UsedParameters(self.used)
         self._no_grad = torch.no_grad()
-        self._handles = []
+        self._handles: list[RemovableHandle] = []
 
     @property
     def total(self) -> int:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from mmattn.engine.quiet import silent
@@ -39,7 +41,7 @@ class ForwardPass:
         used: Identities (``id``) of the parameters that something was computed with.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: BaseModel) -> None:
         self.model = model
         self.parts = parts_of(model)
         self.stages = dict(model.backbone.named_children())
@@ -113,18 +115,20 @@ def parts_of(model: nn.Module) -> dict[str, nn.Module]:
         for inner, module in child.named_children():
             several = isinstance(module, nn.ModuleList) and len(module) > 1
             parts.update(
-                {f'{name}.{inner}.{i}': one for i, one in enumerate(module)} if several else {f'{name}.{inner}': module}
+                {f'{name}.{inner}.{number}': one for number, one in module.named_children()}
+                if several
+                else {f'{name}.{inner}': module}
             )
     return parts
 
 
-def _run(model: nn.Module, shape: tuple[int, int], device: str) -> ForwardPass:
+def _run(model: BaseModel, shape: tuple[int, int], device: str) -> ForwardPass:
     found = ForwardPass(model)
     image = networks.image(model.backbone, shape, device)
-    samples = _samples(shape) if networks.is_detector(model) else None
     if getattr(model, 'roi_head', None) is not None:
-        _run_two_stage(found, image, samples)
+        _run_two_stage(found, image, _samples(shape))
         return found
+    samples = _samples(shape) if networks.is_detector(model) else None
     with found.counting():
         if hasattr(model, 'bbox_head') and hasattr(model, 'mask_head'):
             # Their mask head (CondInst, YOLACT) runs on what was detected: nothing to count without an image.
@@ -141,7 +145,7 @@ def _run_two_stage(found: ForwardPass, image: Tensor, samples: list) -> None:
     """
     model = found.model
     _leave_out_what_is_not_counted(model.roi_head)
-    rpn = getattr(model, 'rpn_head', None)
+    rpn: Any = getattr(model, 'rpn_head', None)
     learned = hasattr(rpn, 'num_proposals')
     with found.counting():
         features = model.extract_feat(image)
@@ -167,10 +171,11 @@ def _is_of_masks(name: str) -> bool:
 def _leave_out_what_is_not_counted(roi_head: nn.Module) -> None:
     """RoIAlign, which has no kernel on 'meta', and what makes masks and boxes of the heads' outputs."""
 
-    def crops_of(extractor: nn.Module) -> Callable:
+    def crops_of(extractor: Any) -> Callable:
         size = extractor.roi_layers[0].output_size
         return lambda features, rois, *_, **__: features[0].new_zeros(len(rois), extractor.out_channels, *size)
 
+    module: Any
     for module in roi_head.modules():
         if hasattr(module, 'roi_layers'):
             module.forward = crops_of(module)

@@ -107,7 +107,8 @@ def _measure(config: str | Path, shape: tuple[int, int] | None, slots: bool) -> 
     cfg = load_network_config(config)
     model = networks.build(cfg.model, cfg)
     detector = networks.is_detector(model)
-    shape = tuple(shape or networks.input_shape(cfg, detector))
+    height, width = shape or networks.input_shape(cfg, detector)
+    shape = height, width
     found = run_forward(cfg, shape)
     whole = Part.of('all', found.model, found.total)
     return Complexity(
@@ -126,7 +127,7 @@ def _measure(config: str | Path, shape: tuple[int, int] | None, slots: bool) -> 
             )
             if stage.parameters or stage.multiply_adds
         ),
-        slots=tuple(_slots(cfg, model.backbone, shape)) if slots else (),
+        slots=tuple(_slots(cfg, model.get_submodule('backbone'), shape)) if slots else (),
         uncounted=tuple(_unused(found.model, found.used)),
     )
 
@@ -189,7 +190,7 @@ def kind_of(module: nn.Module) -> tuple[type, int | None]:
 def _added(full: nn.Module, empty: nn.Module) -> str:
     """The classes of the outermost modules that `full` has and `empty` has not, or has of another class."""
     others = {name: kind_of(module) for name, module in empty.named_modules()}
-    added = {}
+    added: dict[str, str] = {}
     for name, module in full.named_modules():
         if isinstance(module, nn.ModuleDict):  # names modules, and is none
             continue

@@ -152,7 +152,7 @@ def _accuracy(results: list[Mapping], where: str) -> str:
         metrics = [(result['Dataset'], name, value) for result in results for name, value in result['Metrics'].items()]
     except (TypeError, KeyError, AttributeError) as e:
         raise UserError(f'{where}: each of Results has Task, Dataset and Metrics') from e
-    shown = {}
+    shown: dict[str, list] = {}
     for dataset, name, value in metrics:
         if name in METRICS and value != NOT_FOUND:
             shown.setdefault(dataset, []).append(f'{METRICS[name]} {value}')

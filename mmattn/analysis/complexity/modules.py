@@ -40,18 +40,22 @@ def attachable(config: str | Path, shape: tuple[int, int] | None = None) -> list
     """
     cfg = load_network_config(config)
     detector = networks.is_detector(networks.build(cfg.model, cfg))
-    shape = tuple(shape or networks.input_shape(cfg, detector))
+    height, width = shape or networks.input_shape(cfg, detector)
     inner = networks.inner_backbone(cfg.model.backbone)
     backbone = networks.build(inner, cfg)
     try:
-        shapes = output_shapes(backbone, inner.get('in_channels', 3), shape)
+        shapes = output_shapes(backbone, inner.get('in_channels', 3), (height, width))
     except Exception as e:  # noqa: BLE001  a network may raise anything
         raise UserError(
-            f'the backbone of {config} does not run on an image of {shape[0]} x {shape[1]}: {one_line(e)}'
+            f'the backbone of {config} does not run on an image of {height} x {width}: {one_line(e)}'
         ) from e
     modules = dict(backbone.named_modules())
     return [
-        Attachable(name, type(modules[name]).__name__, tuple(sorted(found, reverse=True)))
+        Attachable(
+            name,
+            type(modules[name]).__name__,
+            tuple(sorted((shape for shape in found if isinstance(shape, tuple)), reverse=True)),
+        )
         for name, found in shapes.items()
         if name and map_channels(found)
     ]

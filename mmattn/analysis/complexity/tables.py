@@ -1,22 +1,19 @@
 """Tables of what the papers print beside what we count, one block of Markdown for each paper's README.
 
-And one for the README of the repository: every classifier with its true counts.
+And those of the repository's README and docs/networks.md: families of networks, modules, every classifier.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-
-from mmattn.errors import UserError
-from mmattn.files import atomic_path
 
 from .measure import Complexity, measure
 from .metafile import NOT_FOUND, Figures, Row, relative
-
-BEGIN, END = '<!-- complexity:begin -->', '<!-- complexity:end -->'
+from .module_table import module_table
+from .overview import all_classifiers, families
+from .page_table import PageTable
 
 HEADER = (
     '| network | source | params M, printed | counted | MACs G, printed | counted | difference '
@@ -32,45 +29,7 @@ EXPLANATION = {
 }
 
 
-@dataclass(frozen=True)
-class ReadmeTable:
-    """The tables of one README.
-
-    Attributes:
-        folder: Folder of the README, and of the metafile where it has one.
-        text: Table in Markdown, without the markers.
-        unexplained: Names of the rows that differ from what is published without a note that says why.
-    """
-
-    folder: Path
-    text: str
-    unexplained: tuple[str, ...]
-
-    @property
-    def readme(self) -> Path:
-        return self.folder / 'README.md'
-
-    def is_current(self) -> bool:
-        """Whether the README holds this text."""
-        _, held, _ = self._split()
-        return held.strip() == self.text.strip()
-
-    def write(self) -> None:
-        """Puts the text between the README's markers."""
-        before, _, after = self._split()
-        with atomic_path(self.readme) as path:
-            path.write_text(f'{before}{BEGIN}\n{self.text}\n{END}{after}', encoding='utf-8')
-
-    def _split(self) -> tuple[str, str, str]:
-        text = self.readme.read_text(encoding='utf-8') if self.readme.is_file() else ''
-        before, begin, rest = text.partition(BEGIN)
-        held, end, after = rest.partition(END)
-        if not begin or not end:
-            raise UserError(f'{self.readme} lacks the lines {BEGIN} and {END}, between which the table goes')
-        return before, held, after
-
-
-def make_tables(rows: list[Row], track: Callable[[list[Path]], Iterable[Path]] = iter) -> list[ReadmeTable]:
+def make_tables(rows: list[Row], track: Callable[[list[Path]], Iterable[Path]] = iter) -> list[PageTable]:
     """Measures every config of `rows`, each once.
 
     Args:
@@ -84,24 +43,19 @@ def make_tables(rows: list[Row], track: Callable[[list[Path]], Iterable[Path]] =
     sizes = {config: measure(config, slots=False) for config in track(configs)}
     folders = dict.fromkeys(row.folder for row in rows)
     tables = [_table(folder, [row for row in rows if row.folder == folder], sizes) for folder in folders]
-    return [*tables, _overview(rows[0].folder.parent.parent, sizes)]
+    root = rows[0].folder.parent.parent
+    return [
+        *tables,
+        PageTable(root / 'README.md', families(sizes), 'networks'),
+        PageTable(root / 'README.md', module_table(), 'modules'),
+        PageTable(root / 'docs' / 'networks.md', all_classifiers(sizes, root)),
+    ]
 
 
-def _overview(root: Path, sizes: Mapping[Path, Complexity]) -> ReadmeTable:
-    """The classifiers, large images first, each with its parameters and MACs."""
-    lines = ['| network | input | parameters | MACs |', '|---|---|---:|---:|']
-    classifiers = [(config, size) for config, size in sizes.items() if size.kind == 'classifier']
-    for config, size in sorted(classifiers, key=lambda item: -item[1].shape[0]):
-        link = f'[{config.stem}]({Path(os.path.relpath(config, root)).as_posix()})'
-        shape = f'{size.shape[0]} × {size.shape[1]}'
-        lines.append(f'| {link} | {shape} | {size.parameters:,} | {size.multiply_adds / 1e9:.4f} G |')
-    return ReadmeTable(root, '\n'.join(lines), ())
-
-
-def _table(folder: Path, rows: list[Row], sizes: Mapping[Path, Complexity]) -> ReadmeTable:
-    groups = {}
+def _table(folder: Path, rows: list[Row], sizes: Mapping[Path, Complexity]) -> PageTable:
+    groups: dict[tuple, list[Row]] = {}
     for row in rows:
-        size = sizes.get(row.config)
+        size = sizes.get(row.config) if row.config else None
         groups.setdefault((size.kind, size.shape) if size else ('', ()), []).append(row)
     blocks = []
     for (kind, shape), members in sorted(groups.items(), key=lambda group: not group[0][0]):
@@ -109,14 +63,14 @@ def _table(folder: Path, rows: list[Row], sizes: Mapping[Path, Complexity]) -> R
             title = f'**{kind.capitalize()}s at {shape[0]} × {shape[1]}.** {EXPLANATION[kind]}'
         else:
             title = "**Not offered.** Rows of the papers' tables for which there is no config."
-        lines = [_line(row, sizes.get(row.config)) for row in members]
+        lines = [_line(row, sizes.get(row.config) if row.config else None) for row in members]
         blocks.append('\n'.join([title, '', HEADER, *lines]))
     blocks.append(
         'Bold: parameters that differ in the printed digits, MACs that differ by more than 1 %; the note '
         'says why. Accuracies are those of the papers.'
     )
     unexplained = [row.name for row in rows if row.config and not explained(row, sizes[row.config])]
-    return ReadmeTable(folder, '\n\n'.join(blocks), tuple(unexplained))
+    return PageTable(folder / 'README.md', '\n\n'.join(blocks), unexplained=tuple(unexplained))
 
 
 def explained(row: Row, size: Complexity) -> bool:
@@ -139,7 +93,7 @@ def counted_parameters(size: Complexity, figures: Figures | None) -> int:
 def _line(row: Row, size: Complexity | None) -> str:
     figures = row.figures or Figures('', '', 'none')
     name, parameters, multiply_adds, difference = row.name, '', '', ''
-    if size is not None:
+    if size is not None and row.config is not None:
         name = f'[{row.name}]({Path(os.path.relpath(row.config, row.folder)).as_posix()})'
         parameters = _number(counted_parameters(size, figures) / 1e6, figures.parameters, digits=2)
         multiply_adds = _number(size.multiply_adds / 1e9, figures.flops, digits=2)

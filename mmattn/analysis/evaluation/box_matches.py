@@ -108,7 +108,7 @@ def match_boxes(predictions: Mapping) -> Matches:
 
     Args:
         predictions: Predictions of a detector, as
-            :func:`mmattn.analysis.evaluation.checkpoint_predictions.predict` returns them. Where they have masks only,
+            `mmattn.analysis.evaluation.checkpoint_predictions.predict` returns them. Where they have masks only,
             the boxes are those around the masks.
     """
     content = content_of(predictions['annotations'])

@@ -12,10 +12,12 @@ from pathlib import Path
 import torch
 from mmengine import fileio
 from mmengine.config import Config
+from mmengine.dataset import BaseDataset
+from mmengine.model import BaseModel
 from mmengine.registry import METRICS, init_default_scope
 from mmengine.runner import Runner
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch import Tensor
+from torch.utils.data import DataLoader
 
 from mmattn.engine import launch, preflight
 from mmattn.engine.paths import expanded, joined
@@ -45,9 +47,9 @@ def cache_path(cfg: Config, checkpoint: Path, split: str = 'val') -> Path:
             digest.update(block)
     settings = [cfg.get(key) for key in ('model', 'data_preprocessor', f'{split}_dataloader', f'{split}_evaluator')]
     digest.update(json.dumps(settings, sort_keys=True, default=str).encode())
-    for file in sorted({str(settings.get('ann_file')) for settings in _coco_settings(cfg, split).values()}):
-        if Path(file).is_file():
-            digest.update(Path(file).read_bytes())
+    for annotated in sorted({str(settings.get('ann_file')) for settings in _coco_settings(cfg, split).values()}):
+        if Path(annotated).is_file():
+            digest.update(Path(annotated).read_bytes())
     for labels in _labels(cfg, split):
         digest.update(labels)
     return checkpoint.parent / f'predictions.{digest.hexdigest()[:12]}.json'
@@ -57,7 +59,7 @@ def load_predictions(path: Path) -> dict | None:
     """The predictions that were kept in a file, or None if there are none or they are damaged.
 
     Args:
-        path: Path of the file, as of :func:`cache_path`.
+        path: Path of the file, as of `cache_path`.
     """
     try:
         content = json.loads(path.read_text('utf-8'))
@@ -67,7 +69,7 @@ def load_predictions(path: Path) -> dict | None:
 
 
 def predictions_of(cfg: Config, checkpoint: Path, device: str, split: str = 'val') -> dict:
-    """The predictions that were kept, or else new ones; see :func:`predict`.
+    """The predictions that were kept, or else new ones; see `predict`.
 
     Args:
         cfg: Config of the training.
@@ -76,7 +78,7 @@ def predictions_of(cfg: Config, checkpoint: Path, device: str, split: str = 'val
         split: Part of the data to predict on, 'val' or 'test'.
 
     Raises:
-        UserError: As :func:`predict`.
+        UserError: As `predict`.
     """
     found = load_predictions(cache_path(cfg, checkpoint, split))
     return predict(cfg, checkpoint, device, split=split) if found is None else found
@@ -95,7 +97,7 @@ def predict(cfg: Config, checkpoint: Path, device: str, prepared: bool = True, s
     Returns:
         For a detector: kind 'detector'; annotations, path of the COCO file or its content; images and categories, ids;
         results, COCO's result lists for 'bbox' and 'segm'; settings, for these the arguments of
-        :class:`mmattn.analysis.compare.metrics.CocoEvaluation` by which the log was evaluated. For a classifier: kind
+        `mmattn.analysis.compare.metrics.CocoEvaluation` by which the log was evaluated. For a classifier: kind
         'classifier'; labels, the true class of each image; ranks, the place of it among the scores, from 0 on, as the
         log's accuracy has it; classes, their number; predicted, the class with the highest score of each image, scores,
         this score, and label_scores, that of the true class; indices, the places of the images in the data set;
@@ -162,7 +164,7 @@ def _labels(cfg: Config, split: str) -> Iterator[bytes]:
                 )
 
 
-def _run(model: nn.Module, loader: DataLoader) -> Iterable[tuple[object, list]]:
+def _run(model: BaseModel, loader: DataLoader) -> Iterable[tuple[object, list]]:
     for batch in progress(loader, 'predicting'):
         with torch.no_grad():
             yield batch, model.test_step(batch)
@@ -189,7 +191,7 @@ def _accuracy(cfg: Config, split: str) -> dict:
     return next((one for one in _evaluators(cfg, split) if type_name(one) == 'Accuracy'), {})
 
 
-def _detections(batches: Iterable, dataset: Dataset, settings: dict[str, dict]) -> dict:
+def _detections(batches: Iterable, dataset: BaseDataset, settings: dict[str, dict]) -> dict:
     first, *others = settings.values()
     if any(other.get('ann_file') != first.get('ann_file') for other in others):
         raise UserError(
@@ -248,7 +250,9 @@ def _arguments(settings: dict) -> dict:
 
 
 def _answers(batches: Iterable, settings: dict) -> dict:
-    found = {name: [] for name in ('labels', 'ranks', 'predicted', 'scores', 'label_scores', 'indices')}
+    found: dict[str, list] = {
+        name: [] for name in ('labels', 'ranks', 'predicted', 'scores', 'label_scores', 'indices')
+    }
     classes = 0
     for _, samples in batches:
         for sample in samples:

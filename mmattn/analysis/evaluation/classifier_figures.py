@@ -69,7 +69,7 @@ def classifier_figures(predictions: Mapping) -> ClassifierFigures:
 
     Args:
         predictions: Predictions of a classifier, as
-            :func:`mmattn.analysis.evaluation.checkpoint_predictions.predict` returns them.
+            `mmattn.analysis.evaluation.checkpoint_predictions.predict` returns them.
     """
     count = predictions['classes']
     names = tuple(map(str, predictions.get('names') or ()))

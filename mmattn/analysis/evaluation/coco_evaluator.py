@@ -69,7 +69,7 @@ def matched(
 ):
     """A COCOeval of pycocotools that has matched detections with objects, image by image, and has no figures yet.
 
-    Arguments and errors are those of :func:`evaluated`.
+    Arguments and errors are those of `evaluated`.
     """
     try:
         from pycocotools.coco import COCO

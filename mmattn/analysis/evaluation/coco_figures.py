@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +36,7 @@ def recorded_evaluations() -> Iterator[list]:
             cls.summarize = summarize
 
 
-def figures_of(evaluation) -> dict[str, object]:
+def figures_of(evaluation) -> dict[str, Any]:
     """Average precisions and recalls of a COCOeval that was summarised, and those of each class.
 
     Args:
@@ -49,7 +50,7 @@ def figures_of(evaluation) -> dict[str, object]:
     """
     params, stats = evaluation.params, [float(value) for value in evaluation.stats]
     limits = list(params.maxDets)[: len(stats) - len(PRECISIONS) - len(SIZES)]
-    recalls = dict(
+    recalls: dict[str, Any] = dict(
         zip(
             (*(f'AR@{limit}' for limit in limits), *(f'AR_{size}@{limits[-1]}' for size in SIZES)),
             stats[len(PRECISIONS) :],

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .box_matches import IOU, NONE, Matches
 
@@ -75,7 +76,7 @@ def detector_confusion(matches: Matches, pairing: Pairing) -> np.ndarray:
     return matrix
 
 
-def classifier_confusion(labels: Sequence[int], predicted: Sequence[int], classes: int) -> np.ndarray:
+def classifier_confusion(labels: ArrayLike, predicted: ArrayLike, classes: int) -> np.ndarray:
     """Numbers of images by true class (rows) and predicted class (columns), (C, C).
 
     Args:

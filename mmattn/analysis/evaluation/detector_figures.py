@@ -40,8 +40,8 @@ class DetectorFigures:
         best: Score with the best F1 of each class, None where nothing is found.
         thresholds: Score from which on detections of each class are kept for confusion and pictures.
         pairing: Objects paired with the detections that are kept.
-        confusion: Numbers by true and predicted class, see :func:`mmattn.analysis.evaluation.confusion.
-            detector_confusion`.
+        confusion: Numbers by true and predicted class, see
+            `mmattn.analysis.evaluation.confusion.detector_confusion`.
         kinds: Errors by their kinds.
         calibration: Scores of all detections compared with the share of them that is right.
     """
@@ -66,7 +66,7 @@ def detector_figures(predictions: Mapping) -> DetectorFigures:
 
     Args:
         predictions: Predictions of a detector, as
-            :func:`mmattn.analysis.evaluation.checkpoint_predictions.predict` returns them.
+            `mmattn.analysis.evaluation.checkpoint_predictions.predict` returns them.
 
     Raises:
         UserError: pycocotools is not installed, or the annotations do not belong to the predictions.

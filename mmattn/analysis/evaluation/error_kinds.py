@@ -39,9 +39,9 @@ class ErrorKinds:
 
     Args:
         ap: AP at an IoU of 0.5, averaged over the classes with objects, from 0 to 1; NaN without objects.
-        cost: AP that the detector would gain without the errors of a kind, by :data:`KINDS`.
+        cost: AP that the detector would gain without the errors of a kind, by `KINDS`.
         number: Number of errors of each kind.
-        kind: Kind of each detection as an index in :data:`KINDS`, -1 for no error, (D,).
+        kind: Kind of each detection as an index in `KINDS`, -1 for no error, (D,).
         missed: Whether each object is missed, so that not even a correction would find it, (G,).
     """
 

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from mmengine.runner import Runner
 
@@ -114,7 +115,7 @@ class Outputs:
         def computing(results: list) -> dict:
             with recorded_evaluations() as evaluations:
                 rounded = compute(results)
-            found = {}
+            found: dict[str, Any] = {}
             for evaluation in evaluations:
                 found.update(figures_of(evaluation))
                 if evaluation.params.useCats and metric.classwise:
@@ -139,8 +140,9 @@ def _unlike(exact: float, rounded: float) -> bool:
 
 def _categories(dataset) -> list[int]:
     """Ids of the classes in the annotations, of a data set or of all parts of one."""
-    found = set(_category_lists(dataset))
-    if None in found:
+    lists = set(_category_lists(dataset))
+    found = [each for each in lists if each is not None]
+    if len(found) < len(lists):
         raise UserError(
             "COCO's result lists are of detectors on a data set with COCO's annotations; this test is of "
             'another: name a file that ends with .pkl'

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,9 +26,11 @@ def pickled_predictions(path: Path, detector: bool) -> DumpResults:
         path: Path of the file, which ends with .pkl or .pickle.
         detector: Whether masks are to be compressed (RLE), and annotations left out, as mmdet does.
     """
-    kind = DumpResults
+    kind: Any = DumpResults
     if detector:
-        from mmdet.evaluation import DumpDetResults as kind
+        from mmdet.evaluation import DumpDetResults
+
+        kind = DumpDetResults
 
     class Pickled(kind):
         def compute_metrics(self, results: list) -> dict:

@@ -37,7 +37,7 @@ def size_bins(predictions: Mapping, objects: Objects, kind: str = 'bbox') -> lis
 
     Args:
         predictions: Predictions of a detector, as
-            :func:`mmattn.analysis.evaluation.checkpoint_predictions.predict` returns them.
+            `mmattn.analysis.evaluation.checkpoint_predictions.predict` returns them.
         objects: The annotated objects.
         kind: Kind of the predictions, 'bbox' or 'segm'.
     """

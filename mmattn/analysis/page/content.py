@@ -82,7 +82,7 @@ class Picture:
     Args:
         title: Heading of the picture.
         caption: How to read the picture, '' if there is nothing to say.
-        svg: The picture as an SVG element, as of :func:`mmattn.analysis.charts.to_svg`; '' for a file.
+        svg: The picture as an SVG element, as of `mmattn.analysis.charts.to_svg`; '' for a file.
         file: Path of the picture relative to the page; '' for an SVG.
         size: Width and height of the file in pixels.
     """

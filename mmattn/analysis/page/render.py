@@ -33,6 +33,7 @@ def render(page: Page) -> str:
         lstrip_blocks=True,
     )
     environment.filters['address'] = quote
+    assert environment.loader is not None
     script = environment.loader.get_source(environment, 'enlarge.js')[0]
     return environment.get_template('page.html').render(
         page=page,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from torch.utils.data import Dataset
+from mmengine.dataset import BaseDataset
 
 from mmattn.analysis.runs.annotated import annotated_objects
 from mmattn.analysis.runs.objects import Instances
@@ -17,7 +18,7 @@ from mmattn.files import unique_names
 from .predictor import Predictor
 
 
-def annotated_examples(predictor: Predictor, dataset: Dataset, indices: list[int]) -> Iterator[Example]:
+def annotated_examples(predictor: Predictor, dataset: BaseDataset, indices: list[int]) -> Iterator[Example]:
     """Predicts on images of a data set, with a progress bar.
 
     Args:
@@ -33,6 +34,7 @@ def annotated_examples(predictor: Predictor, dataset: Dataset, indices: list[int
     def texts(labels: list[int]) -> list[str] | None:
         return [predictor.classes.name(label) for label in labels] if several else None
 
+    found: Any
     for info, image, found in predictor.stream((info, predictor.load(info['img_path'])) for info in infos):
         yield Example(
             names[info['img_path']],

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -49,10 +49,10 @@ class Predictor:
         UserError: Config or checkpoint are missing or damaged or do not fit each other, there is no such class, or the
             model is no detector but has tiles.
 
-    Example:
-        >>> predictor = Predictor('work_dirs/quickstart', threshold=0.5)     # doctest: +SKIP
-        >>> for found in predictor(['one.jpg', 'two.jpg']):                  # doctest: +SKIP
-        ...     print(found.boxes, found.names, found.scores)
+    Examples:
+        >>> predictor = Predictor('work_dirs/quickstart', threshold=0.5)
+        >>> for found in predictor(['one.jpg', 'two.jpg']):
+        ...     boxes, names, scores = found.boxes, found.names, found.scores  # (N, 4), N texts, (N,)
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Predictor:
         self.threshold, self.tiles, self.batch = threshold, tiles, batch
         trained = load_trained(_above(model, threshold), checkpoint, device, prepared=True)
         self._reader = ImageReader(model)
-        self._model = trained.model
+        self._model: Any = trained.model
         self.is_detector = is_detector(self._model)
         if tiles is not None and not self.is_detector:
             raise UserError(f'{model.filename} is no detector, which tiles are for; leave them out')
@@ -145,7 +145,7 @@ class Predictor:
             done()
         batch.clear()
 
-    def _result(self, one: _Waiting) -> tuple[object, LoadedImage, Detections | Classes]:
+    def _result(self, one: _Waiting) -> tuple[Any, LoadedImage, Detections | Classes]:
         found = one.parts[0] if len(one.parts) == 1 else merged(one.windows, one.parts)
         return one.key, one.image, found
 
@@ -184,8 +184,8 @@ class Predictor:
             )
         labels = torch.arange(len(scores)) if self._chosen is None else self._chosen
         scores, order = scores.cpu()[labels].sort(descending=True, stable=True)
-        labels = labels[order][:TOP].tolist()
-        return Classes(scores[:TOP].tolist(), labels, [self.classes.name(label) for label in labels])
+        best = labels[order][:TOP].tolist()
+        return Classes(scores[:TOP].tolist(), best, [self.classes.name(label) for label in best])
 
 
 @dataclass
@@ -209,7 +209,7 @@ def _above(cfg: Config, threshold: float) -> Config:
     least = threshold * (1 - 1e-5)  # mmdet takes what is above
     for settings in _test_settings(cfg.get('model')):
         if 'score_thr' in settings and (settings.get('nms') or {}).get('type') == 'nms':
-            settings.score_thr = max(settings.score_thr, least)
+            settings['score_thr'] = max(settings['score_thr'], least)
     return cfg
 
 
@@ -218,4 +218,4 @@ def _test_settings(model: object) -> Iterator[dict]:
     if isinstance(found, dict):
         yield found
         if isinstance(found.get('rcnn'), dict):
-            yield found.rcnn
+            yield found['rcnn']

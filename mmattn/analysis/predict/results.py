@@ -20,7 +20,7 @@ ANSWERS = ('image', 'rank', 'class', 'score')
 
 
 class Results:
-    """Predictions in files of a folder, complete whenever :meth:`write` is called.
+    """Predictions in files of a folder, complete whenever `write` is called.
 
     ``predictions.json`` has the form of a COCO data set: 'images' with file_name, width, height and id, 'categories'
     with names, and 'annotations', a list of results: image_id, category_id, score, bbox (x, y, width and height in

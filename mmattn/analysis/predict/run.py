@@ -78,7 +78,7 @@ class PredictionFolder:
     def _check_outputs(self, inputs: Inputs) -> None:
         if not self.pictures:
             return
-        files = [one.path for one in inputs.images] + [Path(one.source) for one in inputs.videos if not one.live]
+        files = [one.path for one in inputs.images] + [Path(str(one.source)) for one in inputs.videos if not one.live]
         named = {path.resolve(): path for path in files}
         made = [self._picture(one) for one in inputs.images]
         made += [path for one in inputs.videos for path in VideoWriter.paths(self._video_stem(one))]
@@ -165,7 +165,8 @@ class PredictionFolder:
                     if self.pictures:
                         frame = np.asarray(draw_found(loaded, found, len(self.predictor.classes), enlarged=False))
                         if writer is None:
-                            writer = VideoWriter(self._video_stem(source), video.rate / every, frame.shape[1::-1])
+                            height, width = frame.shape[:2]
+                            writer = VideoWriter(self._video_stem(source), video.rate / every, (width, height))
                         writer.add(np.ascontiguousarray(frame[..., ::-1]))
                     results.add(
                         f'{source.output}/{number:06d}.jpg',
@@ -175,7 +176,7 @@ class PredictionFolder:
                         frame=number,
                         seconds=round(number / video.rate, 3),
                     )
-                wrong = video.missing()
+                wrong: object = video.missing()
             except OSError as error:  # frames that the transforms do not take, or a full disk
                 wrong = error
             finally:

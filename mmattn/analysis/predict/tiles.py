@@ -101,7 +101,7 @@ class _Merge:
                 [
                     patch.moved(left, top)
                     for part, (left, top, _, _) in zip(parts, windows, strict=True)
-                    for patch in part.masks.patches
+                    for patch in (part.masks.patches if part.masks else ())
                 ],
                 height,
                 width,

@@ -91,7 +91,8 @@ class VideoWriter:
             # Not the name itself: half a video is none, and one that was there stays until this one is whole.
             self._temporary = path.with_name(f'.{path.name}.part{whole.suffix}')
             self._temporary.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = cv2.VideoWriter(str(self._temporary), cv2.VideoWriter_fourcc(*codec), rate, size)
+            code = cv2.VideoWriter_fourcc(*codec)  # type: ignore[attr-defined]  # absent from stubs
+            self._writer = cv2.VideoWriter(str(self._temporary), code, rate, size)
             if self._writer.isOpened():
                 return
             self._temporary.unlink(missing_ok=True)

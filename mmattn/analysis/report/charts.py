@@ -71,10 +71,10 @@ def bars(
     """
     figure = new_figure(4.3, 0.9 + 0.26 * len(names))
     axes = figure.subplots()
-    places, values = np.arange(len(names)), np.asarray(values, float)
-    axes.barh(places, np.nan_to_num(values), 0.7, color=COLORS[0], alpha=0.85)
-    longest = limit or 1.22 * max([0.01, *np.nan_to_num(values)])
-    for place, value in zip(places, values):
+    places, lengths = np.arange(len(names)), np.asarray(values, float)
+    axes.barh(places, np.nan_to_num(lengths), 0.7, color=COLORS[0], alpha=0.85)
+    longest = limit or 1.22 * max([0.01, *np.nan_to_num(lengths)])
+    for place, value in enumerate(lengths.tolist()):
         axes.text(
             max(np.nan_to_num(value), 0) + 0.012 * longest,
             place,
@@ -82,7 +82,7 @@ def bars(
             va='center',
             fontsize=9,
         )
-    axes.set(xlabel=x_label, xlim=(min([0, *np.nan_to_num(values)]), longest))
+    axes.set(xlabel=x_label, xlim=(min([0, *np.nan_to_num(lengths)]), longest))
     axes.set_yticks(places, names)
     axes.invert_yaxis()
     axes.spines['left'].set_visible(False)

@@ -29,7 +29,7 @@ class Content:
     facts: tuple[str, ...]
     sections: list[Section]
     metrics: dict[str, object]
-    tables: dict[str, Sequence[Sequence]]
+    tables: Mapping[str, Sequence[Sequence]]
     lines: list[str]
     series: tuple[str, ...] = ()
 

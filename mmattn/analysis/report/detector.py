@@ -106,8 +106,8 @@ def _by_class(figures: DetectorFigures) -> list[Section]:
             ]
             if boxes:
                 cells += [
-                    number(best and best.score, 2),
-                    *(percent(best and getattr(best, part)) for part in ('precision', 'recall', 'f1')),
+                    number(best.score if best else None, 2),
+                    *(percent(getattr(best, part) if best else None) for part in ('precision', 'recall', 'f1')),
                 ]
             rows.append(TableRow(name, tuple(cells)))
         caption = 'In percent.'

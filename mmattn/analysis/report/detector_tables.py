@@ -68,7 +68,7 @@ def detector_metrics(figures: DetectorFigures, mistakes: Mistakes, doubtful: np.
 
 
 def detector_tables(figures: DetectorFigures, mistakes: Mistakes, doubtful: np.ndarray) -> dict[str, list[list]]:
-    """Rows of the CSV files by their names; see :func:`detector_metrics`."""
+    """Rows of the CSV files by their names; see `detector_metrics`."""
     matches, kinds = figures.matches, figures.kinds
     measured = (*COLUMNS, AR)
     return {

@@ -35,12 +35,12 @@ def in_short(figures: DetectorFigures, doubtful: int) -> list[str]:
     """
     lines = [_sentence(largest_kind(figures))]
     row, classes = next(iter(figures.by_class.items()))
-    known = [name for name in classes if classes[name]['AP'] is not None]
+    known = {name: ap for name, values in classes.items() if (ap := values['AP']) is not None}
     if len(known) > 1:
-        ranked = sorted(known, key=lambda name: classes[name]['AP'])
+        ranked = sorted(known, key=lambda name: known[name])
         worst, best = ranked[: max(1, min(3, len(ranked) // 3))], ranked[-1]
-        few = ', '.join(f'{name} ({100 * classes[name]["AP"]:.1f})' for name in worst)
-        lines.append(f'Lowest {row} AP by class: {few}; highest: {best} ({100 * classes[best]["AP"]:.1f}).')
+        few = ', '.join(f'{name} ({100 * known[name]:.1f})' for name in worst)
+        lines.append(f'Lowest {row} AP by class: {few}; highest: {best} ({100 * known[best]:.1f}).')
     lines.append(_sentence(_calibration_words(figures)))
     lines.append(_sentence(_label_words(doubtful)))
     return lines
@@ -51,7 +51,7 @@ def _sentence(text: str) -> str:
 
 
 def lines_of(figures: DetectorFigures, doubtful: int) -> list[str]:
-    """Lines for a terminal; see :func:`in_short`."""
+    """Lines for a terminal; see `in_short`."""
     lines = [format_table(figures.overall), '']
     row, classes = next(iter(figures.by_class.items()))
     columns = (*COLUMNS, AR)

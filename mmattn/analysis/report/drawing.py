@@ -57,7 +57,7 @@ def draw_mistakes(image: Image.Image, boxes: Sequence[MarkedBox]) -> Image.Image
                 pen,
                 text,
                 (x, y, x + width, y + height),
-                ImageColor.getrgb(COLORS[one.kind]),
+                ImageColor.getrgb(COLORS[one.kind])[:3],
                 font_of(font, FONT),
                 picture.size,
             )
@@ -132,7 +132,7 @@ def _draw_legend(pen: ImageDraw.ImageDraw, picture: Image.Image, numbers: dict[s
         if sum(widths.values()) <= picture.width or size <= 8:
             break
         size -= 1
-    x, middle = 6, picture.height + STRIP / 2
+    x, middle = 6.0, picture.height + STRIP / 2
     for kind, text in texts.items():
         pen.rectangle([x, middle - size / 2, x + size, middle + size / 2], fill=COLORS[kind], outline='black')
         pen.text((x + size + 5, middle), text, 'black', font, anchor='lm')

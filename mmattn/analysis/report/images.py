@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmengine.config import Config
@@ -25,7 +26,7 @@ class DataSetImages:
     """
 
     def __init__(self, cfg: Config, split: str) -> None:
-        self._dataset = images_to_predict(copy.deepcopy(cfg), one_by_one=True, split=split).dataset
+        self._dataset: Any = images_to_predict(copy.deepcopy(cfg), one_by_one=True, split=split).dataset
         self._read = reader_of(self._dataset)
         self._index: dict | None = None
 

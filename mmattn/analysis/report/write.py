@@ -13,6 +13,7 @@ from mmattn.analysis.evaluation.classifier_figures import classifier_figures
 from mmattn.analysis.evaluation.detector_figures import detector_figures
 from mmattn.analysis.extras import require
 from mmattn.analysis.page import Page, write_page
+from mmattn.commands import command
 from mmattn.engine.preflight import check_output
 from mmattn.engine.progress import status
 from mmattn.errors import UserError
@@ -100,6 +101,6 @@ def _write(content: Content, cfg: Config, checkpoint: Path, folder: Path, split:
     # Of a work folder whose config is called like that in all of them, the folder's name.
     name = checkpoint.resolve().parent.name if Path(config).stem == 'config' else Path(config).stem
     write_page(
-        Page(f'Report: {name}', 'tools/report.py', tuple(content.sections), facts, content.series, contents=True), page
+        Page(f'Report: {name}', command('report'), tuple(content.sections), facts, content.series, contents=True), page
     )
     return ReportResult(page, metrics, tuple(folder / name for name in content.tables), tuple(content.lines))

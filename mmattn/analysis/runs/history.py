@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmattn.commands import command
 from mmattn.errors import UserError
 
 TIMESTAMP = re.compile(r'\d{8}_\d{6}')
@@ -86,7 +87,9 @@ def read_history(work_dir: str | Path) -> History:
     work_dir = Path(work_dir)
     if not work_dir.is_dir():
         raise UserError(f"no folder '{work_dir}'; name the --work-dir of a training")
-    history, resources, unrecorded = History(), [], []
+    history = History()
+    resources: list[dict] = []
+    unrecorded: list[float] = []
     for part in sorted(path for path in work_dir.iterdir() if TIMESTAMP.fullmatch(path.name)):
         records = _read_records(part / 'vis_data' / 'scalars.json')
         trained = [record['step'] for record in records if 'loss' in record]
@@ -102,11 +105,11 @@ def read_history(work_dir: str | Path) -> History:
         else:
             resources.append(recorded)
     if not history.iterations:
-        raise UserError(f"no training in '{work_dir}'; train first: python tools/train.py CONFIG --work-dir {work_dir}")
+        raise UserError(f"no training in '{work_dir}'; train first: {command('train')} CONFIG --work-dir {work_dir}")
     if not history.validations:
         raise UserError(
             f"the training in '{work_dir}' broke off before its first validation; go "
-            f'on with: python tools/train.py CONFIG --work-dir {work_dir} --resume'
+            f'on with: {command("train")} CONFIG --work-dir {work_dir} --resume'
         )
     if resources:  # else the hook that records them was not in the config
         history.at_least = bool(unrecorded)

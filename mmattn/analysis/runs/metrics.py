@@ -29,7 +29,7 @@ def average_precisions(metrics: Mapping[str, float]) -> dict[str, dict[str, floa
 
 
 def in_percent(metrics: Mapping[str, float]) -> dict[str, float]:
-    """The metrics of a validation in percent, by their names in :data:`METRICS`.
+    """The metrics of a validation in percent, by their names in `METRICS`.
 
     Only those that have a value: a size class without objects, or a validation in which nothing was detected, has none.
 
@@ -48,7 +48,7 @@ def in_percent(metrics: Mapping[str, float]) -> dict[str, float]:
 
 
 def format_table(table: Mapping[str, Mapping[str, float | None]]) -> str:
-    """The average precisions of :func:`average_precisions` as aligned text; None reads 'n/a'.
+    """The average precisions of `average_precisions` as aligned text; None reads 'n/a'.
 
     Args:
         table: Values from 0 to 1 by row and column.
@@ -62,5 +62,6 @@ def format_table(table: Mapping[str, Mapping[str, float | None]]) -> str:
 
 def _value(value: float | None) -> float | None:
     """None for what is no number, too: a log may hold anything under any name."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return value if is_number and math.isfinite(value) and value >= 0 else None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return value if math.isfinite(value) and value >= 0 else None

@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ class Instances:
     """
 
     boxes: torch.Tensor
-    masks: torch.Tensor | None = None
+    masks: Any = None
     names: list[str] | None = None
 
     def __len__(self) -> int:
@@ -40,7 +41,7 @@ def distinct_colors(count: int) -> list[tuple[int, int, int]]:
     """
     golden = (math.sqrt(5) - 1) / 2
     colors = (colorsys.hsv_to_rgb(index * golden % 1, 0.6 + 0.4 * (index % 2), 1) for index in range(count))
-    return [tuple(round(255 * channel) for channel in color) for color in colors]
+    return [(round(255 * red), round(255 * green), round(255 * blue)) for red, green, blue in colors]
 
 
 def draw_objects(
@@ -70,11 +71,11 @@ def draw_objects(
         return _to_image(canvas)
     if instances.masks is not None:
         canvas = _paint_masks(canvas, instances.masks, colors)
-    boxes = (instances.boxes * scale).clamp(min=0)
-    boxes[:, 0::2].clamp_(max=width - 1)
-    boxes[:, 1::2].clamp_(max=height - 1)
+    corners = (instances.boxes * scale).clamp(min=0)
+    corners[:, 0::2].clamp_(max=width - 1)
+    corners[:, 1::2].clamp_(max=height - 1)
     picture = _to_image(canvas)
-    pen, boxes = ImageDraw.Draw(picture), boxes.round().tolist()
+    pen, boxes = ImageDraw.Draw(picture), corners.round().tolist()
     for box, color in reversed(list(zip(boxes, colors, strict=True))):  # the best on top
         pen.rectangle(box, outline=color, width=line)
     if instances.names:

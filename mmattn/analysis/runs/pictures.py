@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image, ImageDraw
@@ -83,7 +84,8 @@ def enlarged(image: Image.Image, largest: int) -> Image.Image:
 
 def scaled(size: tuple[int, int], factor: float) -> tuple[int, int]:
     """Width and height in pixels times a factor; 1 at least."""
-    return tuple(max(1, round(side * factor)) for side in size)
+    width, height = size
+    return max(1, round(width * factor)), max(1, round(height * factor))
 
 
 def draw_sheet(examples: Sequence[Example], score_thr: float, panel: int = 320) -> Image.Image:
@@ -110,6 +112,7 @@ def draw_panels(example: Example, size: int) -> tuple[Image.Image, Image.Image]:
         example: Image with ground truth and predictions.
         size: Longer side of each picture in pixels.
     """
+    assert example.truth is not None
     colors = distinct_colors(len(example.truth))
     partners = match(example.predictions.boxes, example.truth.boxes)
     found = [UNMATCHED if index is None else colors[index] for index in partners]
@@ -129,7 +132,7 @@ def match(predictions: torch.Tensor, truth: torch.Tensor, threshold: float = 0.5
     """
     if not len(truth):
         return [None] * len(predictions)
-    partners = []
+    partners: list[int | None] = []
     overlaps = box_iou(predictions.float(), truth.float())
     for row in range(len(predictions)):
         best = int(overlaps[row].argmax())
@@ -151,8 +154,9 @@ def save_picture(picture: Image.Image, path: str | Path, colors: int | None = No
     """
     if colors is not None:
         picture = picture.quantize(colors, dither=Image.Dither.NONE)
+    options: dict[str, Any] = {} if Path(path).suffix == '.png' else dict(quality=92)
     with atomic_path(path) as temporary:
-        picture.save(temporary, optimize=True, **({} if Path(path).suffix == '.png' else dict(quality=92)))
+        picture.save(temporary, optimize=True, **options)
     return Path(path).stat().st_size
 
 

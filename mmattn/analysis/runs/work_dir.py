@@ -5,6 +5,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from mmattn.analysis.runs.history import History
+from mmattn.commands import command
 from mmattn.engine import launch
 from mmattn.engine.resuming.files import NOTE, RUN, is_whole, read_note
 from mmattn.engine.resuming.newest import newest_checkpoint
@@ -24,7 +25,7 @@ def find_config(work_dir: Path, overrides: dict | None = None) -> tuple[Config, 
     """
     configs = sorted(work_dir.glob('*.py'), key=lambda path: (path.name == 'config.py', path.stat().st_mtime))
     if not configs:
-        raise UserError(f"no config (*.py) in '{work_dir}'; tools/train.py leaves one there: train again")
+        raise UserError(f"no config (*.py) in '{work_dir}'; {command('train')} leaves one there: train again")
     return launch.load_config(str(configs[-1]), overrides), configs[-1]
 
 

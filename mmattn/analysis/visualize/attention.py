@@ -3,7 +3,7 @@
 Modules are recognised by what they offer, so that those of others are read too:
 
 * 'depth': ``depth_weights(sums)``, (N, depth, C, 1, 1), for the residual sums that the module is called with (SDA);
-* 'branches': ``branch_names``, and a child :class:`BranchGate` that re-weights these branches (PSA, MSPA);
+* 'branches': ``branch_names``, and a child `BranchGate` that re-weights these branches (PSA, MSPA);
 * 'maps': ``attention_map(x)``, (N, K, H, W), for the feature map that the module is called with (EMA, CBAM);
 * 'pooling': ``pooling_shares()``, (2,), of maximum and minimum, whatever the image (SPEM).
 """
@@ -11,10 +11,13 @@ Modules are recognised by what they offer, so that those of others are read too:
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from mmattn.models.attention import Attention
 from mmattn.models.spatial.branch_gate import BranchGate
@@ -81,13 +84,13 @@ class Recorder:
 
     Args:
         model: Network that runs inside the context.
-        kinds: Kinds of attention to record, of those that :func:`find` finds.
+        kinds: Kinds of attention to record, of those that `find` finds.
     """
 
-    def __init__(self, model: nn.Module, kinds: list[str]) -> None:
+    def __init__(self, model: nn.Module, kinds: Sequence[str]) -> None:
         self.modules = {kind: modules for kind, modules in find(model).items() if kind in kinds}
         self.readings: dict[str, dict[str, Reading]] = {}
-        self._handles = []
+        self._handles: list[RemovableHandle] = []
 
     def __enter__(self) -> Recorder:
         for name, module in self.modules.get('depth', {}).items():
@@ -136,7 +139,7 @@ class Recorder:
 
         return hook
 
-    def _branches(self, name: str, module: nn.Module):
+    def _branches(self, name: str, module: Any):
         def hook(gate, inputs, output):
             labels = list(module.branch_names)
             self._note('branches', name, module, output.detach()[0].view(len(labels), -1), labels)
@@ -150,10 +153,8 @@ def pooling_shares(model: nn.Module) -> dict[str, float]:
     Args:
         model: Network to look through.
     """
-    return {
-        short_name(name): float(module.pooling_shares()[0].detach())
-        for name, module in find(model).get('pooling', {}).items()
-    }
+    modules: dict[str, Any] = find(model).get('pooling', {})
+    return {short_name(name): float(module.pooling_shares()[0].detach()) for name, module in modules.items()}
 
 
 def short_name(name: str) -> str:

@@ -8,6 +8,7 @@ depend on.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,7 +73,7 @@ class Explainer:
 
     Args:
         network: Network to explain.
-        methods: Methods, keys of :data:`METHODS`.
+        methods: Methods, keys of `METHODS`.
         layer: Name of the module; None: a detector's neck, or else the backbone (its last feature map).
 
     Raises:
@@ -120,7 +121,7 @@ class Explainer:
 
     def _heat(self, value: Tensor, features: list[Tensor], image: InputImage) -> dict[str, np.ndarray]:
         package = require('pytorch_grad_cam.utils.image')
-        grads = [None] * len(features)
+        grads: Sequence[Tensor | None] = [None] * len(features)
         if value.requires_grad:
             grads = torch.autograd.grad(value, features, retain_graph=True, allow_unused=True)
         used = [
@@ -163,7 +164,7 @@ class Explainer:
         boxes = found.bboxes.detach().cpu().numpy() * scale
         scores, labels = found.scores, found.labels.tolist()
         if choice.target == 'class':
-            groups = {}
+            groups: dict[int, list[int]] = {}
             for i in order.tolist():
                 groups.setdefault(labels[i], []).append(i)
             return [

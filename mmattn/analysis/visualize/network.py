@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -67,7 +68,7 @@ class Network:
         self.cfg = cfg
         steps = transforms_of(cfg)
         trained = load_trained(cfg, checkpoint, device)
-        self.model = trained.model
+        self.model: Any = trained.model
         self.is_detector = is_detector(self.model)
         if not hasattr(self.model, 'extract_feat') or not hasattr(self.model, 'backbone'):
             raise UserError(
@@ -76,6 +77,7 @@ class Network:
             )
         self.classes = ClassNames.of(trained.classes, cfg)
         # Gradients have to reach every activation, those inside of checkpointed blocks too.
+        module: Any
         for module in self.model.modules():
             if getattr(module, 'with_cp', False):
                 module.with_cp = False

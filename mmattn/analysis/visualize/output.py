@@ -10,6 +10,7 @@ from PIL import Image
 
 from mmattn.analysis.charts import save_png
 from mmattn.analysis.page import Cell, Page, Picture, Section, Table, TableRow, write_page
+from mmattn.commands import command
 from mmattn.files import csv_text, write_json, write_text
 
 from . import figures
@@ -53,7 +54,7 @@ class PictureFolder:
         write_page(
             Page(
                 self.title,
-                'tools/visualize.py',
+                command('visualize'),
                 tuple(self.sections),
                 tuple(self.facts),
                 contents=len(self.sections) > 1,
@@ -78,7 +79,7 @@ class PictureFolder:
             image: Image as the network sees it.
             explanations: Outputs that Grad-CAM explains, maybe none.
             readings: Weights of the attention modules, by kind.
-            target: Kind of output that was explained, a key of :data:`CAM_CAPTIONS`; None for a classifier.
+            target: Kind of output that was explained, a key of `CAM_CAPTIONS`; None for a classifier.
             notes: Paragraphs above the pictures.
         """
         pictures, files = [], []
@@ -155,12 +156,12 @@ class PictureFolder:
             stages: The same for each stage, by object size.
         """
         header = ['image', *(f'{size} objects' for size in SIZES)]
-        columns = [(name, block) for name, weights in found.weights.items() for block in range(weights.shape[1])]
+        blocks = [(name, block) for name, weights in found.weights.items() for block in range(weights.shape[1])]
         self._write_csv(
             'depth_by_image.csv',
-            [*header, *(f'{name} block {block + 1}' for name, block in columns)],
+            [*header, *(f'{name} block {block + 1}' for name, block in blocks)],
             (
-                [image, *objects.tolist(), *(f'{found.weights[name][i, block]:.6f}' for name, block in columns)]
+                [image, *objects.tolist(), *(f'{found.weights[name][i, block]:.6f}' for name, block in blocks)]
                 for i, (image, objects) in enumerate(zip(found.images, found.objects, strict=True))
             ),
         )
@@ -218,7 +219,12 @@ class PictureFolder:
                     'all is on the first block and 1 if on the last, with its 95 % interval.',
                 )
             )
-            columns = ('stage', *(f'mean depth, {size}' for size in SIZES), 'difference (95 % interval)', 'claim')
+            columns: tuple[str, ...] = (
+                'stage',
+                *(f'mean depth, {size}' for size in SIZES),
+                'difference (95 % interval)',
+                'claim',
+            )
             rows = [_size_row(stage) for stage in stages]
         else:
             columns = ('stage', 'weights of the blocks, first to last')

@@ -42,7 +42,7 @@ def choose_kinds(network: Network, only: Sequence[str] | None, dataset: bool) ->
 
     Args:
         network: Network to look at.
-        only: Kinds to confine it to, of 'gradcam' and :data:`KINDS`; None: all.
+        only: Kinds to confine it to, of 'gradcam' and `KINDS`; None: all.
         dataset: Whether depth attention over the validation set is to be shown.
 
     Raises:

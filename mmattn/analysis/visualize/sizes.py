@@ -49,14 +49,14 @@ class Survey:
 
 @dataclass
 class StageBySize:
-    """One stage of a :class:`Survey`.
+    """One stage of a `Survey`.
 
     Where a size has no object, its entries are nan. The mean depth is 0 where all weight is on the first block and 1
     where it is on the last.
 
     Args:
         name: Name of the stage.
-        weights: Mean weight of each block, (3, depth), a row for each of :data:`SIZES`.
+        weights: Mean weight of each block, (3, depth), a row for each of `SIZES`.
         mean_depth: Mean depth of the weights for each size, (3,).
         interval: Its 95 % interval by drawing images anew with replacement, (3, 2).
         compared: The smallest and the largest size with objects, or None if there is but one.
@@ -114,7 +114,8 @@ def _survey(network: Network, dataset, limit: int | None) -> Survey:
     if not total:
         raise UserError('the val_dataloader of the config has no images')
     chosen = range(total) if limit is None or limit >= total else np.linspace(0, total - 1, limit).round().astype(int)
-    found, objects, weights = Survey(), [], {}
+    found, objects = Survey(), []
+    weights: dict[str, list] = {}
     with Recorder(network.model, ['depth']) as recorder:
         for index in progress([int(i) for i in chosen], 'depth attention'):
             network.run_backbone(network.to_input(dataset[index]))

@@ -50,7 +50,7 @@ def check_annotations(
         if keep:
             kept.append(entry)
         # pycocotools reads masks of objects that mmdet leaves out, too.
-        if known and entry['category_id'] in wanted and (keep or (masks and masks.evaluated)):
+        if picture is not None and known and entry['category_id'] in wanted and (keep or (masks and masks.evaluated)):
             usable = _mask_is_usable(report, entry, entry['bbox'] if keep else None, picture, masks, where)
             objects += keep and usable and not entry.get('iscrowd')
             without_mask += not usable
@@ -62,9 +62,9 @@ def check_annotations(
             'not one that a training could learn from' + (', with its mask' if without_mask else ''),
             doubtful=True,
         )
-    ignored = sum(1 for entry in entries if entry.get('ignore'))
-    if ignored:
-        report.notes.append(f"{ignored} annotations have 'ignore' set: mmdet leaves them out, pycocotools does not")
+    count = sum(1 for entry in entries if entry.get('ignore'))
+    if count:
+        report.notes.append(f"{count} annotations have 'ignore' set: mmdet leaves them out, pycocotools does not")
     return kept
 
 

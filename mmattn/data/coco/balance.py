@@ -26,12 +26,13 @@ def add_balance(report: Report, images: int, annotations: Sequence[dict], names:
         f'objects: {len(objects)}; crowds: {len(crowds)}'
     )
 
-    sizes, seen_in = defaultdict(Counter), defaultdict(set)
+    sizes: dict[object, Counter[str]] = defaultdict(Counter)
+    seen_in: dict[object, set] = defaultdict(set)
     crowded = Counter(each['category_id'] for each in crowds)
     for each in objects:
         sizes[each['category_id']][_object_size(each)] += 1
         seen_in[each['category_id']].add(each['image_id'])
-    total = sum(sizes.values(), Counter())
+    total: Counter[str] = sum(sizes.values(), Counter())
     report.notes.append(
         'object sizes: '
         + ', '.join(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from mmattn.data.coco.images import Picture
+from mmattn.data.coco.images import Picture, Size
 from mmattn.data.coco.values import is_number
 from mmattn.data.report import Report
 from mmattn.data.text import shown
@@ -15,7 +15,7 @@ CORNERS = 'boxes that look like [left, top, right, bottom]'
 OUTSIDE, FAR_OUTSIDE = 'boxes outside the image', 'boxes far outside the image'
 
 
-def check_box(report: Report, entry: dict, picture: Picture | None, where: str) -> bool:
+def check_box(report: Report, entry: dict, picture: Picture | None, where: object) -> bool:
     """Whether mmdet keeps an annotation for its box and area; problems are added to the report.
 
     Args:
@@ -45,15 +45,15 @@ def check_box(report: Report, entry: dict, picture: Picture | None, where: str) 
         report.problems.add('areas larger than the box', f'{where}: {shown(box)}, area {shown(area)}', doubtful=True)
     if picture is None or picture.size is None:
         return True
-    return _check_place(report, box, picture, where)
+    return _check_place(report, box, picture, picture.size, where)
 
 
-def _check_place(report: Report, box: list, picture: Picture, where: str) -> bool:
+def _check_place(report: Report, box: list, picture: Picture, size: Size, where: object) -> bool:
     """Whether mmdet keeps the box for where it is in the image."""
     left, top, width, height = box
     right, bottom = left + width, top + height
-    across, down = picture.size
-    limits = picture.stated or picture.size  # mmdet goes by what the file says
+    across, down = size
+    limits = picture.stated or size  # mmdet goes by what the file says
     outside = right <= 0 or bottom <= 0 or left >= limits[0] or top >= limits[1]
     if not outside and min(left, top) >= -TOLERANCE and right <= across + TOLERANCE and bottom <= down + TOLERANCE:
         return True
@@ -92,7 +92,7 @@ def check_corners(report: Report, entries: Sequence[dict], pictures: Mapping[int
     )
 
 
-def check_crowd(report: Report, entry: dict, where: str, evaluated: bool) -> None:
+def check_crowd(report: Report, entry: dict, where: object, evaluated: bool) -> None:
     """Looks at ``iscrowd``, which mmdet takes as true or false, and pycocotools as a number.
 
     Args:

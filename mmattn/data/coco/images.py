@@ -1,8 +1,8 @@
 """Images of a COCO file: names, sizes, and the files themselves."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mmattn.data.coco.entries import repeated
 from mmattn.data.coco.values import is_number
@@ -67,7 +67,7 @@ def check_images(
             report.problems.add('file names that are no text', f'image {shown(entry["id"])}: {shown(name)}')
     for name, times in repeated(entry['file_name'] for entry in entries if isinstance(entry.get('file_name'), str)):
         report.problems.add('duplicated file_names of images', f'{name}, {times} times', doubtful=True)
-    decoded = (
+    decoded: Mapping[Any, Size] = (
         {}
         if image_dir is None
         else decode_images(
@@ -80,7 +80,7 @@ def check_images(
 
 
 def _picture(report: Report, entry: dict, actual: Size | None, masks_evaluated: bool) -> Picture:
-    stated = (entry.get('width'), entry.get('height'))
+    stated: Any = (entry.get('width'), entry.get('height'))
     if not all(is_number(length) and 1 <= length <= _LARGEST for length in stated):
         if 'width' in entry and 'height' in entry:
             report.problems.add(

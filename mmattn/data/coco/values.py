@@ -1,13 +1,14 @@
 """Values in a JSON file of annotations."""
 
 import math
+from typing import Any, TypeGuard
 
 NUMBERS = frozenset((int, float))  # and not bool, which Python takes for 0 and 1
 
 _LARGEST_ID = 2**63 - 1
 
 
-def is_number(value: object) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     """Whether this is a finite number that a float can hold, and neither true nor false."""
     try:
         return type(value) in NUMBERS and math.isfinite(value)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mmattn.data.formats.draft import Box, Draft, Mask, Picture, Shape
 from mmattn.data.formats.geometry import polygon_area
@@ -30,7 +31,7 @@ def assemble(draft: Draft, tree: Tree, workers: int | None = None) -> tuple[tupl
     _leave_out_strays(draft, tree)
     _merge_repeated(draft, tree)
     paths = list(dict.fromkeys(picture.path for picture in draft.all_pictures()))
-    sizes = dict(zip(paths, read_sizes(paths, 'image sizes', workers), strict=True))
+    sizes: dict[Path, Any] = dict(zip(paths, read_sizes(paths, 'image sizes', workers), strict=True))
     for name, pictures in draft.pictures.items():
         draft.pictures[name] = [each for each in pictures if _is_usable(draft, each, sizes[each.path], tree)]
     stored = annotated_as_stored(draft, sizes)
@@ -127,7 +128,7 @@ def _task(draft: Draft) -> str:
     masked = [shape for shape in objects if shape.mask]
     if not masked:
         return 'boxes'
-    if all(isinstance(shape.mask, list) and _is_rectangle(shape.mask, shape.box) for shape in masked):
+    if all(isinstance(shape.mask, list) and _is_rectangle(shape.mask, shape.placed) for shape in masked):
         draft.note('all polygons are the rectangles of their boxes, so it counts as a data set of boxes')
         return 'boxes'
     if len(masked) < _MASKS * len(objects):
@@ -169,7 +170,7 @@ def _part(pictures: Sequence[Picture], tree: Tree, sizes: dict, numbers: dict[st
                     id=len(part.annotations) + 1,
                     image_id=image['id'],
                     category_id=numbers[shape.label] + 1,
-                    bbox=list(shape.box),
+                    bbox=list(shape.placed),
                     area=_area(shape),
                     iscrowd=int(shape.crowd),
                     **_segmentation(shape, task),
@@ -183,12 +184,12 @@ def _segmentation(shape: Shape, task: str) -> dict:
         return dict(segmentation=shape.mask)
     if task != 'masks':
         return {}
-    x, y, width, height = shape.box
+    x, y, width, height = shape.placed
     return dict(segmentation=[[x, y, x + width, y, x + width, y + height, x, y + height]])
 
 
 def _area(shape: Shape) -> float:
-    box = shape.box[2] * shape.box[3]
+    box = shape.placed[2] * shape.placed[3]
     if shape.area is not None and 0 < shape.area <= box + 1:
         return shape.area
     if isinstance(shape.mask, list):

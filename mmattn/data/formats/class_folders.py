@@ -56,7 +56,7 @@ def read(tree: Tree) -> Draft:
     draft = Draft(few([f'{name}/' for name in classes], 4), classes=classes)
     outside = 0
     for image in tree.images:
-        part, root = next(((part, root) for part, root in parts.items() if image.is_relative_to(root)), (None, None))
+        part, root = next(((part, root) for part, root in parts.items() if image.is_relative_to(root)), ('', None))
         inside = image.relative_to(root).parts if root else ()
         if len(inside) < 2:
             outside += 1

@@ -5,6 +5,7 @@ Boxes, areas and masks keep their numbers; ``iscrowd``, ``ignore`` and ``difficu
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from mmattn.data.coco.boxes import CORNERS, check_box, check_corners
 from mmattn.data.coco.images import Picture as Known
@@ -76,7 +77,7 @@ def _parts(tree: Tree, files: list[Path]) -> dict[str, Path]:
 
 def _document(path: Path) -> dict:
     try:
-        content = read_json(path)
+        content: Any = read_json(path)
     except JsonError as error:
         raise UserError(
             f"'{path}' is no JSON ({error}); it is damaged or cut off, so export or copy it again"
@@ -197,7 +198,7 @@ def _picture(draft: Draft, tree: Tree, part: str, path: Path, entry: dict) -> Pi
     except LookupError as error:
         draft.lose_image('images missing (left out)', f'{file}: {error}')
         return None
-    size = entry.get('width'), entry.get('height')
+    size: Any = entry.get('width'), entry.get('height')
     stated = size if all(map(is_number, size)) else None
     return draft.add(part, Picture(image, f'{file} ({image.name})', stated=stated))
 

@@ -68,7 +68,7 @@ def read(tree: Tree) -> Draft:
             'ymax and class in the first line'
         )
     draft = Draft(few([tree.relative(table.path) for table in tables], 3))
-    parts = {}
+    parts: dict[str, Table] = {}
     for table in tables:
         part = part_of(table.path.stem) or tree.part(table.path.parent) or 'all'
         if part in parts and table.columns.part is None:
@@ -197,8 +197,11 @@ def _numbers(row: Row, table: Table) -> list[float] | None:
 
 
 def _size(row: Row, table: Table) -> tuple[float, float] | None:
+    if table.columns.size is None:
+        return None
+    width, height = table.columns.size
     try:
-        return tuple(number(_field(row, column)) for column in table.columns.size or ()) or None
+        return number(_field(row, width)), number(_field(row, height))
     except ValueError:
         return None
 

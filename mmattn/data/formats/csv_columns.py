@@ -73,7 +73,7 @@ class Columns:
     box: tuple[int, ...]
     form: str
     label: int | None = None
-    size: tuple[int, int] | None = None
+    size: tuple[int, ...] | None = None
     part: int | None = None
     crowd: tuple[int, ...] = ()
 
@@ -90,8 +90,8 @@ def columns_of(header: Sequence[str]) -> Columns | None:
         return next((names.index(word) for word in words if word in names), None)
 
     def places(*groups: Sequence[str]) -> tuple[int, ...] | None:
-        found = tuple(place(group) for group in groups)
-        return None if None in found else found
+        found = [index for group in groups if (index := place(group)) is not None]
+        return tuple(found) if len(found) == len(groups) else None
 
     image = place(_IMAGE)
     size = places(_IMAGE_WIDTH, _IMAGE_HEIGHT)
@@ -104,8 +104,8 @@ def columns_of(header: Sequence[str]) -> Columns | None:
         box, form = places(_CENTRE_X, _CENTRE_Y, _WIDTH, _HEIGHT), 'centre'
     if box is None:
         box, form = places((*_X, *_LEFT), (*_Y, *_TOP), _WIDTH, _HEIGHT), 'size'
-    if box is None and place(_BOX) is not None:
-        box = (place(_BOX),)
+    if box is None and (only := place(_BOX)) is not None:
+        box = (only,)
         size = size or places(_WIDTH, _HEIGHT)
     if image is None or box is None:
         return None

@@ -30,6 +30,12 @@ class Shape:
     crowd: bool = False
     area: float | None = None
 
+    @property
+    def placed(self) -> Box:
+        """The box, which every object has from `placement` on."""
+        assert self.box is not None
+        return self.box
+
 
 @dataclass
 class Picture:

@@ -93,7 +93,7 @@ def clip_polygon(polygon: Sequence[float], size: tuple[float, float]) -> list[fl
                 share = (limit - before[axis]) / (point[axis] - before[axis])
                 crossing = [start + share * (end - start) for start, end in zip(before, point)]
                 crossing[axis] = limit
-                kept.append(tuple(crossing))
+                kept.append((crossing[0], crossing[1]))
             if inside:
                 kept.append(point)
         points = kept

@@ -8,6 +8,7 @@ import base64
 import binascii
 import io
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 from PIL import Image
@@ -88,12 +89,13 @@ def _picture(draft: Draft, tree: Tree, path: Path, content: dict) -> Picture | N
         )
         draft.lose_image('JSON files without an image (left out)', f'{where}: no image {shown(named)}{embedded}')
         return None
-    size = content.get('imageWidth'), content.get('imageHeight')
+    size: Any = content.get('imageWidth'), content.get('imageHeight')
     return draft.add(part or 'all', Picture(image, where, stated=size if all(map(is_number, size)) else None))
 
 
 def _shapes(draft: Draft, file: str, entries: list, picture: Picture) -> list[Shape]:
-    shapes, groups = [], {}
+    shapes: list[Shape] = []
+    groups: dict[tuple, Shape] = {}
     for index, entry in enumerate(entries):
         where = f'{file}: shapes[{index}]'
         shape = _shape(draft, where, entry, picture)
@@ -111,7 +113,7 @@ def _shapes(draft: Draft, file: str, entries: list, picture: Picture) -> list[Sh
 
 def _join(shape: Shape, other: Shape) -> None:
     """Makes another shape a part of the first."""
-    boxes = [each.box or extent(each.mask) for each in (shape, other)]
+    boxes = [each.box or extent(cast(list, each.mask)) for each in (shape, other)]
     left, top = min(box[0] for box in boxes), min(box[1] for box in boxes)
     right, bottom = max(box[0] + box[2] for box in boxes), max(box[1] + box[3] for box in boxes)
     shape.box = left, top, right - left, bottom - top
@@ -134,7 +136,8 @@ def _shape(draft: Draft, where: str, entry: object, picture: Picture) -> Shape |
     ):
         draft.lose('shapes without points (left out)', f'{where}: {shown(points)}')
         return None
-    flags = entry.get('flags') if isinstance(entry.get('flags'), dict) else {}
+    flags = entry.get('flags')
+    flags = flags if isinstance(flags, dict) else {}
     crowd = any(entry.get(name) is True or flags.get(name) is True for name in _IGNORED)
     shape = Shape(label, where, crowd=crowd)
     kind = entry.get('shape_type') or 'polygon'

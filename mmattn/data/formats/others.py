@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from mmattn.commands import command
 from mmattn.data.formats.text_files import beginning, read_lines
 from mmattn.data.formats.tree import OTHER_IMAGES, Tree
 from mmattn.data.formats.xml_file import root_name
@@ -26,7 +27,7 @@ def advice(tree: Tree) -> str | None:
     if any(root_name(path) == 'annotations' for path in tree.with_suffix('.xml')[:3]):
         return "is in CVAT's own XML; export it from CVAT as 'COCO 1.0' or 'YOLO 1.1'"
     if any(_is_visdrone(path) for path in tree.with_suffix('.txt') if path.parent.name == 'annotations'):
-        return 'is VisDrone-DET; convert it first: python tools/prepare_data.py visdrone SRC DST'
+        return f'is VisDrone-DET; convert it first: {command("visdrone")} SRC DST'
     for path in tree.with_suffix('.json')[:3]:
         text = beginning(path)
         for name, words in _OWN_JSON.items():

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 from mmattn.data.coco.boxes import TOLERANCE
 from mmattn.data.coco.masks import MaskCheck
@@ -95,7 +96,7 @@ def _place_shape(draft: Draft, shape: Shape, move: Move | None, size: tuple[int,
         draft.lose('run-length encoded masks of another size than the image (left out)', shape.where)
         return False
     if shape.box is None:
-        shape.box = extent(shape.mask)
+        shape.box = extent(cast(list, shape.mask))
     if move is not None:
         shape.box = moved_box(shape.box, move)
         shape.area = None
@@ -129,7 +130,7 @@ def _place_mask(draft: Draft, shape: Shape, size: tuple[int, int]) -> bool:
             if shape.mask is None:
                 draft.lose('masks outside the image (left out)', shape.where)
                 return False
-    problem = _MASK_CHECK.problem(shape.mask, list(shape.box), size) if shape.mask else None
+    problem = _MASK_CHECK.problem(shape.mask, list(shape.placed), size) if shape.mask else None
     if problem and problem[1] != DOUBTFUL:
         draft.lose(f'{problem[0]} (left out)', f'{shape.where}: {problem[2]}')
         return False

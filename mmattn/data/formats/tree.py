@@ -149,7 +149,7 @@ class Tree:
         return self._best(name, parts, near, part)
 
     def find_stem(self, stem: str, near: Path, part: str | None = None) -> Path:
-        """The image whose name without the suffix this is; see :meth:`find_image`."""
+        """The image whose name without the suffix this is; see `find_image`."""
         return self._best(stem, [stem], near, part, stems=True)
 
     def _best(self, name: str, parts: list[str], near: Path, part: str | None, stems: bool = False) -> Path:

@@ -222,7 +222,7 @@ def _polygon(element: Element) -> list[float] | None:
 
 def _add_backgrounds(draft: Draft, tree: Tree, parts: dict[str, dict[str, str]], listed: set, files: set[str]) -> None:
     """Images that a list names and that have no XML file are images without an object."""
-    added = Counter()
+    added: Counter[str] = Counter()
     for part, names in parts.items():
         for identifier, name in names.items():
             if (part, identifier) in listed or identifier in files:

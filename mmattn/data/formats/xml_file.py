@@ -37,11 +37,12 @@ class Element:
 
     def find(self, *names: str) -> Element | None:
         """The first element at the end of a path of names."""
-        element: Element | None = self
+        element = self
         for name in names:
-            element = next((child for child in element.children if child.name == name), None)
-            if element is None:
+            found = next((child for child in element.children if child.name == name), None)
+            if found is None:
                 return None
+            element = found
         return element
 
     def value(self, *names: str) -> str:

@@ -57,15 +57,17 @@ def read(tree: Tree) -> Draft:
     draft.classes = names.classes
     for image, part in images.items():
         path = labels.found.get(image)
-        if lines.get(path, ()) is None:
-            continue
-        shapes = []
-        for where, index, values in lines.get(path, ()):
-            label = names.label(path, index)
-            if label is None:
-                draft.lose('classes beyond the names (left out)', f'{where}: class {index}, {names.say(path)}')
-            else:
-                shapes.append(_shape(label, where, values))
+        shapes: list[Shape] = []
+        if path is not None:
+            objects = lines[path]
+            if objects is None:
+                continue
+            for where, index, values in objects:
+                label = names.label(path, index)
+                if label is None:
+                    draft.lose('classes beyond the names (left out)', f'{where}: class {index}, {names.say(path)}')
+                else:
+                    shapes.append(_shape(label, where, values))
         draft.add(part, Picture(image, tree.relative(path or image), shapes, relative=True))
     _remark(draft, tree, images, labels)
     return draft

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -142,7 +143,7 @@ def _texts(value: object) -> list[str]:
     return [each for each in values if isinstance(each, str) and each.strip() and each not in ('null', '~')]
 
 
-def _names(path: Path, names: object) -> dict[int, str]:
+def _names(path: Path, names: Any) -> dict[int, str]:
     if isinstance(names, str) and tail(names) and (path.parent / names).is_file():
         return read_names(path.parent / names)
     if isinstance(names, str):

@@ -67,6 +67,7 @@ class Names:
     def say(self, path: Path) -> str:
         """Which list of names counts for a label file, for a message: 'data.yaml names 3 (0 to 2)'."""
         file = self._list(path)
+        assert file is not None  # a class beyond the names, which this is said of, has a list of names
         numbers = sorted(self._lists[file])
         return f'{self._tree.relative(file)} names {len(numbers)} ({_span(numbers)})'
 

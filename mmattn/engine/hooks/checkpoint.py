@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from mmengine.dist import all_gather_object, all_reduce, get_backend, get_world_size, is_main_process
-from mmengine.fileio import LocalBackend
+from mmengine.fileio import BaseStorageBackend, LocalBackend
 from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
 from mmengine.hooks import EMAHook
 from mmengine.runner import Runner
@@ -51,9 +51,11 @@ class CheckpointHook(MMEngineCheckpointHook):
         RunError: Weights are NaN or infinite when they are to be saved; or, at the end of the training, the last
             checkpoint could not be saved.
 
-    Example:
+    Examples:
         >>> default_hooks = dict(checkpoint=dict(type='mmattn.CheckpointHook', interval=1, minutes=30))
     """
+
+    file_backend: BaseStorageBackend
 
     def __init__(self, minutes: float | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -61,7 +63,8 @@ class CheckpointHook(MMEngineCheckpointHook):
             raise ValueError(f'minutes must be a positive number, not {minutes}')
         self.minutes = minutes
         self.failure: str | None = None  # why the newest checkpoint could not be written
-        self._config_text, self._digests, self._run = '', {}, ''
+        self._config_text = self._run = ''
+        self._digests: dict[str, str] = {}
         self._loaded: dict = {}  # 'progress' of the checkpoint that the run goes on from
         self._ranks: list[dict | None] = []
         self._in_validation = False
@@ -135,7 +138,7 @@ class CheckpointHook(MMEngineCheckpointHook):
         wanted = self._agree(runner)
         if wanted == GO_ON:
             return
-        saved = self.last_ckpt
+        saved: str | None = self.last_ckpt
         if self._saved_iteration != runner.iter + 1:
             saved = self._save_between(runner, dict(epoch=runner.epoch, iter=runner.iter + 1))
         if wanted != SAVE:
@@ -164,7 +167,7 @@ class CheckpointHook(MMEngineCheckpointHook):
         number = stop_requested()
         if number is None or not self._in_validation:
             return
-        saved = self.last_ckpt
+        saved: str | None = self.last_ckpt
         if self._saved_iteration != runner.iter:
             for hook in runner.hooks:
                 if isinstance(hook, EMAHook):

@@ -22,7 +22,7 @@ class DrawnNamesHook(Hook):
     palette, and draw boxes for letters that their font lacks. Names are drawable after this, and missing colours added,
     for the visualizer alone.
 
-    Example:
+    Examples:
         >>> custom_hooks = [dict(type='mmattn.DrawnNamesHook')]
     """
 
@@ -30,7 +30,7 @@ class DrawnNamesHook(Hook):
     priority = 'HIGH'
 
     def __init__(self) -> None:
-        self._prepared = None
+        self._prepared: dict | None = None
 
     def before_train(self, runner) -> None:
         self._prepare(runner)
@@ -63,4 +63,5 @@ def drawable_meta(meta: dict) -> dict:
 
 
 def _color(number: int) -> tuple[int, int, int]:
-    return tuple(round(255 * channel) for channel in colorsys.hsv_to_rgb(HUE_STEP * number % 1, 0.8, 1))
+    red, green, blue = colorsys.hsv_to_rgb(HUE_STEP * number % 1, 0.8, 1)
+    return round(255 * red), round(255 * green), round(255 * blue)

@@ -2,6 +2,7 @@
 
 import torch
 from mmengine.hooks import Hook
+from torch import Tensor
 
 from mmattn.models.gate import named_gates
 from mmattn.registry import HOOKS
@@ -24,7 +25,7 @@ class GateHook(Hook):
     Raises:
         ValueError: `interval` is not positive.
 
-    Example:
+    Examples:
         >>> custom_hooks = [dict(type='mmattn.GateHook', interval=50)]
     """
 
@@ -35,7 +36,7 @@ class GateHook(Hook):
         if interval < 1:
             raise ValueError(f'interval must be a positive number of iterations, not {interval}')
         self.interval, self.each = interval, each
-        self._gates = {}
+        self._gates: dict[str, Tensor] = {}
 
     def before_train(self, runner) -> None:
         self._gates = dict(named_gates(unwrapped(runner.model)))

@@ -9,6 +9,7 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from mmattn.commands import command
 from mmattn.engine.resuming.files import NOTE, read_note
 from mmattn.errors import RunError, UserError
 
@@ -97,5 +98,5 @@ def check_losses(losses: dict[str, object]) -> None:
     if wrong:
         raise UserError(
             f'in the first iteration {", ".join(wrong[:3])}, and the training would learn nothing; look '
-            'through the data with tools/prepare_data.py check, and at the weights and the learning rate'
+            f'through the data with {command("check")}, and at the weights and the learning rate'
         )

@@ -1,5 +1,7 @@
 """Tests with a copy of the model that is prepared for inference, by a hook."""
 
+from typing import Any
+
 from mmengine.device import get_device
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -15,7 +17,7 @@ class PrepareHook(Hook):
     The copy is made after the weights are loaded and after other hooks (an averaged model's, say) have changed them,
     and is gone after the test. On other devices, and in validations during a training, nothing changes.
 
-    Example:
+    Examples:
         >>> custom_hooks = [dict(type='mmattn.PrepareHook')]
     """
 
@@ -23,7 +25,7 @@ class PrepareHook(Hook):
     priority = 'LOWEST'
 
     def __init__(self) -> None:
-        self._model = None
+        self._model: Any = None
 
     def before_test_epoch(self, runner) -> None:
         if get_device() != 'cpu':

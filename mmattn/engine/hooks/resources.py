@@ -14,7 +14,7 @@ from mmattn.registry import HOOKS
 try:
     import resource
 except ImportError:  # Windows has none
-    resource = None
+    resource = None  # type: ignore[assignment]
 
 
 @HOOKS.register_module()
@@ -32,7 +32,7 @@ class ResourceHook(Hook):
     It is written after every epoch and every validation, so that a run that breaks off leaves its
     share. In a distributed run it is about the first process.
 
-    Example:
+    Examples:
         >>> custom_hooks = [dict(type='mmattn.ResourceHook')]
     """
 

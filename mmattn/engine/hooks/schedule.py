@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mmengine.hooks import Hook
+from mmengine.optim import _ParamScheduler
 from mmengine.runner import Runner
 
 
@@ -46,7 +47,7 @@ def beyond_schedule(runner: Runner) -> str | None:
     )
 
 
-def _end(scheduler: object, by_epoch: bool, steps: int) -> float:
+def _end(scheduler: _ParamScheduler, by_epoch: bool, steps: int) -> float:
     """Where a scheduler ends, in epochs or iterations as the run counts them; mmengine gives every one an end."""
     end = min(scheduler.end, getattr(scheduler, 'T_max', scheduler.end))
     return end if scheduler.by_epoch == by_epoch else end / steps if by_epoch else end * steps

@@ -14,7 +14,7 @@ from mmattn.errors import UserError
 try:
     import fcntl
 except ImportError:  # Windows has none, and there is no lock
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 NAME = '.lock'
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mmengine.dist import get_rank
-from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
+from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
+from torch.utils.data import DataLoader
 
 from mmattn.registry import LOOPS
 
@@ -20,6 +21,11 @@ class ResumableLoop:
         passes: Number of complete passes over the data.
         batches: Number of batches that were trained of the current pass.
     """
+
+    # of mmengine's loops, beside which this is a base
+    runner: Runner
+    dataloader: DataLoader
+    _iter: int
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
@@ -78,7 +84,7 @@ class ResumableLoop:
 class ResumableEpochLoop(ResumableLoop, EpochBasedTrainLoop):
     """mmengine's ``EpochBasedTrainLoop``, with its arguments, that also goes on in the middle of an epoch.
 
-    Example:
+    Examples:
         >>> train_cfg = dict(type='mmattn.ResumableEpochLoop', max_epochs=12)
     """
 
@@ -108,7 +114,7 @@ class ResumableEpochLoop(ResumableLoop, EpochBasedTrainLoop):
 class ResumableIterLoop(ResumableLoop, IterBasedTrainLoop):
     """mmengine's ``IterBasedTrainLoop``, with its arguments, that goes on with the same batches without loading others.
 
-    Example:
+    Examples:
         >>> train_cfg = dict(type='mmattn.ResumableIterLoop', max_iters=90000, val_interval=5000)
     """
 

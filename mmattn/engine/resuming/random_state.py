@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +14,8 @@ import torch
 def get_random_state() -> dict:
     """The states of all generators of this process, as plain data and tensors that a checkpoint can hold."""
     version, numbers, gauss = random.getstate()
-    kind, keys, position, has_gauss, cached = np.random.get_state()
+    state: Any = np.random.get_state()
+    kind, keys, position, has_gauss, cached = state
     return {
         'python': [version, list(numbers), gauss],
         'numpy': [kind, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, cached],

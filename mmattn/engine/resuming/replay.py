@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from torch.utils.data import DataLoader, Dataset
-from torch.utils.data.sampler import BatchSampler, Sampler
+from torch.utils.data.sampler import Sampler
 
 from .random_state import seeded
 
@@ -35,6 +36,8 @@ class SeededDataset:
     Args:
         dataset: Data set of items by index.
     """
+
+    dataset: Any
 
     def __init__(self, dataset: Dataset) -> None:
         vars(self)['dataset'] = dataset
@@ -70,7 +73,7 @@ class ReplayBatchSampler(Sampler):
         first: Number of the batch within the next pass from which it starts; 0 again in the one after it.
     """
 
-    def __init__(self, batch_sampler: BatchSampler, seed: int, rank: int) -> None:
+    def __init__(self, batch_sampler: Any, seed: int, rank: int) -> None:
         self.batch_sampler, self.seed, self.rank = batch_sampler, seed, rank
         self.passes = self.first = 0
 
@@ -111,7 +114,7 @@ def make_replayable(loader: DataLoader, seed: int, rank: int) -> ReplayBatchSamp
     return replay
 
 
-def sampler_of(loader: DataLoader) -> Sampler | None:
+def sampler_of(loader: DataLoader) -> Any:
     """The sampler whose epoch and seed decide the order of a loader's items, where mmengine looks for it."""
     if hasattr(loader.sampler, 'set_epoch'):
         return loader.sampler

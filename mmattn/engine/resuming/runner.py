@@ -21,7 +21,8 @@ class ResumableRunner(Runner):
             by_epoch = loop.pop('by_epoch', None) if 'type' not in loop else None
             name = type_name(loop) if by_epoch is None else 'EpochBasedTrainLoop' if by_epoch else 'IterBasedTrainLoop'
             if name in LOOPS:
-                loop.pop('type', None)
+                for key in ('type', '_scope_'):  # the second is of configs with a base in another package
+                    loop.pop(key, None)
                 return LOOPS[name](runner=self, dataloader=self._train_dataloader, **loop)
             if by_epoch is not None:
                 loop['by_epoch'] = by_epoch

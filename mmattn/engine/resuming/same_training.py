@@ -25,4 +25,5 @@ def changed(before: dict[str, str], now: dict[str, str]) -> tuple[list[str], lis
     """Keys of `FIXED`, and keys of `CHANGEABLE`, whose digests differ; none where the checkpoint has no digests."""
     if not before:
         return [], []
-    return tuple([key for key in keys if before.get(key) != now[key]] for keys in (FIXED, CHANGEABLE))
+    fixed, changeable = ([key for key in keys if before.get(key) != now[key]] for keys in (FIXED, CHANGEABLE))
+    return fixed, changeable

@@ -46,7 +46,8 @@ class DeferredRemoval:
     """
 
     def __init__(self, backend: LocalBackend) -> None:
-        self._backend, self.paths = backend, []
+        self._backend = backend
+        self.paths: list[str] = []
 
     def remove(self, path: str) -> None:
         self.paths.append(path)

@@ -24,7 +24,7 @@ class BAM(Attention):
         reduction: Both branches work on ``C // reduction`` channels, at least one.
         dilation: Dilation of the spatial branch's two 3x3 convolutions.
         combine: How the two branches are combined: 'product' (authors' code) or 'sum' (paper).
-        identity_init: Start as the identity, see :class:`Attention`.
+        identity_init: Start as the identity, see `Attention`.
 
     Raises:
         ValueError: if a number is not a positive integer, or `combine` is neither of the two.

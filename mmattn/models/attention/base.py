@@ -8,7 +8,7 @@ from ..gate import Gated
 class Attention(Gated):
     """A module ``(N, C, H, W) -> (N, C, H, W)`` that re-weights a feature map.
 
-    A subclass implements :meth:`attend`, whose result has its input's shape and dtype. A residual block adds to the
+    A subclass implements `attend`, whose result has its input's shape and dtype. A residual block adds to the
     result in place, so it must be neither the input nor what an operation like sigmoid or ReLU needs for its gradient.
 
     With ``identity_init`` the module computes ``x + gate * (attend(x) - x)`` with one learned
@@ -44,7 +44,7 @@ class Attention(Gated):
 class ChannelWeighting(Attention):
     """Attention with one weight for each channel of an image: ``x * channel_weights(x)``.
 
-    A subclass implements :meth:`channel_weights`.
+    A subclass implements `channel_weights`.
     """
 
     def channel_weights(self, x: Tensor) -> Tensor:

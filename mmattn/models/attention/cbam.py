@@ -62,7 +62,7 @@ class CBAM(Attention):
         reduction: The channel attention's hidden layer has ``C // reduction`` channels, at least
             one.
         spatial_kernel: Odd kernel size of the spatial attention.
-        identity_init: Start as the identity, see :class:`Attention`.
+        identity_init: Start as the identity, see `Attention`.
 
     Raises:
         ValueError: if a number is not a positive integer, or `spatial_kernel` is even.

@@ -19,7 +19,7 @@ class CoordAttention(Attention):
         in_channels: Number of channels C of the input feature map.
         reduction: The shared layer has ``C // reduction`` channels, but at least `min_channels`.
         min_channels: Least number of channels of the shared layer.
-        identity_init: Start as the identity, see :class:`Attention`.
+        identity_init: Start as the identity, see `Attention`.
 
     Raises:
         ValueError: if a number is not a positive integer.

@@ -27,8 +27,8 @@ class ECA(ChannelWeighting):
     Args:
         in_channels: Number of channels C of the input feature map.
         kernel_size: Odd length of the convolution; by default the paper's rule, see
-            :func:`eca_kernel_size`.
-        identity_init: Start as the identity, see :class:`Attention`.
+            `eca_kernel_size`.
+        identity_init: Start as the identity, see `Attention`.
 
     Raises:
         ValueError: if `in_channels` is not a positive integer or `kernel_size` not a positive odd

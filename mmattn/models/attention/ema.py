@@ -17,20 +17,20 @@ class EMA(Attention):
     """Spatial attention within groups of channels, from pooled rows and columns and a 3x3 convolution.
 
     With the group ``g`` of c = C / factor channels, ``lines`` the 1x1 convolution of its means over
-    rows and over columns, and ``mean`` over positions::
+    rows and over columns, and ``mean`` over positions:
 
         x1 = norm(g * sigmoid(lines of rows) * sigmoid(lines of columns))
         x2 = conv3x3(g)
         y  = g * sigmoid(softmax(mean(x1)) . x2 + softmax(mean(x2)) . x1)
 
     where ``norm`` runs over the positions of each channel and ``.`` sums over channels. The same
-    weights serve all groups: 10 c**2 + 4 c parameters.
+    weights serve all groups: ``10 * c**2 + 4 * c`` parameters.
 
     Args:
         in_channels: Number of channels C of the input feature map, divisible by `factor`.
         factor: Number of groups.
         eps: Number that is added to the variance in the normalisation.
-        identity_init: Start as the identity, see :class:`Attention`.
+        identity_init: Start as the identity, see `Attention`.
 
     Raises:
         ValueError: if `factor` does not divide the channels.

@@ -1,4 +1,4 @@
-"""Frequency Channel Attention (FCA), Qin et al., 'FcaNet', arXiv:2012.11877.
+"""Frequency Channel Attention (FCA), Qin et al., 'FcaNet', arXiv:2012.11879.
 
 Authors' repository: cfzd/FcaNet.
 """
@@ -86,7 +86,7 @@ class FCA(ChannelWeighting):
         reduction: The hidden layer has ``C // reduction`` channels, at least one.
         dct_size: Height and width of the feature map that is transformed, 7 or more.
         num_frequencies: Number of frequencies, 1 to 32; the paper's 'top16' is 16.
-        identity_init: Start as the identity, see :class:`Attention`.
+        identity_init: Start as the identity, see `Attention`.
 
     Raises:
         ValueError: if a number is out of range or the channels cannot be divided.

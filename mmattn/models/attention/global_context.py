@@ -24,7 +24,7 @@ class GlobalContext(Attention):
     Args:
         in_channels: Number of channels C of the input feature map.
         reduction: The hidden layer has ``C // reduction`` channels, at least one.
-        identity_init: start as the identity by a gate, see :class:`Attention`.
+        identity_init: start as the identity by a gate, see `Attention`.
 
     Raises:
         ValueError: if a number is not a positive integer.
@@ -42,7 +42,7 @@ class GlobalContext(Attention):
     def init_weights(self) -> None:
         """The authors' start: Kaiming for the mask, zero for the last layer (without a gate)."""
         nn.init.kaiming_normal_(self.mask.weight, mode='fan_in', nonlinearity='relu')
-        nn.init.zeros_(self.mask.bias)
+        nn.init.zeros_(self.mask.get_parameter('bias'))
         if self.gate is None:
             nn.init.zeros_(self.fc2.weight)
             nn.init.zeros_(self.fc2.bias)

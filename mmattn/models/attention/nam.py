@@ -21,7 +21,7 @@ class NAM(Attention):
 
     Args:
         in_channels: Number of channels C of the input feature map.
-        identity_init: Start as the identity, see :class:`Attention`.
+        identity_init: Start as the identity, see `Attention`.
 
     Raises:
         ValueError: if `in_channels` is not a positive integer.

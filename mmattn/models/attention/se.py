@@ -23,7 +23,7 @@ class SE(ChannelWeighting):
         reduction: The hidden layer has ``round(C / reduction)`` channels, at least one.
         hidden_channels: Number of channels of the hidden layer, in place of `reduction`.
         bias: Whether both layers have a bias; they have in SENet, and have not in SDA-xNet's detectors.
-        identity_init: Start as the identity, see :class:`Attention`.
+        identity_init: Start as the identity, see `Attention`.
 
     Raises:
         ValueError: if a number is not a positive integer.

@@ -15,7 +15,7 @@ from .base import Attention, check_positive
 class ShuffleAttention(Attention):
     """Channel attention on half of each group, spatial on the other; then they interleave.
 
-    With c = C / (2 groups), and weights shared by all groups::
+    With c = C / (2 groups), and weights shared by all groups:
 
         channel half:  a * sigmoid(cweight * mean(a) + cbias)
         spatial half:  b * sigmoid(sweight * instance_norm(b) + sbias)
@@ -24,7 +24,7 @@ class ShuffleAttention(Attention):
         in_channels: Number of channels C of the input feature map, divisible by ``2 * groups``.
         groups: Number of groups of channels.
         eps: Number that is added to the variance in the normalisation.
-        identity_init: Start as the identity, see :class:`Attention`.
+        identity_init: Start as the identity, see `Attention`.
 
     Raises:
         ValueError: if the channels cannot be divided so.

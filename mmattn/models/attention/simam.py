@@ -21,7 +21,7 @@ class SimAM(Attention):
     Args:
         in_channels: Number of channels C of the input feature map; without effect, as the module has no parameters.
         e_lambda: Positive number that is added to the variance.
-        identity_init: Start as the identity, see :class:`Attention`.
+        identity_init: Start as the identity, see `Attention`.
 
     Raises:
         ValueError: if `in_channels` is not a positive integer or `e_lambda` is not positive.

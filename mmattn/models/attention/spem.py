@@ -1,4 +1,4 @@
-"""Self-adaptive Pooling Enhanced attention Module (SPEM), Zhong et al., MMM 2023.
+"""Self-adaptive Pooling Enhanced attention Module (SPEM), Zhong et al., arXiv:2208.10322.
 
 Authors' repository: Qrange-group/SPEM. The authors add ``0.1 * sum(p**2)`` over all modules to the
 loss. Its gradient, ``0.2 * p``, is what a weight decay of 0.2 on the parameters ``p`` adds, so the
@@ -19,7 +19,7 @@ from .base import ChannelWeighting
 
 @MODELS.register_module()
 class SPEM(ChannelWeighting):
-    """Channel attention from each channel's maximum M and minimum m, in a learned mix::
+    """Channel attention from each channel's maximum M and minimum m, in a learned mix:
 
         M' = w2 * M + b2,  m' = w2 * m + b2
         mix = (p0**2 * M' + p1**2 * m') / (p0**2 + p1**2)
@@ -29,7 +29,7 @@ class SPEM(ChannelWeighting):
 
     Args:
         in_channels: Number of channels C of the input feature map.
-        identity_init: Start as the identity, see :class:`Attention`.
+        identity_init: Start as the identity, see `Attention`.
 
     Raises:
         ValueError: if `in_channels` is not a positive integer.

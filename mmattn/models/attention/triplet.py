@@ -53,7 +53,7 @@ class TripletAttention(Attention):
     Args:
         in_channels: Number of channels C of the input feature map.
         kernel_size: Odd kernel size of the three convolutions.
-        identity_init: Start as the identity, see :class:`Attention`.
+        identity_init: Start as the identity, see `Attention`.
 
     Raises:
         ValueError: if `in_channels` is not a positive integer or `kernel_size` not a positive odd

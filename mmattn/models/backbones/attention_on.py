@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from mmattn.registry import MODELS
 from mmattn.weights.pretrained import init_weights
 
-from ..blocks.slots import build_attention
+from ..blocks.slots import fill_slot
 from .outputs import map_channels, output_shapes
 
 
@@ -70,7 +70,7 @@ def attention_on(backbone: dict, attn: dict | str, at: str | Sequence[str], min_
         ValueError: no module matches, none has enough channels, or the output of one that matches is no feature map
             (N, C, H, W).
 
-    Example:
+    Examples:
         >>> net = MODELS.build(dict(
         ...     type='mmattn.AttentionOn', backbone=dict(type='mmpretrain.MobileNetV2'), at='layer*.conv.1',
         ...     attn=dict(type='mmattn.EMA', identity_init=True), min_channels=145))
@@ -83,7 +83,7 @@ def attention_on(backbone: dict, attn: dict | str, at: str | Sequence[str], min_
         raise ValueError(f"{type(network).__name__} has a member 'attention' already, the name that AttentionOn needs")
     network.attention, hooks = ModuleDict(), {}
     for name, count in channels.items():
-        attention = build_attention(attn, count)
+        attention = fill_slot('attn', attn, in_channels=count)
         network.attention[name.replace('.', '_')] = attention
         hooks[name] = AttendOutput(attention)
     HooksByName(network, hooks)
@@ -109,12 +109,13 @@ def _channels(network: nn.Module, patterns: list[str], min_channels: int, image_
         if not matched:
             raise ValueError(f'no module of {type(network).__name__} is named {pattern!r}{_near(pattern, attachable)}')
         for name in matched:
-            if feature_channels.get(name) is None:
+            count = feature_channels.get(name)
+            if count is None:
                 raise ValueError(
                     f'{name!r}, which {pattern!r} matches, {_output(shapes.get(name))}, not one feature '
                     f'map (N, C, H, W){_near(name, attachable)}'
                 )
-            chosen[name] = feature_channels[name]
+            chosen[name] = count
     enough = {name: count for name, count in chosen.items() if count >= min_channels}
     if not enough:
         raise ValueError(

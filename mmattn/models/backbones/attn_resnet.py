@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from mmcv.cnn import build_conv_layer, build_norm_layer
 from mmengine.logging import print_log
@@ -88,7 +89,7 @@ class AttnResNet(BaseModule):
         ValueError: an argument is unknown, its length is not the number of stages, or a module is in a slot that it
             does not go into.
 
-    Example:
+    Examples:
         >>> import torch
         >>> net = AttnResNet(depth=18, attn='mmattn.SE', depth_attn=dict(type='mmattn.SDA')).eval()
         >>> [tuple(x.shape) for x in net(torch.rand(1, 3, 64, 64))]
@@ -182,7 +183,7 @@ class AttnResNet(BaseModule):
         self._build_stem(in_channels, channels, stem, deep_stem, stem_pool)
         block_class = BLOCKS[block]
         expansion = expansion or block_class.default_expansion
-        block_options = dict(
+        block_options: dict[str, Any] = dict(
             expansion=expansion,
             base_channels=base_channels,
             style=style,
@@ -257,7 +258,7 @@ class AttnResNet(BaseModule):
         """The projection of a stage's first shortcut, None where the identity fits."""
         if stride == 1 and in_channels == out_channels:
             return None
-        layers = []
+        layers: list[nn.Module] = []
         if self.avg_down:
             layers.append(nn.AvgPool2d(stride, stride, ceil_mode=True, count_include_pad=False))
         elif self.max_down and stride > 1:
@@ -402,7 +403,7 @@ def _architecture(
     if stage_blocks is None or block is None:
         if depth not in ARCHITECTURES and not (depth is None and stage_blocks is not None):
             raise ValueError(f'depth {depth} is none of {sorted(ARCHITECTURES)}: give stage_blocks for another')
-        known_block, known_stages = ARCHITECTURES.get(depth, ('bottleneck', None))
+        known_block, known_stages = ('bottleneck', ()) if depth is None else ARCHITECTURES[depth]
         block, stage_blocks = block or known_block, stage_blocks or known_stages
     if block not in BLOCKS:
         raise ValueError(f'block {block!r} is none of {sorted(BLOCKS)}')

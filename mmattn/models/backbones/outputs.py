@@ -34,7 +34,7 @@ def output_shapes(
 
 
 def _run(network: nn.Module, image: Tensor) -> dict[str, set]:
-    shapes = {}
+    shapes: dict[str, set] = {}
     for name, module in network.named_modules():
 
         def record(_module, _args, output, name=name) -> None:

@@ -6,6 +6,9 @@ SDA-EPSANet, and ``MSPANet(depth=50, stem='cifar')`` the network for small image
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from mmattn.registry import MODELS
 
 from .attn_resnet import AttnResNet
@@ -21,7 +24,7 @@ PYCONV_STAGES = (
 
 # The authors published no code of the large EPSANet: its kernels are the set that gives the
 # paper's parameters and MACs (its FLOPs) with 32 groups and doubled planes.
-EPSANET_SIZES = {
+EPSANET_SIZES: dict[str, dict] = {
     'small': dict(spatial=dict(type='mmattn.PSA')),
     'large': dict(
         spatial=dict(type='mmattn.PSA', kernel_sizes=(3, 5, 5, 7), groups=(32, 32, 32, 32)),
@@ -31,7 +34,7 @@ EPSANET_SIZES = {
     ),
 }
 
-MSPANET_SIZES = {
+MSPANET_SIZES: dict[str, dict] = {
     'S': dict(spatial=dict(type='mmattn.MSPA', base_width=28)),
     'B': dict(spatial=dict(type='mmattn.MSPA', base_width=30)),
 }
@@ -47,16 +50,16 @@ class SDAResNet(AttnResNet):
         depth: Number of layers; the paper's networks have 86.
         spatial: Config or type of what replaces the 3x3 convolutions.
         depth_attn: Config or type of the attention over the depth of a stage.
-        options: Other arguments of `AttnResNet`.
+        **options: Other arguments of `AttnResNet`.
     """
 
     def __init__(
         self,
         depth: int = 86,
-        *args,
-        spatial=dict(type='mmattn.GroupedConv', groups=8),  # noqa: B006
-        depth_attn=dict(type='mmattn.SDA'),  # noqa: B006
-        **options,
+        *args: Any,
+        spatial: dict | str | Sequence[dict | str | None] | None = dict(type='mmattn.GroupedConv', groups=8),  # noqa: B006
+        depth_attn: dict | str | Sequence[dict | str | None] | None = dict(type='mmattn.SDA'),  # noqa: B006
+        **options: Any,
     ) -> None:
         super().__init__(depth, *args, spatial=spatial, depth_attn=depth_attn, **options)
 
@@ -68,13 +71,13 @@ class EPSANet(AttnResNet):
     Args:
         depth: Number of layers; the paper's networks have 50 and 101.
         size: 'small' or 'large'. Large is a reconstruction from the published counts.
-        options: Other arguments of `AttnResNet`; they override what `size` sets.
+        **options: Other arguments of `AttnResNet`; they override what `size` sets.
 
     Raises:
         ValueError: `size` is neither.
     """
 
-    def __init__(self, depth: int = 50, *, size: str = 'small', **options) -> None:
+    def __init__(self, depth: int = 50, *, size: str = 'small', **options: Any) -> None:
         super().__init__(depth, **(_of_size(size, EPSANET_SIZES) | options))
 
 
@@ -85,13 +88,13 @@ class MSPANet(AttnResNet):
     Args:
         depth: Number of layers; the paper's networks have 50 and 101.
         size: 'S' (28 channels a scale at 64 planes) or 'B' (30).
-        options: Other arguments of `AttnResNet`; they override what `size` sets.
+        **options: Other arguments of `AttnResNet`; they override what `size` sets.
 
     Raises:
         ValueError: `size` is neither.
     """
 
-    def __init__(self, depth: int = 50, *, size: str = 'S', **options) -> None:
+    def __init__(self, depth: int = 50, *, size: str = 'S', **options: Any) -> None:
         super().__init__(depth, **(_of_size(size, MSPANET_SIZES) | options))
 
 
@@ -102,10 +105,12 @@ class EMAResNet(AttnResNet):
     Args:
         depth: Number of layers; the paper's networks have 50 and 101.
         attn: Config or type of the attention at the end of each block.
-        options: Other arguments of `AttnResNet`.
+        **options: Other arguments of `AttnResNet`.
     """
 
-    def __init__(self, depth: int = 50, *, attn='mmattn.EMA', **options) -> None:
+    def __init__(
+        self, depth: int = 50, *, attn: dict | str | Sequence[dict | str | None] | None = 'mmattn.EMA', **options: Any
+    ) -> None:
         super().__init__(depth, attn=attn, **options)
 
 
@@ -119,11 +124,13 @@ class SPEMResNet(AttnResNet):
         depth: Number of layers; the paper's network has 164, and with it this one has the trunk for small images
             (``stem='cifar', base_channels=16``); other depths have the trunk for ImageNet.
         attn: Config or type of the attention at the end of each block.
-        options: Other arguments of `AttnResNet`; they override what `depth` sets.
+        **options: Other arguments of `AttnResNet`; they override what `depth` sets.
     """
 
-    def __init__(self, depth: int = 164, *, attn='mmattn.SPEM', **options) -> None:
-        small_images = dict(stem='cifar', base_channels=16) if depth == 164 else {}
+    def __init__(
+        self, depth: int = 164, *, attn: dict | str | Sequence[dict | str | None] | None = 'mmattn.SPEM', **options: Any
+    ) -> None:
+        small_images: dict[str, Any] = dict(stem='cifar', base_channels=16) if depth == 164 else {}
         super().__init__(depth, attn=attn, **(small_images | options))
 
 

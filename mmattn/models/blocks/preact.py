@@ -32,7 +32,7 @@ class PreActBottleneck(Bottleneck):
         self.position_channels = (width, width, planes * expansion)
         self.bn1 = self.norm(in_channels)
         self.conv1 = self.conv(in_channels, width, stride=stride1)
-        self.bn2 = self.norm(width)
+        self.bn2: nn.Module = self.norm(width)
         self.conv2 = build_spatial(
             spatial,
             width,

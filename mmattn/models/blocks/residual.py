@@ -7,6 +7,7 @@ there are any. The norms keep these names whatever their type, so that checkpoin
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from mmcv.cnn import build_conv_layer, build_norm_layer
@@ -148,7 +149,7 @@ class ResidualBlock(BaseModule):
 
     def conv(
         self, in_channels: int, out_channels: int, kernel_size: int = 1, stride: int = 1, dilation: int = 1
-    ) -> nn.Module:
+    ) -> Any:
         """A bias-free convolution that keeps the size at stride 1."""
         return build_conv_layer(
             self.conv_cfg,
@@ -161,7 +162,8 @@ class ResidualBlock(BaseModule):
             bias=False,
         )
 
-    def norm(self, channels: int) -> nn.Module:
+    def norm(self, channels: int) -> Any:
+        """The norm of `norm_cfg`, of whatever class it names."""
         return build_norm_layer(self.norm_cfg, channels)[1]
 
     def plugged(self, position: str, x: Tensor) -> Tensor:

@@ -40,7 +40,7 @@ class Stage(BaseModule):
         return (self[i] for i in range(self.depth))
 
     def forward(self, x: Tensor) -> Tensor:
-        sums = []
+        sums: list[Tensor] = []
         for i in range(self.depth):
             # torch.compile of older releases cannot iterate over a module
             block = getattr(self, str(i))

@@ -22,7 +22,7 @@ class AfterStage(nn.Module):
         attn: Config, or only the type as a string, of the attention.
         norm_cfg: Not used.
 
-    Example:
+    Examples:
         >>> after = AfterStage(channels=64, depth=3, attn='mmattn.SE')
         >>> after([torch.rand(2, 64, 14, 14) for _ in range(3)]).shape
         torch.Size([2, 64, 14, 14])

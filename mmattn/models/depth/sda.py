@@ -23,9 +23,12 @@ from ..gate import Gated
 class SDA(Gated):
     """A softmax over depth of the residual sums Z_1 ... Z_m of a stage's m blocks, for each channel.
 
-    u = GAP(sum_k Z_k);  v = ReLU(norm(W_d u));  a = softmax over k of (W_k v + b_k);  output = sum_k a_k Z_k
+        u = GAP(sum_k Z_k)
+        v = ReLU(norm(W_d u))
+        a = softmax over k of (W_k v + b_k)
+        output = sum_k a_k Z_k
 
-    A list of m feature maps (N, C, H, W) -> (N, C, H, W). With `identity_init` the weights are e + gate * (a - e),
+    A list of m feature maps (N, C, H, W) -> (N, C, H, W). With `identity_init` the weights are ``e + gate * (a - e)``,
     where e is 1 for the last feature map and 0 for the others, and one learned scalar gate starts at zero: the stage
     starts with its last block's output, as without depth attention. The gate gets a gradient from the first step, the
     other parameters from the second.
@@ -39,7 +42,7 @@ class SDA(Gated):
             GroupNorm, or norm_eval=True with pretrained weights; one image per process raises PyTorch's ValueError.
         identity_init: Start as the last feature map. Without it the module has no gate and no key for one.
 
-    Example:
+    Examples:
         >>> sda = SDA(channels=256, depth=3)
         >>> sda([torch.rand(2, 256, 14, 14) for _ in range(3)]).shape
         torch.Size([2, 256, 14, 14])

@@ -1,8 +1,8 @@
 """Multi-scale spatial pyramid attention (MSPA).
 
-Yu et al., MSPANet: Multi-scale Spatial Pyramid Attention Network (EAAI 133, 108261, 2024);
-github.com/ndsclark/MSPANet. There the shared attention is called once for each scale; here once for
-all.
+Yu et al., MSPANet: Multi-scale Spatial Pyramid Attention Network (EAAI 133, 2024),
+doi:10.1016/j.engappai.2024.108261; github.com/ndsclark/MSPANet. There the shared attention is called
+once for each scale; here once for all.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from .branch_gate import BranchGate
 class MSPA(nn.Module):
     """Hierarchical 3x3 convolutions over splits of the channels, re-weighted by a softmax over them.
 
-    y_1 = f_1(x_1);  y_i = f_i(y_{i-1} + x_i), with f = norm(conv3x3)
-    a = softmax over i of SE([GAP(y_i), 2x2 adaptive pool of y_i])
-    output = [a_1 y_1, ..., a_s y_s]
+        y_1 = f_1(x_1);  y_i = f_i(y_{i-1} + x_i), with f = norm(conv3x3)
+        a = softmax over i of SE([GAP(y_i), 2x2 adaptive pool of y_i])
+        output = [a_1 y_1, ..., a_s y_s]
 
-    Where it strides, the chain is cut (y_i = f_i(x_i)) and the i-th convolution has dilation i.
+    Where it strides, the chain is cut (``y_i = f_i(x_i)``) and the i-th convolution has dilation i.
     For the spatial slot.
 
     Args:
@@ -46,7 +46,7 @@ class MSPA(nn.Module):
         ValueError: the channels do not divide into splits and groups, or the attention has no
             hidden channel.
 
-    Example:
+    Examples:
         >>> MSPA(84, 84, stride=2)(torch.rand(1, 84, 28, 28)).shape
         torch.Size([1, 84, 14, 14])
     """
@@ -91,7 +91,8 @@ class MSPA(nn.Module):
         return [f'scale {i + 1}' for i in range(self.scales)]
 
     def forward(self, x: Tensor) -> Tensor:
-        splits, outs = x.chunk(self.scales, 1), []
+        splits = x.chunk(self.scales, 1)
+        outs: list[Tensor] = []
         for i, (conv, bn) in enumerate(zip(self.convs, self.bns)):  # noqa: B905
             outs.append(bn(conv(splits[i] + outs[-1] if self.chained and i else splits[i])))
         branches = torch.cat(outs, 1)  # (N, s * w, H', W')

@@ -9,6 +9,7 @@ once for each branch; here once for all.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +24,9 @@ from .pyramid import pyramid_convs
 class PSA(nn.Module):
     """Convolutions of several kernel sizes, re-weighted by a softmax over them for each channel.
 
-    F_i = conv_i(x);  a = softmax over i of SE(GAP(F_i));  output = [a_m F_m, ..., a_1 F_1]
+        F_i = conv_i(x)
+        a = softmax over i of SE(GAP(F_i))
+        output = [a_m F_m, ..., a_1 F_1]
 
     The branches are concatenated last first, as the authors' code does it: the norm and the
     convolution that follow have learnt this order. For the spatial slot.
@@ -44,7 +47,7 @@ class PSA(nn.Module):
         ValueError: the channels do not divide into branches and groups, a kernel size is even, or
             the squeeze has no hidden channel.
 
-    Example:
+    Examples:
         >>> PSA(64, 64, stride=2)(torch.rand(1, 64, 28, 28)).shape
         torch.Size([1, 64, 14, 14])
     """
@@ -75,7 +78,7 @@ class PSA(nn.Module):
     @property
     def branch_names(self) -> list[str]:
         """Kernel size of each branch, in the order of the output."""
-        return [f'{k} x {k}' for k in (conv.kernel_size[0] for conv in reversed(self.convs))]
+        return [f'{k} x {k}' for k in (cast(nn.Conv2d, conv).kernel_size[0] for conv in reversed(self.convs))]
 
     def forward(self, x: Tensor) -> Tensor:
         branches = torch.cat([conv(x) for conv in reversed(self.convs)], 1)  # (N, m * c, H', W')

@@ -7,6 +7,7 @@ arXiv:2006.11538; github.com/iduta/pyconv.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +39,7 @@ class PyConv(nn.Module):
     Raises:
         ValueError: the channels do not divide into shares and groups, or a kernel size is even.
 
-    Example:
+    Examples:
         >>> PyConv(64, 64, stride=2)(torch.rand(1, 64, 28, 28)).shape
         torch.Size([1, 64, 14, 14])
     """
@@ -70,4 +71,4 @@ class PyConv(nn.Module):
 
     def output_convs(self) -> list[nn.Conv2d]:
         """The convolutions whose outputs, side by side, are the output, see `mmattn.inference.fold`."""
-        return list(self.convs)
+        return cast(list[nn.Conv2d], list(self.convs))

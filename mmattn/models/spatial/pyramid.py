@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
@@ -11,6 +12,11 @@ from mmattn import ops
 
 class PyramidConv(nn.Conv2d):
     """``nn.Conv2d`` with zero padding, (N, C_in, H, W) -> (N, C_out, H', W'), fast where its groups are narrow."""
+
+    if TYPE_CHECKING:  # torch has these types for convolutions of any number of dimensions
+        stride: tuple[int, int]
+        padding: tuple[int, int]
+        dilation: tuple[int, int]
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)

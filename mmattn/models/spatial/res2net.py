@@ -19,8 +19,9 @@ from mmattn.registry import MODELS
 class Res2NetConv(nn.Module):
     """3x3 convolutions in a chain: each reads its own split plus the output of the one before.
 
-    y_1 = f_1(x_1);  y_i = f_i(y_{i-1} + x_i);  y_s = x_s, with f = ReLU(norm(conv3x3)).
-    In a stage's first block, and where it strides, the chain is cut (y_i = f_i(x_i)) and the last
+        y_1 = f_1(x_1);  y_i = f_i(y_{i-1} + x_i);  y_s = x_s, with f = ReLU(norm(conv3x3))
+
+    In a stage's first block, and where it strides, the chain is cut (``y_i = f_i(x_i)``) and the last
     split is pooled, 3x3, even at stride 1. For the spatial slot; ends in its own norm and ReLU.
 
     Args:
@@ -37,7 +38,7 @@ class Res2NetConv(nn.Module):
     Raises:
         ValueError: fewer than two scales, or the channels do not divide into splits.
 
-    Example:
+    Examples:
         >>> Res2NetConv(104, 104, first_block=True)(torch.rand(1, 104, 28, 28)).shape
         torch.Size([1, 104, 28, 28])
     """
@@ -79,7 +80,8 @@ class Res2NetConv(nn.Module):
         return scales * (planes * base_width // base_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        splits, outs = x.chunk(self.scales, 1), []
+        splits = x.chunk(self.scales, 1)
+        outs: list[Tensor] = []
         for i, (conv, bn) in enumerate(zip(self.convs, self.bns)):  # noqa: B905
             outs.append(self.relu(bn(conv(splits[i] + outs[-1] if self.chained and i else splits[i]))))
         return torch.cat([*outs, self.pool(splits[self.scales - 1])], 1)

@@ -1,32 +1,23 @@
 """Reports a finished training of an mmdet config: AP, time, memory, curves, pictures."""
 
-import argparse
-import sys
 from pathlib import Path
 
-try:
-    import torch
-    from mmengine.registry import DATASETS
+import torch
+from mmengine.registry import DATASETS
 
-    from mmattn.analysis.predict import Predictor
-    from mmattn.analysis.predict.examples import annotated_examples
-    from mmattn.analysis.runs.curves import draw_curves
-    from mmattn.analysis.runs.history import duration, read_history
-    from mmattn.analysis.runs.metrics import average_precisions, format_table
-    from mmattn.analysis.runs.pictures import draw_example, draw_sheet, save_picture
-    from mmattn.analysis.runs.work_dir import find_checkpoint, find_config, planned_end
-    from mmattn.engine import launch, preflight
-    from mmattn.engine.arguments import count, score
-    from mmattn.engine.quiet import quiet
-    from mmattn.errors import UserError
-    from mmattn.files import write_json
-except ModuleNotFoundError as missing:
-    print(
-        f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
-        '(or, in an environment of your own: pip install -e .)',
-        file=sys.stderr,
-    )
-    sys.exit(2)
+from mmattn.analysis.predict import Predictor
+from mmattn.analysis.predict.examples import annotated_examples
+from mmattn.analysis.runs.curves import draw_curves
+from mmattn.analysis.runs.history import duration, read_history
+from mmattn.analysis.runs.metrics import average_precisions, format_table
+from mmattn.analysis.runs.pictures import draw_example, draw_sheet, save_picture
+from mmattn.analysis.runs.work_dir import find_checkpoint, find_config, planned_end
+from mmattn.commands import command
+from mmattn.engine import launch, preflight
+from mmattn.engine.arguments import ArgumentParser, count, score
+from mmattn.engine.quiet import quiet
+from mmattn.errors import UserError
+from mmattn.files import write_json
 
 DESCRIPTION = """\
 Reports a training of an mmdet config from its work folder.
@@ -40,23 +31,21 @@ into the work folder:
 EXAMPLES = """\
 Examples:
   # the training that tools/quickstart.sh makes
-  python tools/quickstart_report.py work_dirs/quickstart
+  python demo/quickstart_report.py work_dirs/quickstart
 
   # all predictions down to a low score, of the best checkpoint rather than the last
-  python tools/quickstart_report.py work_dirs/quickstart --score-thr 0.1 \\
+  python demo/quickstart_report.py work_dirs/quickstart --score-thr 0.1 \\
       --checkpoint work_dirs/quickstart/epoch_9.pth
 
   # table and curves alone, in a second
-  python tools/quickstart_report.py work_dirs/quickstart --max-images 0
+  python demo/quickstart_report.py work_dirs/quickstart --max-images 0
 """
 SHEET_IMAGES = 4
 SHEET_BYTES = 400_000
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(
-        description=DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = ArgumentParser(description=DESCRIPTION, epilog=EXAMPLES)
     parser.add_argument('work_dir', type=Path, help='the --work-dir of the training')
     parser.add_argument(
         '--checkpoint',
@@ -169,7 +158,7 @@ def main():
     print(f'\n{format_table(table)}\n{describe_resources(history)}')
     if stopped_at:
         print(
-            f'note: the training stopped at {stopped_at}; go on with: python tools/train.py '
+            f'note: the training stopped at {stopped_at}; go on with: {command("train")} '
             f'CONFIG --work-dir {args.work_dir} --resume'
         )
     wrote = ['metrics.json', 'curves.png']

@@ -7,7 +7,6 @@ seeds. Some minutes on one CPU core.
 """
 
 import argparse
-import sys
 import time
 from pathlib import Path
 
@@ -16,19 +15,11 @@ from mmengine.logging import MMLogger
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-try:
-    import mmattn.models  # noqa: F401
-    from mmattn.engine.arguments import positive, positive_float
-    from mmattn.files import atomic_path, write_json
-    from mmattn.models.gate import named_gates
-    from mmattn.registry import MODELS
-except ModuleNotFoundError as missing:
-    print(
-        f'error: {missing}; run: bash tools/setup_env.sh && source .venv/bin/activate '
-        '(or, in an environment of your own: pip install -e .)',
-        file=sys.stderr,
-    )
-    sys.exit(2)
+import mmattn.models  # noqa: F401
+from mmattn.engine.arguments import ArgumentParser, positive, positive_float
+from mmattn.files import atomic_path, write_json
+from mmattn.models.gate import named_gates
+from mmattn.registry import MODELS
 
 DATA = Path(__file__).resolve().parent.parent / 'demo' / 'sign_digits_mini'
 TRUNK = dict(
@@ -175,7 +166,7 @@ def draw(result: dict, path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = ArgumentParser(description=__doc__)
     parser.add_argument('--epochs', type=positive, default=30, help='of the plain network from random weights')
     parser.add_argument('--finetune', type=positive, default=4, help='epochs after attention was put in')
     parser.add_argument('--lr', type=positive_float, default=3e-4, help='highest learning rate of the fine-tuning')
