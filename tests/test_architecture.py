@@ -37,7 +37,7 @@ ALLOWED = {
     'checks': {'data', 'engine', 'inference', 'models', 'ops', 'weights'},
     'analysis': {'checks', 'data', 'engine', 'inference', 'models', 'ops', 'weights'},
     'fit': {'analysis', 'checks', 'data', 'engine', 'inference', 'models', 'ops', 'weights'},
-    'export': {'engine', 'inference', 'models', 'ops', 'weights'},
+    'export': {'analysis', 'checks', 'data', 'engine', 'inference', 'models', 'ops', 'weights'},
 }
 # Below the engine nothing knows of command lines, nor of libraries that not everybody has.
 FORBIDDEN = {

@@ -13,8 +13,8 @@ from mmattn import shipped
 from mmattn.commands import SEVERAL, command, in_users_words, scripts
 from mmattn.errors import UserError
 
-COMMANDS = ['benchmark', 'check', 'compare', 'complexity', 'convert', 'fit', 'predict', 'report', 'test', 'train']
-COMMANDS += ['visdrone', 'visualize']
+COMMANDS = ['benchmark', 'check', 'compare', 'complexity', 'convert', 'export', 'fit', 'predict', 'report']
+COMMANDS += ['test', 'train', 'visdrone', 'visualize']
 
 
 def python(*arguments, folder=ROOT):

@@ -130,7 +130,9 @@ def test_wheel_has_all_that_the_commands_need_and_nothing_of_the_clone(wheel):
     assert metadata['Version'] == mmattn.__version__ and metadata['License-Expression'] == 'Apache-2.0'
     required = {text.split('>')[0] for text in metadata.get_all('Requires-Dist') if 'extra ==' not in text}
     assert required == {'numpy', 'Pillow', 'PyYAML', 'safetensors', 'torch', 'torchvision'}
-    assert {'all', 'docs', 'fit', 'mm', 'openmmlab', 'test', 'tools', 'viz'} <= {*metadata.get_all('Provides-Extra')}
+    assert {'all', 'docs', 'export', 'fit', 'mm', 'openmmlab', 'test', 'tools', 'viz'} <= {
+        *metadata.get_all('Provides-Extra')
+    }
 
 
 def test_the_console_command_lists_the_commands(installed, tmp_path):

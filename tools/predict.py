@@ -16,6 +16,8 @@ with needed():
     from mmattn.engine import launch, preflight
     from mmattn.engine.arguments import ArgumentParser, check_device, config, positive, score
     from mmattn.errors import RunError, UserError
+    from mmattn.export.opening import BACKENDS, SUFFIXES
+    from mmattn.export.predictor import ExportedPredictor
 
 DESCRIPTION = """\
 Predicts on images, folders, videos and cameras with a trained detector of mmdet or classifier of mmpretrain.
@@ -37,6 +39,9 @@ Examples:
   # small objects in large images: tiles of 640 px and the whole image, merged
   python tools/predict.py work_dirs/aerial images --tiles 640 --overlap 0.2 --out predictions
 
+  # with a file that was exported
+  python tools/predict.py nuclei.onnx images --out predictions
+
   # every fifth frame of a video; the first camera, until Ctrl-C
   python tools/predict.py work_dirs/street street.mp4 --every 5 --out predictions
   python tools/predict.py work_dirs/street 0 --out predictions
@@ -53,7 +58,7 @@ def parse_args():
         'model',
         type=config,
         metavar='MODEL',
-        help='work folder of a training, or a config, with the path of a checkpoint behind it',
+        help='work folder of a training; a config, with the path of a checkpoint behind it; or an exported file',
     )
     parser.add_argument(
         'inputs',
@@ -93,6 +98,9 @@ def parse_args():
         metavar='N',
         help='of a video or camera only each N-th frame (default: all)',
     )
+    parser.add_argument(
+        '--backend', choices=BACKENDS, default=BACKENDS[0], help=f'what runs a file of ONNX (default: {BACKENDS[0]})'
+    )
     parser.add_argument('--no-pictures', action='store_true', help='write numbers alone, no pictures and videos')
     parser.add_argument(
         '--device',
@@ -113,25 +121,38 @@ def main():
     args = parse_args()
     preflight.check_output(args.out, folder=True)
     check_device(args.device)
-    cfg, checkpoint, named = find_model(args.model, args.checkpoint, args.inputs, args.cfg_options)
+    exported = Path(args.model).suffix.lower() in SUFFIXES
+    if exported:
+        if args.checkpoint or args.cfg_options:
+            raise UserError(
+                f'--checkpoint and --cfg-options are for configs; {args.model} holds its weights and settings'
+            )
+        named, info = args.inputs, dict(model=args.model)
+    else:
+        cfg, checkpoint, named = find_model(args.model, args.checkpoint, args.inputs, args.cfg_options)
+        info = dict(config=cfg.filename, checkpoint=str(checkpoint))
     if not named:
         raise UserError('nothing to predict on; name images, folders or a video behind the model')
     inputs = find_inputs(named, without=[args.out / PICTURES, args.out / VIDEOS])
-    preflight.check_packages(cfg)
-    predictor = Predictor(
-        cfg,
-        checkpoint,
-        args.device,
+    options = dict(
         threshold=args.threshold,
         classes=args.classes,
         tiles=Tiles(args.tiles, args.overlap) if args.tiles else None,
         batch=args.batch or (8 if args.device.startswith('cuda') else 1),
     )
-    print(f'predicting with {checkpoint}')
+    if exported:
+        predictor = ExportedPredictor(args.model, backend=args.backend, device=args.device, **options)
+        if not predictor.resized:
+            print(
+                f'note: {args.model} was exported with --no-resize, and takes images in their own size', file=sys.stderr
+            )
+    else:
+        preflight.check_packages(cfg)
+        predictor = Predictor(cfg, checkpoint, args.device, **options)
+    print(f'predicting with {args.model if exported else checkpoint}')
     info = dict(
+        info,
         description='predictions of mmattn predict',
-        config=cfg.filename,
-        checkpoint=str(checkpoint),
         threshold=args.threshold,
         tiles=args.tiles,
         overlap=args.overlap if args.tiles else None,

@@ -138,16 +138,17 @@ def _pretrained(node: object, path: str) -> Iterator[tuple[str, object]]:
             yield from _pretrained(value, f'{path}.{index}')
 
 
-def check_data(cfg: Config, splits: tuple[str, ...]) -> None:
+def check_data(cfg: Config, splits: tuple[str, ...], loop: bool = True) -> None:
     """Raises UserError if annotations or images that the config names are missing.
 
     Args:
         cfg: Config of the run.
         splits: Splits that the run will read, any of 'train', 'val' and 'test'.
+        loop: Whether validation images are read by the config's own loop, and so not without `val_cfg`.
     """
     missing = []
-    for split in splits_read(cfg, splits):
-        loader = cfg[f'{split}_dataloader']
+    for split in splits_read(cfg, splits) if loop else splits:
+        loader = cfg.get(f'{split}_dataloader') or {}
         for key, dataset in datasets_in(loader.get('dataset'), f'{split}_dataloader.dataset'):
             missing += _missing_from(dataset, f'{split} ', key)
         missing += _missing_from_evaluator(cfg.get(f'{split}_evaluator'), f'{split}_evaluator')

@@ -522,13 +522,13 @@ def test_family_of_a_network_by_its_name(network, family):
     assert family_of(network) == family
 
 
-def test_module_table_says_paper_parameters_scales_and_identity_start():
+def test_module_table_says_paper_parameters_scales_identity_start_and_export():
     rows = {row.split('`')[1]: row for row in module_table().splitlines()[2:]}
     se = '[arXiv:1709.01507](https://arxiv.org/abs/1709.01507)'
     # SENet-50's parameters and ResNet-50's, as published
-    assert rows['mmattn.SE'] == f'| `mmattn.SE` | `attn` | Hu et al., {se} | 28.09 (+2.53) |  | yes |'
+    assert rows['mmattn.SE'] == f'| `mmattn.SE` | `attn` | Hu et al., {se} | 28.09 (+2.53) |  | yes | yes |'
     assert '| 25.56 (+0.00) |' in rows['mmattn.SimAM']
-    assert rows['mmattn.PSA'].endswith('| 3×3 to 9×9 |  |')
+    assert rows['mmattn.PSA'].endswith('| 3×3 to 9×9 |  | yes |')
     assert all(re.search(r'(et al\.|and \w+), \S', row) for row in rows.values())
 
 

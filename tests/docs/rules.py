@@ -46,6 +46,11 @@ RULES = [
     Rule(r'^python -m pytest ', PARSED, 'runs in this suite'),
     Rule(r'\bbash tools/(quickstart|setup_env|run_tests)\.sh', PARSED, 'takes minutes; CI begins with run_tests.sh'),
     Rule(r'^mmattn convert ', PARSED, 'needs a file of the authors; tests/tools/test_convert_tool.py converts'),
+    Rule(
+        r'^mmattn export work_dirs/',
+        PARSED,
+        'takes half a minute; things.py makes nuclei.onnx by it, and tests/export has the other kinds of file',
+    ),
     Rule(r'^(mkdir -p checkpoints|cp work_dirs/)', PARSED, 'needs a training on ImageNet'),
     Rule(
         r'^(bash tools/dist_train\.sh|mmattn train) configs/(?!demo/)\w+/',

@@ -92,6 +92,13 @@ def quickstart(folder: Path, things: Things) -> None:
     (work_dir / 'last_checkpoint').write_text('work_dirs/quickstart/epoch_9.pth')
 
 
+def exported_file(folder: Path, things: Things) -> None:
+    """The quick start's model as a file of ONNX, compared on one image."""
+    work_dir = things.made(quickstart) / 'work_dirs' / 'quickstart'
+    result = things.commands('export.py', work_dir, '--out', folder / 'nuclei.onnx', '--images', '1')
+    assert result.returncode == 0, result.stderr
+
+
 def other_training(folder: Path, things: Things) -> None:
     """A copy of the quick start's."""
     shutil.copytree(things.made(quickstart) / 'work_dirs/quickstart', folder / 'work_dirs/other')
@@ -137,6 +144,7 @@ THINGS: dict[Maker, tuple[str, ...]] = {
     coco_2017: ('data/coco', 'configs/mask_rcnn_sda'),
     visdrone: ('data/VisDrone',),
     quickstart: ('work_dirs/quickstart',),
+    exported_file: ('nuclei.onnx',),
     other_training: ('work_dirs/other',),
     torchvision_weights: ('torchvision://', 'mask_rcnn_sda_r50'),
     images: ('one.jpg', 'images/', ' images ', 'photos/'),

@@ -9,6 +9,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 from commands import ROOT
+from mmengine.config import Config
 
 CONFIG = 'configs/demo/imagenet_style_signs.py'
 IMAGE = 'demo/sign_digits_mini/val/0'
@@ -27,7 +28,7 @@ def work_folder(folder: Path, checkpoint: Path) -> Path:
         + json.dumps({'accuracy/top1': 50.0, 'accuracy/top5': 90.0, 'step': 1})
         + '\n'
     )
-    (folder / 'config.py').write_text((ROOT / CONFIG).read_text('utf-8'))
+    Config.fromfile(ROOT / CONFIG).dump(folder / 'config.py')
     shutil.copy(checkpoint, folder / 'epoch_1.pth')
     (folder / 'last_checkpoint').write_text('epoch_1.pth')
     return folder

@@ -104,6 +104,9 @@ def _write(reports: dict[str, dict], folder: Path, root: Path) -> list[Path]:
             *_tables(group),
             f'### Commands\n\n```bash\n{commands}\n```',
         ]
+    exported = folder / 'export' / 'speed.md'  # of benchmarks/export_speed.py
+    if exported.is_file():
+        blocks.append(exported.read_text('utf-8').rstrip())
     for path, text in (
         (ACCURACY_PICTURE, 'Published accuracy against measured throughput'),
         (MEMORY_PICTURE, 'Memory against depth'),

@@ -27,7 +27,8 @@ SCALES = {
 }
 CLASSES = 1000
 HEADER = (
-    '| module | slot | paper | ResNet-50 with it, M | several scales | identity start |\n|---|---|---|---:|---|---|'
+    '| module | slot | paper | ResNet-50 with it, M | several scales | identity start | ONNX |\n'
+    '|---|---|---|---:|---|---|---|'
 )
 AUTHORS = re.compile(r"[A-Z][\w'’-]+ (et al\.|and [A-Z][\w'’-]+)")
 # Where a paper is, the first kind that is named.
@@ -52,6 +53,7 @@ def module_table() -> str:
                 f'{count / 1e6:.2f} ({(count - plain) / 1e6:+.2f})',
                 SCALES.get(name, ''),
                 'yes' if 'identity_init' in inspect.signature(module).parameters else '',
+                'yes',  # each that is registered: tests/export exports it
             )
             lines.append(f'| {" | ".join(cells)} |')
     return '\n'.join(lines)

@@ -131,7 +131,7 @@ def images_to_predict(cfg: Config, one_by_one: bool = False, split: str = 'val')
     Raises:
         UserError: The data are missing.
     """
-    preflight.check_data(cfg, (split,))
+    preflight.check_data(cfg, (split,), loop=False)
     launch.register_modules(cfg)
     init_default_scope(scope_of(cfg))
     if cfg.get(f'{split}_dataloader') is None:

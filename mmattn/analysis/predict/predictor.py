@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,14 +20,11 @@ from mmattn.errors import UserError
 
 from .found import Classes, Detections, Masks, Patch
 from .reading import ImageReader, LoadedImage
-from .tiles import Tiles, Window, merged
-
-Key = TypeVar('Key')
-# Number of classes of an image that a classifier names.
-TOP = 5
+from .streaming import StreamingPredictor
+from .tiles import Tiles
 
 
-class Predictor:
+class Predictor(StreamingPredictor):
     """A trained model that is given images and says what it finds in them.
 
     Images go through the transforms of the config's test data. Batches hold images that these transforms make alike in
@@ -71,90 +66,22 @@ class Predictor:
         if checkpoint is None:
             raise UserError(f'no checkpoint for {model.filename}; name one, or a work folder that holds both')
         self.cfg, self.checkpoint = model, checkpoint
-        self.threshold, self.tiles, self.batch = threshold, tiles, batch
         trained = load_trained(_above(model, threshold), checkpoint, device, prepared=True)
         self._reader = ImageReader(model)
         self._model: Any = trained.model
-        self.is_detector = is_detector(self._model)
-        if tiles is not None and not self.is_detector:
-            raise UserError(f'{model.filename} is no detector, which tiles are for; leave them out')
-        self.classes = ClassNames.of(trained.classes, model)
-        self._chosen = None if classes is None else torch.tensor([self.classes.label(name) for name in classes])
-
-    def __call__(self, images: Iterable[str | Path | np.ndarray]) -> Iterator[Detections | Classes]:
-        """Yields what is found in each image, in their order; only a batch of images is held at a time.
-
-        Args:
-            images: Paths of images, or images as arrays, (H, W, 3), in the order blue, green, red.
-
-        Raises:
-            OSError: A file is missing, or no whole image; its name is in the message.
-        """
-        for _, _, found in self.stream((None, self.load(image)) for image in images):
-            yield found
+        names = ClassNames.of(trained.classes, model)
+        super().__init__(names, is_detector(self._model), threshold, classes, tiles, batch)
 
     def load(self, image: str | Path | np.ndarray) -> LoadedImage:
-        """Reads an image and puts it through the transforms of the config's test data.
-
-        Args:
-            image: Path of an image file, or an image as an array, (H, W, 3), in the order blue, green, red.
-
-        Raises:
-            OSError: The file is missing, or no whole image, or none that the transforms take.
-        """
         return self._reader.load(image)
 
+    def transformed(self, pixels: np.ndarray) -> dict:
+        return self._reader.transformed(pixels)
+
     @torch.no_grad()
-    def stream(
-        self, images: Iterable[tuple[Key, LoadedImage]], done: Callable[[], object] = lambda: None
-    ) -> Iterator[tuple[Key, LoadedImage, Detections | Classes]]:
-        """Yields each image, by a key that the caller chooses, with what is found in it.
-
-        Args:
-            images: Keys and images, taken as they are needed.
-            done: Called after each image and tile that was predicted, for a bar of progress.
-        """
-        waiting: deque[_Waiting] = deque()
-        batch: list[tuple[_Waiting, dict]] = []
-        for key, image in images:
-            one = _Waiting(key, image, [(0, 0, *image.size), *self._windows(image)], [])
-            waiting.append(one)
-            for window in one.windows:
-                data = image.data if window == one.windows[0] else self._tile(image, window)
-                if batch and data['inputs'].shape != batch[0][1]['inputs'].shape:
-                    self._predict(batch, done)
-                batch.append((one, data))
-                if len(batch) >= self.batch:
-                    self._predict(batch, done)
-            while waiting and waiting[0].complete:
-                yield self._result(waiting.popleft())
-        if batch:
-            self._predict(batch, done)
-        while waiting:
-            yield self._result(waiting.popleft())
-
-    def tile_shape(self, image: LoadedImage) -> tuple[int, int]:
-        """Height and width in pixels that the transforms make of a tile of an image."""
-        height, width = self._tile(image, self._windows(image)[0])['inputs'].shape[1:]
-        return height, width
-
-    def _predict(self, batch: list[tuple[_Waiting, dict]], done: Callable[[], object]) -> None:
-        samples = self._model.test_step(pseudo_collate([data for _, data in batch]))
-        for (one, _), sample in zip(batch, samples, strict=True):
-            one.parts.append(self._detections(sample) if self.is_detector else self._classes(sample))
-            done()
-        batch.clear()
-
-    def _result(self, one: _Waiting) -> tuple[Any, LoadedImage, Detections | Classes]:
-        found = one.parts[0] if len(one.parts) == 1 else merged(one.windows, one.parts)
-        return one.key, one.image, found
-
-    def _windows(self, image: LoadedImage) -> list[Window]:
-        return [] if self.tiles is None else self.tiles.windows(*image.size)
-
-    def _tile(self, image: LoadedImage, window: Window) -> dict:
-        left, top, right, bottom = window
-        return self._reader.transformed(np.ascontiguousarray(image.pixels[top:bottom, left:right]))
+    def find(self, batch: Sequence[dict]) -> list[Detections | Classes]:
+        samples = self._model.test_step(pseudo_collate(batch))
+        return [self._detections(sample) if self.is_detector else self._classes(sample) for sample in samples]
 
     def _detections(self, sample) -> Detections:
         found = getattr(sample, 'pred_instances', None)
@@ -163,17 +90,13 @@ class Predictor:
                 f'{self.cfg.filename} predicts no boxes; detectors of mmdet with upright boxes, and '
                 'classifiers of mmpretrain, can predict here'
             )
-        kept = found.scores >= self.threshold
-        if self._chosen is not None:
-            kept &= torch.isin(found.labels, self._chosen.to(found.labels.device))
-        found = found[kept].cpu()
+        found = found[self.kept(found.scores, found.labels)].cpu()
         found = found[found.scores.argsort(descending=True, stable=True)]
         masks = found.get('masks')
         if masks is not None:
             height, width = sample.ori_shape[:2]
             masks = Masks((Patch.of(np.asarray(mask, dtype=bool)) for mask in masks), height, width)
-        names = [self.classes.name(label) for label in found.labels.tolist()]
-        return Detections(found.bboxes.float(), found.scores.float(), found.labels, names, masks)
+        return self.detections(found.bboxes.float(), found.scores.float(), found.labels, masks)
 
     def _classes(self, sample) -> Classes:
         scores = sample.get('pred_score')
@@ -182,22 +105,7 @@ class Predictor:
                 f'{self.cfg.filename} predicts neither boxes nor scores of classes; detectors of mmdet and '
                 'classifiers of mmpretrain can predict here'
             )
-        labels = torch.arange(len(scores)) if self._chosen is None else self._chosen
-        scores, order = scores.cpu()[labels].sort(descending=True, stable=True)
-        best = labels[order][:TOP].tolist()
-        return Classes(scores[:TOP].tolist(), best, [self.classes.name(label) for label in best])
-
-
-@dataclass
-class _Waiting:
-    key: object
-    image: LoadedImage
-    windows: list[Window]
-    parts: list
-
-    @property
-    def complete(self) -> bool:
-        return len(self.parts) == len(self.windows)
+        return self.likeliest(scores)
 
 
 def _above(cfg: Config, threshold: float) -> Config:

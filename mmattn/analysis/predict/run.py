@@ -19,9 +19,9 @@ from mmattn.errors import LINE, UserError, shortened
 
 from .drawing import draw_found
 from .inputs import ImageFile, Inputs, VideoSource
-from .predictor import Predictor
 from .reading import LoadedImage
 from .results import Results
+from .streaming import StreamingPredictor
 from .video import Video, VideoWriter
 
 PICTURES, VIDEOS = 'pictures', 'videos'
@@ -41,7 +41,9 @@ class PredictionFolder:
         info: What the JSON tells of the model and the options.
     """
 
-    def __init__(self, folder: Path, predictor: Predictor, pictures: bool = True, info: dict | None = None) -> None:
+    def __init__(
+        self, folder: Path, predictor: StreamingPredictor, pictures: bool = True, info: dict | None = None
+    ) -> None:
         self.folder, self.predictor, self.pictures = folder, predictor, pictures
         self.failures: list[str] = []
         self.written: list[str] = []

@@ -1,0 +1,44 @@
+"""Images to compare on: the validation images of a config or, where they are not there, those of the demo."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.config import Config
+
+from mmattn.analysis.evaluation.checkpoint_predictions import images_to_predict
+from mmattn.engine.preflight import DOWNLOADED, datasets_in
+from mmattn.engine.types import type_name
+from mmattn.errors import UserError
+from mmattn.shipped import ROOT
+
+
+def validation_set(cfg: Config) -> Any:
+    """The validation data of a config, which are not downloaded for a comparison.
+
+    Raises:
+        UserError: They are missing.
+    """
+    cfg = copy.deepcopy(cfg)
+    for _, dataset in datasets_in((cfg.get('val_dataloader') or {}).get('dataset'), ''):
+        if type_name(dataset) in DOWNLOADED:
+            dataset['download'] = False
+    try:
+        return images_to_predict(cfg, one_by_one=True).dataset
+    except RuntimeError as error:  # of data sets that could be downloaded
+        raise UserError(f'the validation data are missing: {error}') from error
+
+
+def demo_pictures() -> list[Path]:
+    """Images of the quick start, which every installation has."""
+    return sorted((ROOT / 'demo' / 'nuclei_mini' / 'images').iterdir())
+
+
+def spread(count: int, limit: int | None) -> list[int]:
+    """Indices of at most `limit` of `count` images, evenly over all of them."""
+    if limit is None or count <= limit:
+        return list(range(count))
+    return np.linspace(0, count - 1, limit).round().astype(int).tolist()
