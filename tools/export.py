@@ -58,13 +58,7 @@ def parse_args():
     parser.add_argument(
         '--no-resize', action='store_true', help='leave the resizing out: whoever runs the file resizes'
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=launch.OverrideAction,
-        metavar='KEY=VALUE',
-        help='override settings of the config',
-    )
+    launch.add_cfg_options(parser)
     return parser.parse_args()
 
 

@@ -107,13 +107,7 @@ def parse_args():
         default='cuda' if torch.cuda.is_available() else 'cpu',
         help='where to compute (default: a GPU if there is one)',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=launch.OverrideAction,
-        metavar='KEY=VALUE',
-        help='override settings of the config',
-    )
+    launch.add_cfg_options(parser)
     return parser.parse_args()
 
 

@@ -104,13 +104,7 @@ def parse_args(argv=None):
         default=check.SPLITS,
         help='which datasets of a config (default: all)',
     )
-    checker.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=launch.OverrideAction,
-        metavar='KEY=VALUE',
-        help='override settings of the config',
-    )
+    launch.add_cfg_options(checker)
     for command in (converter, checker):
         command.add_argument('--all', action='store_true', help=f'list all problems, not the first {LISTED} of a kind')
         command.add_argument(

@@ -76,13 +76,7 @@ def parse_args():
         default='cuda' if torch.cuda.is_available() else 'cpu',
         help='where to predict (default: a GPU if there is one)',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=launch.OverrideAction,
-        metavar='KEY=VALUE',
-        help='override settings of the config: val_dataloader.batch_size=4',
-    )
+    launch.add_cfg_options(parser, ': val_dataloader.batch_size=4')
     return parser.parse_args()
 
 

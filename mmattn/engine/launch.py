@@ -56,6 +56,22 @@ class OverrideAction(DictAction):
             parser.error(f'--cfg-options takes KEY=VALUE items ({error})')
 
 
+def add_cfg_options(parser: argparse.ArgumentParser, example: str = '') -> None:
+    """Gives a parser the option that overrides settings of a config.
+
+    Args:
+        parser: Parser of a tool.
+        example: What its help says behind the description.
+    """
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=OverrideAction,
+        metavar='KEY=VALUE',
+        help=f'override settings of the config{example}',
+    )
+
+
 class ArgumentParser(arguments.ArgumentParser):
     """Parser with the options that ``tools/train.py`` and ``tools/test.py`` share.
 
@@ -74,13 +90,7 @@ class ArgumentParser(arguments.ArgumentParser):
         self.add_argument(
             '--work-dir', metavar='DIR', help='where logs and results go (default: work_dirs/<name of the config>)'
         )
-        self.add_argument(
-            '--cfg-options',
-            nargs='+',
-            action=OverrideAction,
-            metavar='KEY=VALUE',
-            help='override settings of the config: optim_wrapper.optimizer.lr=0.01 a.b="[1,2]"',
-        )
+        add_cfg_options(self, ': optim_wrapper.optimizer.lr=0.01 a.b="[1,2]"')
         self.add_argument(
             '--gpus',
             type=arguments.positive,
