@@ -16,6 +16,7 @@ PROGRAM = 'mmattn'
 SEVERAL = {
     'prepare_data': {
         'check': 'Looks through a data set before a long run.',
+        'labels': 'Makes label pictures of polygons, masks or colour-coded pictures.',
         'visdrone': 'Converts VisDrone-DET annotations to COCO JSON.',
     }
 }
@@ -49,11 +50,16 @@ def command(name: str) -> str:
     return f'python tools/{script}.py' + (f' {name}' if script != name else '')
 
 
-def installation() -> str:
-    """What the user types to install everything that the commands need."""
+def installation(lacking: str = '') -> str:
+    """What the user types to install everything that the commands need.
+
+    Args:
+        lacking: Name of the library that is missing, or an error's text that begins with it.
+    """
+    extra = 'seg' if lacking.startswith('mmseg') else 'mm'  # mmsegmentation
     if is_clone():
-        return "bash tools/setup_env.sh, or in an environment of your own: pip install -e '.[mm]'"
-    return f"pip install '{PROGRAM}[mm]'"
+        return f"bash tools/setup_env.sh, or in an environment of your own: pip install -e '.[{extra}]'"
+    return f"pip install '{PROGRAM}[{extra}]'"
 
 
 def in_users_words(text: str) -> str:

@@ -32,6 +32,10 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        if error.errno is not None and error.filename in (None, str(temporary)):  # which is known to nobody
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import traceback
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from types import TracebackType
 
 from mmengine.config import Config
 
-from mmattn.errors import ProcessError, UserError, kind_and_text, one_line
+from mmattn.errors import ProcessError, RunError, UserError, kind_and_text, one_line
 
 from .types import type_name
 
@@ -19,6 +20,12 @@ SHOWN = 'MMATTN_DEBUG=1 shows where it was raised'
 WORKER = 'Original Traceback (most recent call last):'
 # What PyTorch says where such a process is gone: which it was, and how it ended, where that is known.
 LOADER_GONE = re.compile(r'DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\) (?:exited|is killed by signal: ([^.]*))')
+# Numbers of the errors of a disk, or of a quota, that takes no more, and of a file that may not grow any more.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# What PyTorch's writer of files says in the same case.
+WRITER = re.compile(
+    r'PytorchStreamWriter failed writing|inline_container.*(file write failed|unexpected pos)', re.DOTALL
+)
 # What mmengine's text for an unknown type ends with.
 ADVICE = '. Please check whether'
 # mmengine's functions that build something, and what they call its settings.
@@ -52,6 +59,20 @@ def loader_killed(error: BaseException | None) -> ProcessError | None:
                 'too little memory, or too little shared memory (df -h /dev/shm; in Docker --shm-size=8g or --ipc=host)'
                 ': use a smaller num_workers or batch_size in train_dataloader and val_dataloader'
             )
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def cannot_write(error: BaseException | None) -> RunError | None:
+    """The error to tell for one that is raised where a disk takes no more; None for others."""
+    seen = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            place = f"'{error.filename}'" if error.filename else 'a file'
+            return RunError(f'cannot write {place} ({error.strerror}); make room, or write elsewhere, and run it again')
+        if isinstance(error, RuntimeError) and WRITER.search(str(error)):
+            return RunError('cannot write a file (it is full there); make room, or write elsewhere, and run it again')
         error = error.__cause__ or error.__context__
     return None
 

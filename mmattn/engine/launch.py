@@ -17,14 +17,14 @@ from mmattn.errors import ProcessError, RunError, UserError, kind_and_text, one_
 from mmattn.shipped import TOOLS
 
 from . import arguments
-from .failures import loader_killed
+from .failures import cannot_write, loader_killed
 from .notes import has_launcher
 from .preflight import check_packages
 from .process import SWITCH, keep_freed_memory, weights_only, without_collecting
 from .processes import TIMEOUT, end_processes, end_with_launcher, leave_at_once, leave_note, of_other_process
 from .quiet import quiet, without_hints
 from .resuming.stopping import Stopped
-from .scope import scope_of
+from .scope import LIBRARIES, scope_of
 
 # Where each launcher states rank, number of processes, and rank within the machine.
 LAUNCHER_VARIABLES = {
@@ -83,7 +83,7 @@ class ArgumentParser(arguments.ArgumentParser):
     def __init__(self, description: str, examples: str) -> None:
         super().__init__(description=description, epilog=f'Examples:\n{examples}\n{ENVIRONMENT}')
         self.add_argument(
-            'config', type=arguments.config, help='path of an mmdet or mmpretrain config, or mmattn::NAME'
+            'config', type=arguments.config, help='path of an mmdet, mmpretrain or mmseg config, or mmattn::NAME'
         )
 
     def add_shared_options(self) -> None:
@@ -139,10 +139,10 @@ def start_processes(count: int) -> NoReturn:
 def run(main: Callable[[], None], interrupted: str = 'interrupted') -> None:
     """Runs a tool; a `UserError` becomes its message and exit status 2, Ctrl-C a line and 130.
 
-    A `RunError` becomes its message and exit status 1, a training that a signal stopped a line and 128 plus its number.
-    With ``MMATTN_DEBUG=1`` they keep their traceback, as all other errors always do. The process keeps freed memory,
-    see `mmattn.engine.process.keep_freed_memory`, and ``torch.load``, wherever it is called, runs nothing, see
-    `mmattn.engine.process.weights_only`.
+    A `RunError` becomes its message and exit status 1, and so does a full disk; a training that a signal stopped a line
+    and 128 plus its number. With ``MMATTN_DEBUG=1`` they keep their traceback, as all other errors always do. The
+    process keeps freed memory, see `mmattn.engine.process.keep_freed_memory`, and ``torch.load``, wherever it is
+    called, runs nothing, see `mmattn.engine.process.weights_only`.
 
     Args:
         main: Function without arguments that is the tool.
@@ -156,7 +156,7 @@ def run(main: Callable[[], None], interrupted: str = 'interrupted') -> None:
             main()
         finished = True
     except (Exception, KeyboardInterrupt) as raised:
-        error = of_other_process(raised) or loader_killed(raised) or raised
+        error = of_other_process(raised) or loader_killed(raised) or cannot_write(raised) or raised
         foreseen = isinstance(error, (UserError, RunError, Stopped, KeyboardInterrupt))
         if os.environ.get('MMATTN_DEBUG') == '1' or not foreseen and not has_launcher():
             raise
@@ -207,7 +207,8 @@ def load_config(path: str | Path, overrides: dict | None = None) -> Config:
         cfg = Config.fromfile(path)
     except ModuleNotFoundError as error:
         raise UserError(
-            f'{path} needs a package that is missing ({one_line(error)}); install everything with: {installation()}'
+            f'{path} needs a package that is missing ({one_line(error)}); install everything with: '
+            f'{installation(str(error))}'
         ) from error
     except FileNotFoundError as error:
         raise UserError(f'{path} builds on a file that is missing ({one_line(error)}); correct its _base_') from error
@@ -248,7 +249,7 @@ def register_modules(cfg: Config) -> None:
     """Makes the modules of the config's library (its ``default_scope``) known to mmengine."""
     check_packages(cfg)
     scope = scope_of(cfg)
-    if scope in ('mmdet', 'mmpretrain'):
+    if scope in LIBRARIES:
         with without_collecting(), without_hints():
             library = importlib.import_module(f'{scope}.utils')
             library.register_all_modules(init_default_scope=False)

@@ -16,6 +16,8 @@ from .paths import expanded, has_files, is_local, joined, reads_from_disk
 from .scope import scope_of
 from .types import type_name
 
+# Where data sets of mmsegmentation have the folder of the label pictures, in data_prefix.
+LABELS = 'seg_map_path'
 # Data sets of mmpretrain that fetch themselves when they are not there.
 DOWNLOADED = ('CIFAR10', 'CIFAR100', 'MNIST', 'FashionMNIST')
 
@@ -25,8 +27,8 @@ def check_parts(cfg: Config, names: tuple[str, ...]) -> None:
     for name in names:
         if not isinstance(cfg.get(name), dict):
             raise UserError(
-                f"the config has no '{name}', or it is no dict; give a whole config of mmdet or "
-                'mmpretrain, or add it there'
+                f"the config has no '{name}', or it is no dict; give a whole config of mmdet, mmpretrain or "
+                'mmseg, or add it there'
             )
 
 
@@ -35,7 +37,7 @@ def check_packages(cfg: Config) -> None:
     scope = scope_of(cfg)
     if importlib.util.find_spec(scope) is None:
         raise UserError(
-            f'the config is one of {scope}, which is not installed; install everything with: {installation()}'
+            f'the config is one of {scope}, which is not installed; install everything with: {installation(scope)}'
         )
 
 
@@ -195,10 +197,12 @@ def _missing_from(dataset: dict, split: str, key: str) -> list[str]:
         if is_local(path) and not expanded(path).exists():
             missing.append(_message(f'{split}annotations', 'file', path, hint))
     prefixes = dataset.get('data_prefix') or {}
-    for prefix in prefixes.values() if isinstance(prefixes, dict) else [prefixes]:
+    for name, prefix in prefixes.items() if isinstance(prefixes, dict) else [('img', prefixes)]:
         path = joined(root, prefix) if isinstance(prefix, str) else ''
         if is_local(path) and not has_files(expanded(path)):
-            missing.append(_message(f'{split}images', 'filled folder', path, hint))
+            what = 'label pictures' if name == LABELS else 'images'
+            where = hint if what == 'images' else f'--cfg-options {key}.data_prefix.{name}=DIR'
+            missing.append(_message(f'{split}{what}', 'filled folder', path, where))
     return missing
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-LIBRARIES = ('mmdet', 'mmpretrain')
+LIBRARIES = ('mmdet', 'mmpretrain', 'mmseg')
 
 
 def scope_of(cfg: Config) -> str:

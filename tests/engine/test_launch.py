@@ -1,12 +1,15 @@
 """Reading of configs, and how the tools end."""
 
+import resource
 from pathlib import Path
 
 import mmattn  # noqa: F401  isort: skip  before mmdet and mmpretrain
 import pytest
+import torch
 
 from mmattn.engine import launch
 from mmattn.errors import UserError
+from mmattn.files import atomic_path, write_text
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -59,6 +62,25 @@ def test_what_ends_a_tool_in_one_line(monkeypatch, capsys, raised, status, said)
 def test_faults_of_the_code_keep_their_traceback():
     with pytest.raises(ZeroDivisionError):
         launch.run(lambda: 1 / 0)
+
+
+def save(path):
+    with atomic_path(path) as temporary:
+        torch.save(torch.zeros(100_000), temporary)
+
+
+@pytest.mark.parametrize('write', [lambda path: write_text('text' * 100_000, path), save])
+def test_full_disk_ends_a_tool_in_one_line_and_leaves_no_file(tmp_path, capsys, write):
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, most))
+    try:
+        with pytest.raises(SystemExit) as stop:
+            launch.run(lambda: write(tmp_path / 'out.pth'))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    said = capsys.readouterr().err
+    assert stop.value.code == 1 and said.startswith('error: cannot write ') and said.count('\n') == 1
+    assert 'make room' in said and not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

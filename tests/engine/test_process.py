@@ -84,6 +84,7 @@ def test_a_tool_keeps_freed_memory():
     assert int(left) > 150
 
 
+@pytest.mark.slow
 @ON_GLIBC
 def test_the_library_leaves_malloc_alone():
     assert int(run(FORWARD + LEFT)[-1]) < 10
@@ -97,6 +98,7 @@ def test_the_library_leaves_threads_and_switches_alone():
     )
 
 
+@pytest.mark.slow
 def test_hooks_are_imported_where_python_has_no_resource_module():
     script = "import sys\nsys.modules['resource'] = None\nfrom mmattn.engine.hooks import resources\n"
     script += 'resources.ResourceHook()\nprint(resources._peak_memory())'
