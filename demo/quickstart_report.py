@@ -1,4 +1,4 @@
-"""Reports a finished training of an mmdet config: AP, time, memory, curves, pictures."""
+"""Reports a finished training of an mmdet or mmseg config: AP or mIoU, time, memory, curves, pictures."""
 
 from pathlib import Path
 
@@ -6,10 +6,11 @@ import torch
 from mmengine.registry import DATASETS
 
 from mmattn.analysis.predict import Predictor
-from mmattn.analysis.predict.examples import annotated_examples
+from mmattn.analysis.predict.examples import annotated_examples, labelled_examples
 from mmattn.analysis.runs.curves import draw_curves
 from mmattn.analysis.runs.history import duration, read_history
-from mmattn.analysis.runs.metrics import average_precisions, format_table
+from mmattn.analysis.runs.label_pictures import draw_label_example, draw_label_sheet
+from mmattn.analysis.runs.metrics import average_precisions, format_table, pixel_means
 from mmattn.analysis.runs.pictures import draw_example, draw_sheet, save_picture
 from mmattn.analysis.runs.work_dir import find_checkpoint, find_config, planned_end
 from mmattn.commands import command
@@ -20,12 +21,12 @@ from mmattn.errors import UserError
 from mmattn.files import write_json
 
 DESCRIPTION = """\
-Reports a training of an mmdet config from its work folder.
+Reports a training of an mmdet or mmseg config from its work folder.
 
-Prints COCO AP of the last validation, with the time and memory of the training, and writes
-into the work folder:
-  metrics.json       what is printed, and the AP of every validation
-  curves.png         loss and AP over time
+Prints COCO AP, or mIoU, of the last validation, with the time and memory of the training, and
+writes into the work folder:
+  metrics.json       what is printed, and the AP or mIoU of every validation
+  curves.png         loss and AP, or mIoU, over time
   predictions/       a picture for each validation image: ground truth beside prediction
   predictions.png    a few of them on one sheet"""
 EXAMPLES = """\
@@ -90,6 +91,19 @@ def describe_resources(history):
     )
 
 
+def values_of(validation):
+    """AP by row and column, or mIoU, mAcc and aAcc, from 0 to 1; empty where a validation has none."""
+    return average_precisions(validation.metrics) or pixel_means(validation.metrics)
+
+
+def text_of(validation):
+    """What `values_of` returns as text."""
+    table = average_precisions(validation.metrics)
+    if table:
+        return format_table(table)
+    return ', '.join(f'{name} {value:.3f}' for name, value in pixel_means(validation.metrics).items())
+
+
 def spread(count, total):
     """`count` indices, or all, evenly spread over `total` of them."""
     if count >= total:
@@ -103,14 +117,21 @@ def draw_pictures(cfg, checkpoint, args):
         dataset = DATASETS.build(cfg.val_dataloader.dataset)
     indices = spread(args.max_images, len(dataset))
     on_sheet = set(spread(SHEET_IMAGES, len(indices)))
-    examples = []
+    names, examples = [], []
     print(f'drawing predictions of {checkpoint.name} on {len(indices)} of {len(dataset)} validation images')
-    for number, example in enumerate(annotated_examples(predictor, dataset, indices)):
-        save_picture(draw_example(example, args.score_thr), args.work_dir / 'predictions' / f'{example.name}.png')
+    pixels = predictor.kind == 'segmentor'
+    if pixels:
+        found = labelled_examples(predictor, dataset, indices)
+    else:
+        found = ((example.name, example) for example in annotated_examples(predictor, dataset, indices))
+    for number, (name, example) in enumerate(found):
+        picture = draw_label_example(example) if pixels else draw_example(example, args.score_thr)
+        save_picture(picture, args.work_dir / 'predictions' / f'{name}.png')
         if number in on_sheet:
+            names.append(name)
             examples.append(example)
     for panel in (320, 256, 192, 128):  # until it is small enough for a README
-        sheet = draw_sheet(examples, args.score_thr, panel)
+        sheet = draw_label_sheet(examples, names, panel) if pixels else draw_sheet(examples, args.score_thr, panel)
         if save_picture(sheet, args.work_dir / 'predictions.png', colors=256) < SHEET_BYTES:
             break
 
@@ -123,12 +144,12 @@ def main():
     if not checkpoint.is_file():
         raise UserError(f"no checkpoint at '{checkpoint}'; name another")
     last = history.validations[-1]
-    table = average_precisions(last.metrics)
-    if not table:
+    values, text = values_of(last), text_of(last)
+    if not values:
         raise UserError(
-            f"the last validation in '{args.work_dir}' gave no box or mask AP: nothing was "
-            'detected, or the config has another evaluator than CocoMetric; train longer, or '
-            'correct val_evaluator'
+            f"the last validation in '{args.work_dir}' gave no box or mask AP and no mIoU: nothing "
+            'was detected, or the config has another evaluator than CocoMetric or IoUMetric; train '
+            'longer, or correct val_evaluator'
         )
     stopped_at = planned_end(cfg, history)
     if args.max_images:
@@ -141,21 +162,21 @@ def main():
             config=config_path.name,
             finished=stopped_at is None,
             epoch=last.epoch,
-            **table,
+            **values,
             pictures_checkpoint=checkpoint.name if args.max_images else None,
             wall_time_s=history.wall_time,
             peak_memory_bytes=history.peak_memory,
             device=history.device,
             resources_at_least=history.at_least,
             validations=[
-                dict(epoch=validation.epoch, iteration=validation.iteration, **average_precisions(validation.metrics))
+                dict(epoch=validation.epoch, iteration=validation.iteration, **values_of(validation))
                 for validation in history.validations
             ],
         ),
         args.work_dir / 'metrics.json',
     )
 
-    print(f'\n{format_table(table)}\n{describe_resources(history)}')
+    print(f'\n{text}\n{describe_resources(history)}')
     if stopped_at:
         print(
             f'note: the training stopped at {stopped_at}; go on with: {command("train")} '

@@ -2,6 +2,8 @@
 
 mmengine reads such a base from ``<package>/.mim/configs`` of a package in a table of its own, into which this one is
 put. mmengine takes seconds to import, and needs no table before it is: the entry is made when it is imported.
+The same table has mmsegmentation's distribution by the name of its last release by OpenMMLab; where the maintained
+continuation is installed, bases ``'mmseg::…'`` are found by the name of the module.
 """
 
 from __future__ import annotations
@@ -9,6 +11,8 @@ from __future__ import annotations
 import sys
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from types import ModuleType
 
 _HOME = 'mmengine.config.utils'
@@ -41,6 +45,16 @@ def _enter(module: ModuleType) -> None:
     table = getattr(module, 'MODULE2PACKAGE', None)  # other releases may have none
     if isinstance(table, dict):
         table.setdefault('mmattn', 'mmattn')
+        if not _is_distribution(table.get('mmseg', 'mmseg')) and find_spec('mmseg') is not None:
+            table['mmseg'] = 'mmseg'
+
+
+def _is_distribution(name: str) -> bool:
+    try:
+        version(name)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def install() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from _imports import needed
 
 with needed():
-    from mmattn.data import check, visdrone
+    from mmattn.data import check, convert_labels, visdrone
     from mmattn.data.formats import source
     from mmattn.engine import launch
     from mmattn.engine.arguments import ArgumentParser, config, positive
@@ -34,15 +34,32 @@ on, leave out or take for something else; ids and names that are doubled, unknow
 classes of the config in another order than the file's categories; then class balance and object
 sizes.
 
-DATASET is an mmdet or mmpretrain config (its datasets are found inside wrappers), a COCO-style
-.json file with --images, or the folder of a data set: COCO JSON, YOLO, Pascal VOC, LabelMe, a CSV
-of boxes, or one folder of images for each class. The format is recognised and said; --format names
-it. Of a config masks are looked at where the pipeline or the evaluator reads them; of a .json file
-where it has any.
+Of semantic segmentation: label pictures missing, of another size than their image, or of colours;
+labels beyond the classes, masks of 0 and 255, classes that never occur, the share of ignored pixels.
+
+DATASET is a config of mmdet, mmpretrain or mmsegmentation (its datasets are found inside wrappers), a
+COCO-style .json file with --images, or the folder of a data set: COCO JSON, YOLO, Pascal VOC, LabelMe,
+a CSV of boxes, images and label pictures, or one folder of images for each class. The format is
+recognised and said; --format names it. Of a config masks are looked at where the pipeline or the
+evaluator reads them; of a .json file where it has any.
 tools/train.py and tools/test.py make the same checks and do not start with data that would raise,
 train on nothing or give wrong results; there images are decoded for some seconds only.
 
 Exit status: 0 if nothing is wrong, 1 if something is, 2 if the check could not be made."""
+
+LABELS = """\
+Makes label pictures for semantic segmentation: OUT/labels/NAME.png for each image, whose pixels are
+the numbers of classes (an indexed PNG, so that any viewer shows them in colours), OUT/classes.txt, and
+a list of the images of each part, as mmsegmentation's BaseSegDataset reads them. NAME has the folders
+that the image has in the data set: OUT/labels/images/a.png of images/a.jpg.
+
+ANNOTATIONS is a COCO-style .json file with polygons or masks, or the folder of a data set: COCO JSON,
+LabelMe, YOLO, each with polygons, or images and label pictures that are colour-coded, grey or masks of
+0 and 255. Of objects the background is the first class, smaller objects are drawn above larger ones,
+and the pixels of crowds are ignored (255).
+
+Exit status: 0 if the label pictures were written, 1 if they were but images or objects had to be left
+out, 2 if nothing could be done."""
 
 VISDRONE_EXAMPLES = """\
 examples:
@@ -72,9 +89,22 @@ examples:
 """
 
 
+LABELS_EXAMPLES = """\
+examples:
+  # of polygons in COCO's form
+  python tools/prepare_data.py labels demo/nuclei_mini/instances_train.json data/nuclei
+
+  # of colour-coded pictures in data/street/masks, beside data/street/images
+  python tools/prepare_data.py labels data/street data/street_labels
+"""
+
+
 def parse_args(argv=None):
     parser = ArgumentParser(
-        description=__doc__, epilog=f'{VISDRONE_EXAMPLES}\n{CHECK_EXAMPLES.removeprefix("examples:")[1:]}'
+        description=__doc__,
+        epilog='\n'.join(
+            [VISDRONE_EXAMPLES, *(each.removeprefix('examples:\n') for each in (LABELS_EXAMPLES, CHECK_EXAMPLES))]
+        ),
     )
     commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
     converter = commands.add_parser(
@@ -84,6 +114,17 @@ def parse_args(argv=None):
         'source', metavar='SRC', type=Path, help='a split folder (images/ and annotations/), or a folder of them'
     )
     converter.add_argument('destination', metavar='DST', type=Path, help='folder for the JSON files')
+    painter = commands.add_parser(
+        'labels',
+        help='make label pictures of polygons, masks or colour-coded pictures',
+        description=LABELS,
+        epilog=LABELS_EXAMPLES,
+    )
+    painter.add_argument(
+        'source', metavar='ANNOTATIONS', type=Path, help='a .json file with polygons, or the folder of a data set'
+    )
+    painter.add_argument('destination', metavar='OUT', type=Path, help='folder for the label pictures')
+    painter.add_argument('--format', choices=source.FORMATS, help='format of the data set (default: it is recognised)')
     checker = commands.add_parser(
         'check', help='look through a dataset before a long run', description=CHECK, epilog=CHECK_EXAMPLES
     )
@@ -105,7 +146,7 @@ def parse_args(argv=None):
         help='which datasets of a config (default: all)',
     )
     launch.add_cfg_options(checker)
-    for command in (converter, checker):
+    for command in (converter, painter, checker):
         command.add_argument('--all', action='store_true', help=f'list all problems, not the first {LISTED} of a kind')
         command.add_argument(
             '--workers', type=positive, metavar='N', help='threads that read images (default: one for each CPU)'
@@ -123,6 +164,12 @@ def convert_visdrone(args) -> int:
         print(*split.lines(path, None if args.all else LISTED), sep='\n')
         incomplete |= split.incomplete()
     return int(incomplete)
+
+
+def make_labels(args) -> int:
+    result = convert_labels.make_labels(args.source, args.destination, args.format, args.workers)
+    print(*result.lines(None if args.all else LISTED), sep='\n')
+    return int(result.incomplete)
 
 
 def check_dataset(args) -> int:
@@ -144,7 +191,7 @@ def check_dataset(args) -> int:
 
 def main(argv=None):
     args = parse_args(argv)
-    sys.exit(convert_visdrone(args) if args.command == 'visdrone' else check_dataset(args))
+    sys.exit(dict(visdrone=convert_visdrone, labels=make_labels, check=check_dataset)[args.command](args))
 
 
 if __name__ == '__main__':

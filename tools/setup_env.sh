@@ -68,7 +68,7 @@ complete() {
     "$python" - <<'EOF' 2>/dev/null
 import importlib.util
 import sys
-names = ('torch', 'torchvision', 'cv2', 'mmengine', 'mmcv', 'mmdet', 'mmpretrain', 'pycocotools',
+names = ('torch', 'torchvision', 'cv2', 'mmengine', 'mmcv', 'mmdet', 'mmpretrain', 'mmseg', 'pycocotools',
          'matplotlib', 'pytest', 'xdist', 'ruff', 'mypy', 'zensical', 'mmattn')
 sys.exit(any(importlib.util.find_spec(name) is None for name in names))
 EOF
@@ -82,7 +82,7 @@ import mmcv
 if sys.argv[1] == '1':
     import mmcv._ext
 import mmattn
-import mmdet, mmpretrain
+import mmdet, mmpretrain, mmseg
 assert mmattn.__version__
 EOF
 }

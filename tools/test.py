@@ -1,16 +1,24 @@
-"""Evaluates a checkpoint of an mmdet or mmpretrain config."""
+"""Evaluates a checkpoint of an mmdet, mmpretrain or mmseg config."""
+
+import shlex
+import sys
+from contextlib import suppress
+from pathlib import Path
 
 from _imports import needed
 
 with needed():
     from mmattn.analysis.evaluation import Outputs
+    from mmattn.analysis.runs.model import find_model
     from mmattn.analysis.runs.picture_hook import PictureHook
     from mmattn.checks.run import build, check_built, check_run
     from mmattn.checks.trained import load_tested
     from mmattn.checks.trial import try_run
+    from mmattn.commands import command
     from mmattn.engine import launch, preflight, settings
     from mmattn.engine.hooks import PrepareHook
     from mmattn.engine.loading import one_reader
+    from mmattn.errors import UserError
 
 EXAMPLES = """\
   # the metrics of the config's test set, printed and written to a file
@@ -21,6 +29,9 @@ EXAMPLES = """\
   python tools/test.py configs/mask_rcnn_sda.py CHECKPOINT --out metrics.json --out predictions.pkl \\
       --out predictions.bbox.json --out predictions.segm.json
 
+  # semantic segmentation: mIoU, accuracy and IoU by class, and the label picture of each image, as servers take them
+  python tools/test.py configs/deeplabv3plus_sda.py CHECKPOINT --out metrics.json --out labels/
+
   # pictures of the predictions as well
   python tools/test.py configs/demo/mask_rcnn_sda_nuclei.py CHECKPOINT --show-dir pictures
 
@@ -30,7 +41,7 @@ EXAMPLES = """\
 
 
 def parse_args():
-    parser = launch.ArgumentParser('Evaluate a checkpoint of an mmdet or mmpretrain config.', EXAMPLES)
+    parser = launch.ArgumentParser('Evaluate a checkpoint of an mmdet, mmpretrain or mmseg config.', EXAMPLES)
     parser.add_argument('checkpoint', help='path or address of a checkpoint')
     parser.add_argument(
         '--out',
@@ -38,7 +49,8 @@ def parse_args():
         default=[],
         metavar='FILE',
         help='write the metrics to FILE.json, the predictions to FILE.pkl (for the analysis tools of mmdet and '
-        "mmpretrain), or COCO's result lists to FILE.bbox.json and FILE.segm.json; may be given several times",
+        "mmpretrain), COCO's result lists to FILE.bbox.json and FILE.segm.json, or the label pictures of a segmentor "
+        'into a folder FILE/; may be given several times',
     )
     parser.add_argument('--show-dir', metavar='DIR', help='draw the predictions into this folder')
     parser.add_argument(
@@ -50,7 +62,19 @@ def parse_args():
     return parser.parse_args()
 
 
+def check_no_folder(arguments):
+    """Raises UserError where a work folder is given first, and names what to give instead of it."""
+    if not arguments or not Path(arguments[0]).is_dir():
+        return
+    named = 'CONFIG CHECKPOINT'
+    with suppress(UserError):
+        cfg, checkpoint, _ = find_model(arguments[0])
+        named = shlex.join((cfg.filename, str(checkpoint)))
+    raise UserError(f"'{arguments[0]}' is a folder; give a config and a checkpoint: {command('test')} {named}")
+
+
 def main():
+    check_no_folder(sys.argv[1:])
     args = parse_args()
     outputs = Outputs(args.out)
     if args.show_dir is not None:

@@ -73,11 +73,11 @@ libraries() { # the environment, the kind of libraries and the version of Python
     # setuptools from 81 on has no pkg_resources, which mmengine and some builds import.
     install "$1" 'setuptools<81' wheel
     case $2 in
-        onedl) install "$1" -e '.[mm,viz,fit,test]' ;;
+        onedl) install "$1" -e '.[mm,seg,viz,fit,test]' ;;
         openmmlab)
             local torch=(torch==2.1.2 torchvision==0.16.2)
             [ "$3" = 3.10 ] || [ "$3" = 3.11 ] || torch=(torch==2.2.2 torchvision==0.17.2)
-            install "$1" "${torch[@]}" -e '.[openmmlab,viz,fit,test]'
+            install "$1" "${torch[@]}" -e '.[openmmlab,viz,fit,test]' mmsegmentation==1.2.2 ftfy regex
             ;;
         minimal) install "$1" -e . onedl-mmengine onedl-mmcv pytest pytest-xdist ;;
     esac && headless "$1"

@@ -1,4 +1,4 @@
-"""Trains an mmdet or mmpretrain config."""
+"""Trains an mmdet, mmpretrain or mmseg config."""
 
 from _imports import needed
 
@@ -29,7 +29,7 @@ EXAMPLES = """\
 
 
 def parse_args():
-    parser = launch.ArgumentParser('Train an mmdet or mmpretrain config.', EXAMPLES)
+    parser = launch.ArgumentParser('Train an mmdet, mmpretrain or mmseg config.', EXAMPLES)
     parser.add_argument(
         '--resume',
         nargs='?',

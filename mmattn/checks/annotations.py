@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 
 from mmengine.config import Config
@@ -43,7 +44,7 @@ def check_annotations(cfg: Config, splits: tuple[str, ...], seconds: float = SEC
             if check is None or (check.title, str(check.fill)) in seen:
                 continue
             seen.add((check.title, str(check.fill)))
-            yield from _lines(check.run(seconds=seconds), split)
+            yield from _lines(check.run(seconds=seconds), split, cfg)
 
 
 def check_evaluator_files(cfg: Config, split: str) -> Iterator[str]:
@@ -59,7 +60,7 @@ def check_evaluator_files(cfg: Config, split: str) -> Iterator[str]:
         UserError: As there.
     """
     for check in _of_evaluators(cfg, split):
-        yield from _lines(check.run(seconds=0), split)
+        yield from _lines(check.run(seconds=0), split, cfg)
 
 
 def _of_evaluators(cfg: Config, split: str) -> Iterator[Check]:
@@ -83,12 +84,21 @@ def _absolute(root: object, path: object) -> str | None:
     return os.path.abspath(joined(str(root or ''), path)) if isinstance(path, str) else None
 
 
-def _lines(report: Report, split: str) -> Iterator[str]:
+def check_command(cfg: Config, split: str) -> str:
+    """The command that looks through the data of a split.
+
+    Args:
+        cfg: Config of the run, which knows its file where it was read from one.
+        split: One of 'train', 'val' and 'test'.
+    """
+    return f'{command("check")} {shlex.quote(cfg.filename) if cfg.filename else "CONFIG"} --split {split}'
+
+
+def _lines(report: Report, split: str, cfg: Config) -> Iterator[str]:
     problems = report.problems
     for kind, details in problems.kinds().items():
         raise UserError(
-            f'{report.title}: {kind}: {_named(details, "; ")}; look through the data with: '
-            f'{command("check")} CONFIG --split {split}'
+            f'{report.title}: {kind}: {_named(details, "; ")}; look through the data with: {check_command(cfg, split)}'
         )
     for kind, details in problems.kinds(left_out=True).items():
         how = '' if kind.endswith('(left out)') else ', left out'
@@ -104,4 +114,9 @@ def _lines(report: Report, split: str) -> Iterator[str]:
 
 def _named(details: list[str], between: str) -> str:
     more = f' (and {len(details) - NAMED} more)' if len(details) > NAMED else ''
-    return between.join(details[:NAMED]) + more
+    *_, advice = details[0].rpartition('; ')
+    first = details[:NAMED]
+    if len(first) > 1 and all(each.endswith(f'; {advice}') for each in first):
+        # What to do is the same for all, and said once.
+        return between.join(each.removesuffix(f'; {advice}') for each in first) + f'{more}; {advice}'
+    return between.join(first) + more

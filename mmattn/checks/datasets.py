@@ -12,11 +12,12 @@ from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from mmattn.commands import command
 from mmattn.data.text import few
 from mmattn.engine.preflight import datasets_in
 from mmattn.engine.quiet import silent
 from mmattn.errors import UserError
+
+from .annotations import check_command
 
 
 def loaders_of(runner: Runner, splits: tuple[str, ...]) -> dict[str, DataLoader]:
@@ -139,7 +140,7 @@ def check_sizes(loaders: dict[str, DataLoader], cfg: Config, epochs: bool = True
     if 'train' in loaders and _without_objects(loaders['train'].dataset):
         raise UserError(
             "the train data set has no object of the config's classes to train on; look through the data "
-            f'with: {command("check")} CONFIG --split train'
+            f'with: {check_command(cfg, "train")}'
         )
 
 

@@ -16,7 +16,7 @@ from mmattn.engine.failures import SHOWN, cause
 from mmattn.engine.hooks import DrawnNamesHook
 from mmattn.errors import UserError
 
-from .made_up import with_labels
+from .made_up import with_labels, with_pixels
 from .unchanged import unchanged
 
 # Names of classes that are drawn at most.
@@ -28,8 +28,8 @@ def check_drawing(runner: Runner, predictions: Sequence[object]) -> None:
 
     Args:
         runner: Runner with its visualizer.
-        predictions: Data samples as the model returned them; none are drawn of models that are neither detectors nor
-            classifiers.
+        predictions: Data samples as the model returned them; none are drawn of models that are neither detectors,
+            segmentors nor classifiers.
 
     Raises:
         UserError: It cannot be drawn: the name of a class or the palette do not fit, say.
@@ -79,6 +79,11 @@ def _drawer(visualizer: Visualizer, sample: Any) -> Callable[[list[int], Path], 
             visualizer.add_datasample(
                 'drawn', image, with_labels(sample, labels), draw_gt=False, pred_score_thr=0.0, out_file=str(path)
             )
+    elif type(visualizer).add_datasample is not Visualizer.add_datasample and sample.get('pred_sem_seg') is not None:
+
+        def draw(labels: list[int], path: Path) -> None:
+            drawn = with_pixels(sample, labels, image.shape[:2])
+            visualizer.add_datasample('drawn', image, drawn, draw_gt=False, out_file=str(path))
     else:
         return None
     return draw

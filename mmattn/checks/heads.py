@@ -8,6 +8,7 @@ from mmengine.config import Config
 from torch import nn
 
 from mmattn.data.text import few
+from mmattn.engine.types import type_name
 from mmattn.errors import UserError
 from mmattn.weights.loading import unwrapped
 
@@ -54,6 +55,8 @@ def parts_with_classes(model: nn.Module) -> Iterator[tuple[str, int]]:
             continue
         if getattr(module, 'class_agnostic', False):
             continue
+        if not name and hasattr(module, 'decode_head'):
+            continue  # a segmentor repeats that of its head
         if name.startswith('backbone.') or (name == 'data_preprocessor' and not _encodes(module)):
             continue
         yield name, number
@@ -66,7 +69,8 @@ def _encodes(preprocessor: nn.Module) -> bool:
 
 def _key(cfg: Config, name: str) -> str:
     """Key of the config for a module, where the config has it under the module's name."""
-    key = f'model.{name}'
     if name == 'data_preprocessor' and 'data_preprocessor' not in cfg.get('model', {}):
         return name
-    return key
+    # With attention on modules of a head, its own settings are inside.
+    inner = type_name(cfg.get('model', {}).get(name)) == 'AttentionOn'
+    return f'model.{name}.backbone' if inner else f'model.{name}'

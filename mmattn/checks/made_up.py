@@ -49,3 +49,20 @@ def with_labels(sample: Any, labels: Sequence[int]) -> Any:
     copied = sample.clone()
     copied.pred_instances = made
     return copied
+
+
+def with_pixels(sample: Any, labels: Sequence[int], size: tuple[int, int]) -> Any:
+    """A copy of a segmentor's data sample in whose prediction a column of pixels has each of these labels.
+
+    Args:
+        sample: Data sample with ``pred_sem_seg``.
+        labels: Labels of the classes.
+        size: Height and width of the prediction in pixels; there are columns as far as they go.
+    """
+    columns = torch.tensor((list(labels) or [0])[: size[1]])
+    width = -(-size[1] // len(columns))
+    copied = sample.clone()
+    copied.pred_sem_seg = type(sample.pred_sem_seg)(
+        data=columns.repeat_interleave(width)[: size[1]].expand(1, *size).contiguous()
+    )
+    return copied

@@ -12,6 +12,7 @@ from mmengine.fileio import list_from_file
 
 from mmattn.data.check_coco import check_coco
 from mmattn.data.check_folders import check_folders, check_list
+from mmattn.data.check_labels import check_segmentation, is_segmentation
 from mmattn.data.check_source import check_source, is_source
 from mmattn.data.class_names import MMDET_CLASSES
 from mmattn.data.images import EXTENSIONS
@@ -69,8 +70,8 @@ def check_dataset(
     """Looks through the datasets that a path names.
 
     Args:
-        path: Path of an mmdet or mmpretrain config, of a COCO-style .json file, or of a data set: its folder, or the
-            file that describes it.
+        path: Path of an mmdet, mmpretrain or mmsegmentation config, of a COCO-style .json file, or of a data set: its
+            folder, or the file that describes it.
         images: Folder of the images of a .json file; None: the file's own folder.
         splits: Splits of a config to look through, any of 'train', 'val' and 'test'.
         overrides: Values for settings of a config, by their dotted keys.
@@ -107,7 +108,7 @@ def check_config(cfg: Config, splits: tuple[str, ...] = SPLITS, workers: int | N
     """Looks through each dataset of a config once, inside wrappers too.
 
     Args:
-        cfg: Config of mmdet or mmpretrain.
+        cfg: Config of mmdet, mmpretrain or mmsegmentation.
         splits: Splits to look through, any of 'train', 'val' and 'test'.
         workers: Number of threads that decode images; None: one for each CPU.
 
@@ -121,7 +122,8 @@ def check_config(cfg: Config, splits: tuple[str, ...] = SPLITS, workers: int | N
     if not checks:
         why = '; '.join(skipped) or f'it has none for {", ".join(splits)}'
         raise UserError(
-            f'the config has no COCO-style or ImageNet-style dataset on disk ({why}); name another config or split'
+            f'the config has no COCO-style, ImageNet-style or segmentation dataset on disk ({why}); name another '
+            'config or split'
         )
     yield from _compared(_run(checks, workers))
     for line in skipped:
@@ -206,11 +208,12 @@ def check_of(
         images: Whether the files of the images are looked for; an evaluator reads none.
     """
     kind = type_name(dataset)
-    if kind not in (*FOLDER_TYPES, *COCO_TYPES) or not all(
+    segmentation = is_segmentation(dataset)
+    if not (segmentation or kind in (*FOLDER_TYPES, *COCO_TYPES)) or not all(
         map(reads_from_disk, (dataset, *transforms_in(dataset.get('pipeline'))))
     ):
         return None
-    problems = list(settings_problems(dataset, needs_img=kind in COCO_TYPES))
+    problems = list(settings_problems(dataset, needs_img=kind in COCO_TYPES and not segmentation))
     if problems:
         return Check(
             f'{kind} {printable(str(dataset.get("ann_file") or dataset.get("data_root") or ""))}',
@@ -227,6 +230,8 @@ def check_of(
     loader = image_loader(dataset)
     left_out = bool(loader and loader.ignore_empty and not dataset.get('test_mode'))
     options: dict[str, Any] = dict(loader=loader, images_left_out=left_out)
+    if segmentation:
+        return _segmentation_check(dataset, kind, root, ann_file, options)
     if kind in FOLDER_TYPES:
         return _folder_check(dataset, kind, root, ann_file, prefix, options)
     if evaluated and segm is None:
@@ -244,6 +249,14 @@ def check_of(
             masks=mask_check(dataset, segm),
             **options,
         ),
+    )
+
+
+def _segmentation_check(dataset: dict, kind: str, root: str, ann_file: str, options: dict) -> Check:
+    prefix = dataset.get('data_prefix')
+    folder = prefix.get('seg_map_path') or prefix.get('img_path') if isinstance(prefix, dict) else prefix
+    return Check(
+        f'{kind} {joined(root, ann_file or folder or "")}', partial(check_segmentation, dataset=dataset, **options)
     )
 
 

@@ -12,6 +12,8 @@ from mmattn.data.formats.class_folders import part_folders
 from mmattn.data.formats.source import Source, gather, recognise
 from mmattn.data.formats.tree import open_tree
 from mmattn.data.formats.yolo_config import find_config
+from mmattn.data.label_pictures.balance import Balance
+from mmattn.data.label_pictures.from_objects import IGNORED
 from mmattn.data.report import Report
 from mmattn.errors import UserError
 
@@ -69,7 +71,15 @@ def check_source(path: Path, format: str | None = None, workers: int | None = No
 
 def _part(source: Source, name: str, workers: int | None) -> Report:
     part = source.parts[name]
-    report = Report(f'{source.path}: {name}')
-    add_balance(report, len(part.images), part.annotations, dict(enumerate(source.classes, start=1)))
+    report = Report(f'{source.path}: {name}', clean='no further problems' if source.findings.total() else 'no problems')
+    if source.task == 'semantic':
+        balance = Balance(source.classes)
+        for image in part.images:
+            balance.add(image['pixels'], IGNORED)
+        report.notes, report.table = balance.notes(), balance.table()
+        for name in balance.absent():
+            report.problems.add('classes that never occur', repr(name), doubtful=True)
+    else:
+        add_balance(report, len(part.images), part.annotations, dict(enumerate(source.classes, start=1)))
     decode_images(report, [part.root / image['file_name'] for image in part.images], workers)
     return report

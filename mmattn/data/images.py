@@ -81,17 +81,20 @@ def check_whole(content: bytes) -> None:
             raise OSError(f'truncated ({error})') from error
 
 
-def look_for(paths: Sequence[Path], workers: int | None = None) -> dict[Path, OSError | None]:
+def look_for(
+    paths: Sequence[Path], workers: int | None = None, label: str = 'looking for images'
+) -> dict[Path, OSError | None]:
     """Looks for files in parallel threads, since each may take a while on a network; with a progress bar on stderr.
 
     Args:
         paths: Paths of the files, each once.
         workers: Number of threads; None: one for each CPU.
+        label: Text of the progress bar.
 
     Returns:
         For each path None, or the error that `check_readable` raises.
     """
-    return dict(zip(paths, _in_threads(check_readable, paths, 'looking for images', workers), strict=True))
+    return dict(zip(paths, _in_threads(check_readable, paths, label, workers), strict=True))
 
 
 def read_shapes(
@@ -108,16 +111,38 @@ def read_shapes(
     Returns:
         For each path that was reached its shape; or a FileNotFoundError, or an OSError that says what is damaged.
     """
+    return read_in_time(loader.shape, paths, 'decoding images', workers, seconds)
+
+
+def read_in_time(
+    read: Callable[[Path], Result],
+    paths: Sequence[Path],
+    label: str,
+    workers: int | None = None,
+    seconds: float | None = None,
+) -> dict[Path, Result | OSError]:
+    """Reads files in parallel threads as long as there is time, with a progress bar on stderr.
+
+    Args:
+        read: What is done with each path.
+        paths: Paths of the files, each once.
+        label: Text of the progress bar.
+        workers: Number of threads; None: one for each CPU.
+        seconds: Time after which no further file is read; they come in random, but always the same order then.
+
+    Returns:
+        For each path that was reached what `read` returned, or the OSError that it raised.
+    """
     order = list(paths)
     if seconds is not None:
         random.Random(0).shuffle(order)
     end = time.monotonic() + (float('inf') if seconds is None else seconds)
 
-    def in_time(path: Path) -> tuple[int, ...] | None:
-        return loader.shape(path) if time.monotonic() < end else None
+    def in_time(path: Path) -> Result | None:
+        return read(path) if time.monotonic() < end else None
 
-    shapes = dict(zip(order, _in_threads(in_time, order, 'decoding images', workers), strict=True))
-    return {path: shape for path in paths if (shape := shapes[path]) is not None}
+    found = dict(zip(order, _in_threads(in_time, order, label, workers), strict=True))
+    return {path: result for path in paths if (result := found[path]) is not None}
 
 
 def read_sizes(paths: Sequence[Path], label: str, workers: int | None = None) -> list[tuple[int, int] | OSError]:

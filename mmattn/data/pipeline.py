@@ -1,4 +1,4 @@
-"""What the pipeline of a dataset loads: images, by which settings, and masks or none."""
+"""What the pipeline of a dataset loads: images, by which settings, and masks or label pictures or none."""
 
 from collections.abc import Iterator
 from dataclasses import fields
@@ -35,6 +35,18 @@ def image_loader(dataset: dict) -> ImageLoader | None:
     if not loaders:
         return None if dataset.get('pipeline') else ImageLoader()
     return ImageLoader(**{each.name: loaders[0][each.name] for each in fields(ImageLoader) if each.name in loaders[0]})
+
+
+def label_backend(dataset: dict) -> str | None:
+    """Library by which a dataset of mmsegmentation decodes label pictures; None if its pipeline loads none.
+
+    Args:
+        dataset: Settings of the dataset. One without a pipeline decodes by the default.
+    """
+    loaders = [each for each in transforms_in(dataset.get('pipeline')) if type_name(each) == 'LoadAnnotations']
+    if not loaders:
+        return None if dataset.get('pipeline') else 'pillow'
+    return loaders[0].get('imdecode_backend', 'pillow')
 
 
 def mask_check(dataset: dict, segm: bool | None = None) -> MaskCheck | None:

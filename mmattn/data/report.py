@@ -22,6 +22,7 @@ class Report:
         objects: Number of objects that a training learns from, where it is known.
         folders: The class folders in the order of their labels, where folders are the classes.
         checked: Whether the dataset could be looked through at all.
+        clean: What is said where there are no problems.
     """
 
     title: str
@@ -32,6 +33,7 @@ class Report:
     objects: int | None = None
     folders: list[str] | None = None
     checked: bool = True
+    clean: str = 'no problems'
 
     def lines(self, limit: int | None) -> Iterator[str]:
         """The report, a line at a time; at most ``limit`` problems of a kind, and classes twice
@@ -42,7 +44,7 @@ class Report:
         if self.table:
             yield from (f'  {line}' for line in _table_lines(self.table, limit))
         if self.checked and self.problems.total() == 0:
-            yield '  no problems'
+            yield f'  {self.clean}'
         for line in self.problems.lines(limit):
             yield f'  ! {line}' if not line.startswith(' ') else f'  {line}'
 

@@ -11,13 +11,23 @@ from mmengine.logging import MMLogger
 
 @contextmanager
 def quiet(level: int = logging.WARNING) -> Iterator[None]:
-    """Lets nothing of this level and below be logged."""
+    """Lets nothing of this level and below be logged, and gives no advice, as `without_advice`."""
     before = logging.root.manager.disable
     _disable(level)
     try:
-        yield
+        with without_advice():
+            yield
     finally:
         _disable(before)
+
+
+@contextmanager
+def without_advice() -> Iterator[None]:
+    """Drops what mmsegmentation advises, by warnings, of each of its heads, losses and hooks that is built."""
+    with warnings.catch_warnings():
+        for text in ('Default ``avg_non_ignore`` is False', 'For binary segmentation, we', 'The draw is False'):
+            warnings.filterwarnings('ignore', text)
+        yield
 
 
 def _disable(level: int) -> None:

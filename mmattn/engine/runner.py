@@ -19,14 +19,16 @@ from mmattn.errors import RunError, UserError
 from mmattn.shipped import TOOLS
 
 from .console import make_brief
-from .failures import SHOWN, cannot_be_built, cause, key_of
+from .failures import SHOWN, cannot_be_built, cause, key_of, nodes
 from .hooks import DrawnNamesHook, FirstIterationHook, LossHook, ScheduleHook
 from .launch import LAUNCHER_VARIABLES, register_modules
 from .loading import LoadingRunner, one_reader
 from .notes import leave_log
 from .processes import init_group, is_restarted, timeout_of
+from .quiet import without_advice
 from .resuming.runner import ResumableRunner
 from .resuming.stopping import Stopped, stop_signals
+from .types import type_name
 
 # What torch says where BatchNorm would have to take its statistics from one value.
 ONE_VALUE = 'Expected more than 1 value per channel when training'
@@ -74,9 +76,12 @@ def check_sync_norms(model: nn.Module, cfg: Config) -> None:
     if processes() > 1 and (
         cfg.get('sync_bn') is not None or any(isinstance(module, nn.SyncBatchNorm) for module in model.modules())
     ):
+        keys = [key for key, node in nodes(cfg) if key.startswith('model.') and type_name(node) == 'SyncBN']
+        options = ''.join(f' {key}.type=BN' for key in keys)
         raise UserError(
             f'the model has SyncBatchNorm, which needs GPUs, and this run has {processes()} processes and '
-            "none; use norm_cfg=dict(type='BN') or dict(type='GN', num_groups=8), or run one process"
+            "none; use norm_cfg=dict(type='BN') or dict(type='GN', num_groups=8)"
+            f'{options and f" (--cfg-options{options})"}, or run one process'
         )
 
 
@@ -110,7 +115,7 @@ def build_runner(cfg: Config, launcher: str, loops: tuple[str, ...]) -> Runner:
     On a CPU the model is channels last, unless the config has ``channels_last=False`` or a ``runner_type`` of its own.
 
     Args:
-        cfg: Config of mmdet or mmpretrain.
+        cfg: Config of mmdet, mmpretrain or mmsegmentation.
         launcher: What started the processes: 'none', 'pytorch', 'slurm' or 'mpi'.
         loops: Loops to build at once, with their data sets: any of 'train', 'val' and 'test'.
 
@@ -121,9 +126,10 @@ def build_runner(cfg: Config, launcher: str, loops: tuple[str, ...]) -> Runner:
     init_processes(cfg, launcher)
     try:
         runner_class = TrainingRunner if 'train' in loops else ChannelsLastRunner
-        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else runner_class.from_cfg(cfg)
-        for loop in loops:
-            getattr(runner, f'{loop}_loop')  # mmengine builds it when it is first asked for
+        with without_advice():
+            runner = RUNNERS.build(cfg) if 'runner_type' in cfg else runner_class.from_cfg(cfg)
+            for loop in loops:
+                getattr(runner, f'{loop}_loop')  # mmengine builds it when it is first asked for
     except Exception as error:  # noqa: BLE001  constructors of any library may raise anything
         raise cannot_be_built(error, cfg) from error
     leave_log(Path(runner.log_dir, f'{runner.timestamp}.log'))

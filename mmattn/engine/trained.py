@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -28,10 +29,12 @@ class Trained:
     Args:
         model: Model of an mmdet or mmpretrain config in eval mode, its data preprocessor included.
         classes: Names of the classes that the model was trained on; None where the checkpoint does not hold them.
+        palette: RGB colours of the classes, as mmseg's checkpoints hold them; None in others.
     """
 
     model: nn.Module
     classes: tuple[str, ...] | None
+    palette: tuple[tuple[int, int, int], ...] | None = None
 
 
 @one_reader()  # for models that load another while they are built
@@ -72,7 +75,8 @@ def load_trained(cfg: Config, checkpoint: str | Path, device: str = 'cpu', *, pr
     model.eval()
     if prepared and torch.device(device).type == 'cpu':
         model = prepare(model)
-    return Trained(model, classes_of(content.get('meta') or {}))
+    meta = content.get('meta') or {}
+    return Trained(model, classes_of(meta), _palette_of(meta))
 
 
 def classes_of(meta: dict) -> tuple[str, ...] | None:
@@ -82,3 +86,11 @@ def classes_of(meta: dict) -> tuple[str, ...] | None:
         if found is not None:
             return tuple(found)
     return None
+
+
+def _palette_of(meta: dict) -> tuple[tuple[int, int, int], ...] | None:
+    about: Any = meta.get('dataset_meta')
+    try:
+        return tuple((int(red), int(green), int(blue)) for red, green, blue in about['palette']) or None
+    except (TypeError, KeyError, ValueError):  # none, or the name of one
+        return None

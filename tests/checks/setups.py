@@ -184,6 +184,83 @@ work_dir = '{folder}/work'
     return _config(folder, text, changes)
 
 
+def write_labelled(folder: Path, split: str, images: int = 4, size: int = 64, classes: int = 2) -> None:
+    """Writes ``images/<split>/<number>.png`` and ``labels/<split>/<number>.png`` with every class in each image."""
+    generator = np.random.default_rng(len(split))
+    for index in range(images):
+        labels = np.zeros((size, size), np.uint8)
+        for label in range(1, classes):
+            x, y = generator.integers(2, size // 2, 2)
+            labels[y : y + 20, x : x + 20] = label
+            labels[2 * label, :9] = label
+        image = labels[..., None] * 60 + generator.integers(0, 60, (size, size, 3), np.uint8)
+        for kind, picture in (('images', image.astype(np.uint8)), ('labels', labels)):
+            path = folder / kind / split / f'{index:04}.png'
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), picture)
+
+
+def segmentor(folder: Path, **changes: object) -> Config:
+    """Config of a tiny segmentor on data of `write_labelled` in a folder; `changes` as for `detector`."""
+    for split in ('train', 'val'):
+        if not (folder / 'images' / split).exists():
+            write_labelled(folder, split)
+    norm = dict(type='BN')
+    head = dict(norm_cfg=norm, channels=16, num_classes=2)
+    model = dict(
+        pretrained=None,
+        data_preprocessor=dict(size=(64, 64)),
+        backbone={**BACKBONE, 'norm_cfg': norm, 'strides': (1, 2, 1, 1), 'dilations': (1, 1, 2, 4)},
+        decode_head=dict(**head, in_channels=256, c1_in_channels=32, c1_channels=8, dilations=(1, 2, 3, 4)),
+        auxiliary_head=dict(**head, in_channels=128),
+    )
+    pipeline = [
+        dict(type='LoadImageFromFile'),
+        dict(type='LoadAnnotations'),
+        dict(type='RandomFlip', prob=0.5),
+        dict(type='PackSegInputs'),
+    ]
+    test = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
+    data = dict(
+        type='BaseSegDataset',
+        data_root=str(folder),
+        img_suffix='.png',
+        seg_map_suffix='.png',
+        metainfo=dict(classes=('ground', 'thing'), palette=[(0, 0, 0), (220, 20, 60)]),
+    )
+
+    def of(split: str, pipeline: list[dict]) -> dict:
+        return dict(
+            data, data_prefix=dict(img_path=f'images/{split}', seg_map_path=f'labels/{split}'), pipeline=pipeline
+        )
+
+    train = dict(
+        batch_size=2, num_workers=0, sampler=dict(type='InfiniteSampler', shuffle=True), dataset=of('train', pipeline)
+    )
+    val = dict(
+        batch_size=1,
+        num_workers=0,
+        sampler=dict(type='DefaultSampler', shuffle=False),
+        dataset=dict(of('val', test), test_mode=True),
+    )
+    text = f"""
+_base_ = ['mmseg::_base_/models/deeplabv3plus_r50-d8.py', 'mmseg::_base_/default_runtime.py']
+model = {model!r}
+train_dataloader = {train!r}
+val_dataloader = {val!r}
+val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
+test_dataloader = val_dataloader
+test_evaluator = val_evaluator
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=4, val_interval=2)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=0.001))
+default_hooks = dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=2))
+work_dir = '{folder}/work'
+"""
+    return _config(folder, text, changes)
+
+
 def _config(folder: Path, text: str, changes: dict) -> Config:
     from mmattn.engine.launch import load_config
 

@@ -89,6 +89,7 @@ def evaluate(items: list[dict], path: Path, metrics: list[str]) -> None:
         metric.evaluate(len(items))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('masks', [True, False])
 def test_what_passes_is_read_and_evaluated(tmp_path, registered, masks):
     passed = []

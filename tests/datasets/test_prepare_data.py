@@ -578,6 +578,7 @@ def test_argparse_errors_are_status_2(run, arguments):
     assert run(*arguments)[0] == 2
 
 
+@pytest.mark.slow
 def test_command_line_imports_no_model_code(tmp_path, dataset):
     (tmp_path / 'instances.json').write_text(json.dumps(dataset))
     code = (

@@ -26,7 +26,7 @@ def assemble(draft: Draft, tree: Tree, workers: int | None = None) -> tuple[tupl
         workers: Number of threads that read image sizes; None: one for each CPU.
 
     Returns:
-        Names of the classes; the task ('boxes', 'masks' or 'classes'); the parts by their names.
+        Names of the classes; the task ('boxes', 'masks', 'classes' or 'semantic'); the parts by their names.
     """
     _leave_out_strays(draft, tree)
     _merge_repeated(draft, tree)
@@ -91,6 +91,13 @@ def _is_usable(draft: Draft, picture: Picture, size: tuple[int, int] | OSError, 
     if isinstance(size, OSError):
         draft.lose_image('images that cannot be read (left out)', f'{name}: {size}')
         return False
+    if picture.labels is not None and picture.stated != size:
+        width, height = picture.stated or (0, 0)
+        draft.lose_image(
+            'label pictures of another size than their image (left out)',
+            f'{picture.where}: {width} x {height}, the image is {size[0]} x {size[1]}',
+        )
+        return False
     try:
         name.encode('utf-8')
     except UnicodeEncodeError:
@@ -123,6 +130,8 @@ def _task(draft: Draft) -> str:
     """What the annotations permit; where they permit masks, every object has one afterwards."""
     if any(picture.label is not None for picture in draft.all_pictures()):
         return 'classes'
+    if any(picture.labels is not None for picture in draft.all_pictures()):
+        return 'semantic'
     shapes = [shape for picture in draft.all_pictures() for shape in picture.shapes]
     objects = [shape for shape in shapes if not shape.crowd] or shapes
     masked = [shape for shape in objects if shape.mask]
@@ -163,6 +172,8 @@ def _part(pictures: Sequence[Picture], tree: Tree, sizes: dict, numbers: dict[st
         image = dict(id=len(part.images) + 1, file_name=tree.relative(picture.path), width=width, height=height)
         if picture.label is not None:
             image['label'] = numbers[picture.label]
+        if picture.labels is not None:
+            image.update(labels=tree.relative(picture.labels), pixels=picture.pixels)
         part.images.append(image)
         for shape in picture.shapes:
             part.annotations.append(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmattn.data.findings import Findings
+from mmattn.data.label_pictures.coding import Coding
 
 Box = tuple[float, float, float, float]
 Mask = list[list[float]] | dict
@@ -48,6 +49,8 @@ class Picture:
         stated: (width, height) in pixels that the annotation states.
         relative: Whether coordinates are shares of the width and the height.
         label: Class of the whole image, for classification.
+        labels: Path of its label picture, for semantic segmentation, whose size is `stated`.
+        pixels: Number of pixels by label there.
     """
 
     path: Path
@@ -56,6 +59,8 @@ class Picture:
     stated: tuple[float, float] | None = None
     relative: bool = False
     label: str | None = None
+    labels: Path | None = None
+    pixels: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -70,6 +75,7 @@ class Draft:
         notes: Remarks, a sentence each.
         lost: Number of objects that were left out because they are damaged.
         lost_images: Number of annotated images that were left out because they are missing or damaged.
+        coding: What the values of label pictures mean.
     """
 
     evidence: str
@@ -79,6 +85,7 @@ class Draft:
     notes: list[str] = field(default_factory=list)
     lost: int = 0
     lost_images: int = 0
+    coding: Coding | None = None
 
     def add(self, part: str, picture: Picture) -> Picture:
         """Adds an image to a part, 'train', 'val', 'test' or 'all', and returns it."""

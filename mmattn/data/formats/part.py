@@ -13,7 +13,8 @@ class Part:
         root: Folder that the file names start from.
         images: Entries with id (from 1), file_name (with /, relative to the root, absolute where the image is
             elsewhere), width and height in pixels (as the mm libraries load it: EXIF orientation applied); for
-            classification also label, the place of the class from 0.
+            classification also label, the place of the class from 0; for label pictures also labels, the path of the
+            label picture, and pixels, its number of pixels by label.
         annotations: Entries with id (from 1), image_id, category_id (1 is the first class), bbox [x, y, width, height]
             in pixels, area, iscrowd (1 also for what the data set calls difficult or ignored), and segmentation
             (polygons or run-length encoded) where the object has a mask.

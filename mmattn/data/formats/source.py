@@ -18,11 +18,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mmattn.data.findings import Findings
-from mmattn.data.formats import class_folders, coco_json, csv_boxes, labelme, others, voc, yolo
+from mmattn.data.formats import class_folders, coco_json, csv_boxes, label_pictures, labelme, others, voc, yolo
 from mmattn.data.formats.assemble import assemble
 from mmattn.data.formats.draft import Draft
 from mmattn.data.formats.part import Part
 from mmattn.data.formats.tree import Tree, open_tree
+from mmattn.data.label_pictures.coding import Coding
 from mmattn.errors import UserError, one_line
 
 PARTS = dict(train='to train', val='to validate', test='to test')
@@ -43,6 +44,7 @@ FORMATS = {
     'voc': Format('Pascal VOC', '.xml', voc.recognise, voc.read),
     'labelme': Format('LabelMe', '.json', labelme.recognise, labelme.read),
     'csv': Format('CSV of boxes', '.csv', csv_boxes.recognise, csv_boxes.read),
+    'labels': Format('label pictures', 'labels/', label_pictures.recognise, label_pictures.read),
     'folders': Format('folders of classes', '', class_folders.recognise, class_folders.read),
 }
 
@@ -55,13 +57,14 @@ class Source:
         format: Its format, a value of ``--format``.
         path: Path that it was read from.
         classes: Names of the classes, in the order of their labels.
-        task: What the annotations permit: 'boxes', 'masks' or 'classes'.
+        task: What the annotations permit: 'boxes', 'masks', 'classes' or 'semantic'.
         parts: The parts that it has itself, of 'train', 'val' and 'test'; else all of it as 'all'.
         findings: What was left out, what is doubtful, what stops a training.
         evidence: What the format was recognised by.
         notes: Remarks, a sentence each.
         lost: Number of objects that were left out because they are damaged.
         lost_images: Number of annotated images that were left out because they are missing or damaged.
+        coding: What the values of its label pictures mean, where it has such.
     """
 
     format: str
@@ -74,6 +77,7 @@ class Source:
     notes: list[str] = field(default_factory=list)
     lost: int = 0
     lost_images: int = 0
+    coding: Coding | None = None
 
     def describe(self) -> str:
         """What the data set was taken for and how much of it there is, in one line."""
@@ -82,7 +86,7 @@ class Source:
         plural = 'image' if images == 1 else 'images'
         words = [words[0].replace(' ', f' {plural} ', 1), *words[1:]] if words else [f'{images} {plural}']
         words += [f'{len(self.classes)} class{"es" if len(self.classes) != 1 else ""}']
-        words += [self.task] if self.task != 'classes' else []
+        words += {'classes': [], 'semantic': ['a class for each pixel']}.get(self.task, [self.task])
         return f'{FORMATS[self.format].title} ({self.evidence}): {", ".join(words)}'
 
     def refuse(self) -> None:
@@ -99,7 +103,7 @@ class Source:
                 f"not one image of '{self.path}' ({FORMATS[self.format].title}) can be used{found}"
                 f'{_other_format(self.format) if not found else ""}'
             )
-        if self.task != 'classes' and not objects:
+        if self.task not in ('classes', 'semantic') and not objects:
             raise UserError(
                 f"not one object in '{self.path}' ({FORMATS[self.format].title}) can be read"
                 f'{found or "; the annotations are empty"}{"" if found else _other_format(self.format)}'
@@ -160,9 +164,21 @@ def _gathered(path: Path, format: str | None, workers: int | None) -> Source:
     draft = FORMATS[format].read(tree)
     if not named and format != 'csv' and (beside := csv_boxes.recognise(tree)):
         draft.note(f'there are boxes in {beside}, too, which are not read; --format csv reads them instead')
+    if not named and format != 'labels' and (beside := label_pictures.recognise(tree)):
+        draft.note(f'there are label pictures ({beside}), too, which are not read; --format labels reads them instead')
     classes, task, parts = assemble(draft, tree, workers)
     return Source(
-        format, path, classes, task, parts, draft.findings, draft.evidence, draft.notes, draft.lost, draft.lost_images
+        format,
+        path,
+        classes,
+        task,
+        parts,
+        draft.findings,
+        draft.evidence,
+        draft.notes,
+        draft.lost,
+        draft.lost_images,
+        draft.coding,
     )
 
 
@@ -178,8 +194,9 @@ def recognise(tree: Tree, path: Path) -> str:
     """
     found: dict[str, str] = {}
     for name, each in FORMATS.items():
-        # A table is often made of the other annotations, and class folders have no file of their own to be known by.
-        if name in ('csv', 'folders') and found:
+        # A table and label pictures are often made of the other annotations, and class folders have no file of their
+        # own to be known by.
+        if name in ('csv', 'labels', 'folders') and found:
             break
         evidence = each.recognise(tree)
         if evidence:
@@ -189,7 +206,7 @@ def recognise(tree: Tree, path: Path) -> str:
     if found:
         names = ' and '.join(f'{FORMATS[name].title} ({evidence})' for name, evidence in found.items())
         raise UserError(f"'{path}' has {names}; say which to read: --format {_or(found)}")
-    advice = others.advice(tree)
+    advice = others.advice(tree) or label_pictures.advice(tree)
     if advice:
         raise UserError(f"'{path}' {advice}")
     if not tree.images:
