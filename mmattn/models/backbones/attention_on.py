@@ -1,4 +1,4 @@
-"""Attention behind chosen modules of any backbone, its keys untouched."""
+"""Attention behind chosen modules of any backbone, neck or head, its keys untouched."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from mmattn.weights.pretrained import init_weights
 from ..blocks.slots import fill_slot
 from .outputs import map_channels, output_shapes
 
+# Height and width of the first feature map with which a head is tried; each other has half of the one before.
+SIDE = 56
+
 
 class AttendOutput:
     """Forward hook that passes the output of a module through `attention`."""
@@ -28,29 +31,35 @@ class AttendOutput:
 
 
 class HooksByName:
-    """Forward pre-hook of a network that keeps hooks on the modules of these names.
+    """Forward pre-hook of a module that keeps hooks on modules inside it, by their names there.
 
     A conversion to SyncBatchNorm, and back, puts other modules there, without the hooks. It keeps its handle, so that
     hooks registered after unpickling do not take its place or that of a hook before it.
     """
 
-    def __init__(self, network: nn.Module, hooks: dict[str, AttendOutput]) -> None:
+    def __init__(self, outer: nn.Module, hooks: dict[str, AttendOutput]) -> None:
         self.hooks = hooks
-        self.hooked: dict[str, nn.Module] = {}
-        self(network)
-        self.handle = network.register_forward_pre_hook(self)
+        self(outer)
+        self.handle = outer.register_forward_pre_hook(self)
 
-    def __call__(self, network: nn.Module, args: tuple = ()) -> None:
+    def __call__(self, outer: nn.Module, args: tuple = ()) -> None:
         for name, hook in self.hooks.items():
-            module = network.get_submodule(name)
-            if module is not self.hooked.get(name):
+            module = outer.get_submodule(name)
+            if hook not in module._forward_hooks.values():
                 module.register_forward_hook(hook)
-                self.hooked[name] = module
 
 
 @MODELS.register_module(name='AttentionOn')
-def attention_on(backbone: dict, attn: dict | str, at: str | Sequence[str], min_channels: int = 1) -> nn.Module:
+def attention_on(
+    backbone: dict,
+    attn: dict | str,
+    at: str | Sequence[str],
+    min_channels: int = 1,
+    feature_channels: Sequence[int] | None = None,
+) -> nn.Module:
     """Builds a backbone of any library and puts an attention module behind each of the chosen modules.
+
+    A neck or a head, as the decode head of mmsegmentation, is built in the same way, with `feature_channels`.
 
     What is returned is the backbone itself, of its own class: its attributes, its ``train()``, its freezing and the
     keys of its state_dict are as they were, so that checkpoints of the plain backbone load, by ``init_cfg`` too, and
@@ -63,12 +72,15 @@ def attention_on(backbone: dict, attn: dict | str, at: str | Sequence[str], min_
         attn: Config or type of the attention, ``cls(in_channels, **options)``. ``identity_init=True`` lets a
             pretrained backbone start as what it was.
         at: Shell-style pattern, or several, of names as ``named_modules()`` has them and
-            ``python tools/complexity.py CONFIG --modules`` lists them; '*' matches dots too.
+            ``python tools/complexity.py CONFIG --modules`` lists them, of the decode head of a segmentor too; '*'
+            matches dots.
         min_channels: Least number of output channels; of the modules that match, others get no attention.
+        feature_channels: For a neck or head in place of a backbone: number of channels of each feature map that it
+            takes, [256, 512, 1024, 2048] behind a ResNet-50 with all its stages as outputs.
 
     Raises:
-        ValueError: no module matches, none has enough channels, or the output of one that matches is no feature map
-            (N, C, H, W).
+        ValueError: no module matches, none has enough channels, the output of one that matches is no feature map
+            (N, C, H, W), or a neck or head is given without `feature_channels`, or with others than its own.
 
     Examples:
         >>> net = MODELS.build(dict(
@@ -76,9 +88,8 @@ def attention_on(backbone: dict, attn: dict | str, at: str | Sequence[str], min_
         ...     attn=dict(type='mmattn.EMA', identity_init=True), min_channels=145))
     """
     network = MODELS.build(backbone)
-    channels = _channels(
-        network, [at] if isinstance(at, str) else list(at), min_channels, image_channels=backbone.get('in_channels', 3)
-    )
+    shapes = _shapes(network, backbone.get('in_channels', 3), feature_channels)
+    channels = _channels(network, shapes, [at] if isinstance(at, str) else list(at), min_channels)
     if hasattr(network, 'attention'):
         raise ValueError(f"{type(network).__name__} has a member 'attention' already, the name that AttentionOn needs")
     network.attention, hooks = ModuleDict(), {}
@@ -87,10 +98,23 @@ def attention_on(backbone: dict, attn: dict | str, at: str | Sequence[str], min_
         network.attention[name.replace('.', '_')] = attention
         hooks[name] = AttendOutput(attention)
     HooksByName(network, hooks)
+    if feature_channels:  # libraries may call a head's forward, which goes around its own hooks
+        _keep_by_inner(network, hooks)
     if isinstance(network, BaseModule):
         # an attribute of this one backbone, as its class stays its own
         network.init_weights = partial(_init_weights, network)
     return network
+
+
+def _keep_by_inner(network: nn.Module, hooks: dict[str, AttendOutput]) -> None:
+    """Has each module that one with a hook is in keep that hook too."""
+    inner: dict[str, dict[str, AttendOutput]] = {}
+    for name, hook in hooks.items():
+        parts = name.split('.')
+        for length in range(1, len(parts)):
+            inner.setdefault('.'.join(parts[:length]), {})['.'.join(parts[length:])] = hook
+    for name, its_hooks in inner.items():
+        HooksByName(network.get_submodule(name), its_hooks)
 
 
 def _init_weights(network: BaseModule) -> None:
@@ -98,9 +122,26 @@ def _init_weights(network: BaseModule) -> None:
     init_weights(network, partial(type(network).init_weights, network))
 
 
-def _channels(network: nn.Module, patterns: list[str], min_channels: int, image_channels: int) -> dict[str, int]:
+def _shapes(
+    network: nn.Module, image_channels: object, feature_channels: Sequence[int] | None
+) -> dict[str, set[tuple[int, ...] | str]]:
+    try:
+        if feature_channels:
+            sides = (SIDE // 2**level or 1 for level in range(len(feature_channels)))
+            return output_shapes(network, feature_maps=[(c, side, side) for c, side in zip(feature_channels, sides)])
+        return output_shapes(network, image_channels if isinstance(image_channels, int) else 3)
+    except Exception as error:
+        taken = f'feature maps of {list(feature_channels)} channels' if feature_channels else 'an image'
+        raise ValueError(
+            f'{type(network).__name__} does not run on {taken} ({error}); for a neck or head give '
+            'feature_channels=[…], the channels of all feature maps that the backbone hands on'
+        ) from error
+
+
+def _channels(
+    network: nn.Module, shapes: dict[str, set[tuple[int, ...] | str]], patterns: list[str], min_channels: int
+) -> dict[str, int]:
     """Names of the modules that get attention, and their channels."""
-    shapes = output_shapes(network, image_channels)
     feature_channels = {name: map_channels(found) for name, found in shapes.items()}
     attachable = [name for name, count in feature_channels.items() if count and name]
     chosen = {}

@@ -377,7 +377,8 @@ UNSUPPORTED = {
     'dcn': "take mmdet's ResNet for deformable convolutions, and put attention into it by "
     "plugins=[dict(cfg=dict(type='mmattn.EMA'), position='after_conv3')]",
     'multi_grid': 'give each stage one dilation by dilations',
-    'pretrained': "give init_cfg=dict(type='Pretrained', checkpoint=…)",
+    'pretrained': "give init_cfg=dict(type='Pretrained', checkpoint=…), and pretrained=None to a model that hands it "
+    'on',
 }
 UNSUPPORTED['stage_with_dcn'] = UNSUPPORTED['dcn']
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 
 def output_shapes(
-    network: nn.Module, image_channels: int = 3, image_size: tuple[int, int] = (224, 224)
+    network: nn.Module,
+    image_channels: int = 3,
+    image_size: tuple[int, int] = (224, 224),
+    feature_maps: Sequence[tuple[int, int, int]] | None = None,
 ) -> dict[str, set[tuple[int, ...] | str]]:
     """The shapes of the output of each module that runs, by name.
 
@@ -18,22 +22,35 @@ def output_shapes(
     numbers stay as they are.
 
     Args:
-        network: Network that takes one batch of images.
+        network: Network that takes one batch of images or, with `feature_maps`, a list of these.
         image_channels: Number of channels of the image.
         image_size: Height and width of the image.
+        feature_maps: (C, H, W) of each feature map that a neck or head takes.
 
     Returns:
         Name -> shapes, more than one if the module is called with inputs of several sizes; in place of a shape, the
         name of the type of an output that is no tensor.
     """
     with torch.random.fork_rng(devices=[]):
-        try:
-            return _run(copy.deepcopy(network).to('meta'), torch.empty(1, image_channels, *image_size, device='meta'))
-        except (RuntimeError, NotImplementedError):
-            return _run(copy.deepcopy(network).cpu(), torch.zeros(1, image_channels, *image_size))
+        for device in ('meta', 'cpu'):
+            inputs = _inputs((image_channels, *image_size), feature_maps, device)
+            try:
+                return _run(copy.deepcopy(network).to(device), inputs)
+            except (RuntimeError, NotImplementedError):
+                if device == 'cpu':
+                    raise
+    raise AssertionError  # never reached
 
 
-def _run(network: nn.Module, image: Tensor) -> dict[str, set]:
+def _inputs(
+    image: tuple[int, int, int], feature_maps: Sequence[tuple[int, int, int]] | None, device: str
+) -> Tensor | list[Tensor]:
+    if feature_maps is None:
+        return torch.zeros(1, *image, device=device)
+    return [torch.zeros(1, *shape, device=device) for shape in feature_maps]
+
+
+def _run(network: nn.Module, inputs: Tensor | list[Tensor]) -> dict[str, set]:
     shapes: dict[str, set] = {}
     for name, module in network.named_modules():
 
@@ -44,7 +61,7 @@ def _run(network: nn.Module, image: Tensor) -> dict[str, set]:
         module.register_forward_hook(record)
     network.eval()  # whose result is None in some of mmdet's and mmpretrain's backbones
     with torch.no_grad():
-        network(image)
+        network(inputs)
     order = [name for name, _ in network.named_modules() if name in shapes]
     return {name: shapes[name] for name in order}
 
