@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import tokenize
+from collections.abc import Iterable
 from functools import cache
+from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 
@@ -14,25 +16,41 @@ import pytest
 import torch
 import yaml
 from mmengine.config import Config
+from mmengine.model import revert_sync_batchnorm
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, DefaultScope
 from mmengine.structures import InstanceData
+from tiny_segmentors import SIDE, batch, shrink
 
 from mmattn.analysis.complexity import read_metafiles
 from mmattn.engine.quiet import quiet
 
 pytest.importorskip('mmdet')
 pytest.importorskip('mmpretrain')
+HAS_MMSEG = find_spec('mmseg') is not None
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = ROOT / 'configs'
-PAPERS = ('sda', 'epsanet', 'mspanet', 'spem', 'ema')
-LEAVES = sorted(path for paper in PAPERS for path in (CONFIGS / paper).glob('*.py'))
-DEMOS = sorted((CONFIGS / 'demo').glob('*.py'))
-ALIASES = sorted(CONFIGS.glob('*.py'))
-FIT = sorted((CONFIGS / '_base_' / 'fit').glob('*.py'))
+PAPERS = ('sda', 'epsanet', 'mspanet', 'spem', 'ema', 'seg')
+# What is built on a backbone, which has weights to start from.
 DETECTOR = re.compile(r'(faster|mask)-rcnn_|retinanet_')
+SEGMENTOR = re.compile(r'(deeplabv3plus|pspnet(-eca)?|upernet|segmentor)_')
+
+
+def readable(paths: Iterable[Path]) -> list[Path]:
+    """The configs in order; without mmsegmentation, on which theirs build, all but those of segmentors."""
+    return sorted(path for path in paths if HAS_MMSEG or not SEGMENTOR.match(path.name))
+
+
+LEAVES = readable(path for paper in PAPERS for path in (CONFIGS / paper).glob('*.py'))
+DEMOS = readable((CONFIGS / 'demo').glob('*.py'))
+ALIASES = readable(CONFIGS.glob('*.py'))
+FIT = readable((CONFIGS / '_base_' / 'fit').glob('*.py'))
 LONGEST = 12
+# Weights that load by themselves.
+PUBLISHED = re.compile(r'(torchvision|open-mmlab|mmcls)://')
+# Settings of a backbone with which the same weights go on.
+WITHOUT_WEIGHTS = ('contract_dilation', 'dilations', 'frozen_stages', 'norm_cfg', 'norm_eval', 'strides')
 
 
 def named(path: Path) -> str:
@@ -73,7 +91,7 @@ def test_code_lines_skip_comments_and_docstring(tmp_path):
 @pytest.mark.parametrize('path', [*LEAVES, *DEMOS], ids=named)
 def test_network_of_config_runs(path):
     cfg = Config.fromfile(path)  # its own, because it is changed
-    run_detector(cfg) if cfg.default_scope == 'mmdet' else run_classifier(cfg)
+    {'mmdet': run_detector, 'mmpretrain': run_classifier, 'mmseg': run_segmentor}[cfg.default_scope](cfg)
 
 
 def run_detector(cfg: Config) -> None:
@@ -149,6 +167,25 @@ def run_classifier(cfg: Config) -> None:
     assert logits.shape == (2, classes) and logits.isfinite().all()
 
 
+def run_segmentor(cfg: Config) -> None:
+    """The heads and backbone of the config, at a small size."""
+    model = revert_sync_batchnorm(build(shrink(cfg)))
+    heads = [model.decode_head, *([model.auxiliary_head] if model.with_auxiliary_head else [])]
+    classes = model.decode_head.num_classes
+    assert all(head.num_classes == classes for head in heads)
+    inputs = batch(classes)
+    losses = model.train()(**model.data_preprocessor(inputs, True), mode='loss')
+    with quiet():
+        total, _ = model.parse_losses(losses)
+    assert total.isfinite() and total > 0 and sum('loss' in name for name in losses) == len(heads)
+    with torch.no_grad():
+        predictions = model.eval().test_step(inputs)
+    for prediction in predictions:
+        labels, scores = prediction.pred_sem_seg.data, prediction.seg_logits.data
+        assert labels.shape == (1, SIDE, SIDE) and scores.shape == (classes, SIDE, SIDE)
+        assert scores.isfinite().all() and torch.equal(scores.argmax(0, keepdim=True), labels)
+
+
 @pytest.mark.parametrize('path', LEAVES, ids=named)
 def test_config_is_short_and_names_its_batch(path):
     """Short, with a learning rate for the batch that its name states."""
@@ -156,21 +193,22 @@ def test_config_is_short_and_names_its_batch(path):
     assert code_lines(path) <= LONGEST
     assert "'mmattn." in repr(cfg.model.to_dict())
     batch, base = cfg.train_dataloader.batch_size, cfg.auto_scale_lr.base_batch_size
-    stated = re.search(r'_(\d+)xb(\d+)_', path.name)
+    stated = re.search(r'_(\d+)xb(\d+)[_-]', path.name)
     gpus, images = map(int, stated.groups()) if stated else (4, 4)
     assert images == batch and gpus * images == base
-    init = cfg.model.backbone.get('init_cfg')
-    if DETECTOR.match(path.name):
+    if DETECTOR.match(path.name) or SEGMENTOR.match(path.name):
+        backbone = cfg.model.backbone
+        init = backbone.get('backbone', backbone).init_cfg
         assert init.type == 'Pretrained'
-        if not init.checkpoint.startswith('torchvision://'):
+        if not PUBLISHED.match(init.checkpoint):
             assert re.fullmatch(r'checkpoints/\w+\.pth', init.checkpoint) and init.prefix == 'backbone.'
 
 
 @pytest.mark.parametrize('path', ALIASES, ids=named)
 def test_alias_config_is_one_line_and_equals_its_target(path):
     """`test_network_of_config_runs` builds the target."""
-    assert len(path.read_text().splitlines()) == 1
-    target = re.fullmatch(r"_base_ = '(.+)'\n", path.read_text()).group(1)
+    assert code_lines(path) == 1
+    target = re.fullmatch(r"(?:\"\"\".+\"\"\"\n\n)?_base_ = '(.+)'\n", path.read_text()).group(1)
     assert (CONFIGS / target) in LEAVES
     assert load(path).to_dict() == load(CONFIGS / target).to_dict()
 
@@ -178,7 +216,7 @@ def test_alias_config_is_one_line_and_equals_its_target(path):
 def test_alias_configs_cover_each_task_and_paper():
     published = {
         f'{task}_{network}.py'
-        for task in ('mask_rcnn', 'faster_rcnn', 'imagenet')
+        for task in ('mask_rcnn', 'faster_rcnn', 'imagenet', *(['deeplabv3plus'] if HAS_MMSEG else []))
         for network in ('sda', 'epsa', 'mspa', 'spem', 'ema')
     }
     assert {path.name for path in ALIASES} == published | {'mask_rcnn_sda_r50.py'}
@@ -187,11 +225,12 @@ def test_alias_configs_cover_each_task_and_paper():
 def test_each_checkpoint_is_of_one_network_and_has_a_config_that_trains_it():
     networks = {}
     for path in LEAVES:
-        if DETECTOR.match(path.name):
+        if DETECTOR.match(path.name) or SEGMENTOR.match(path.name):
             backbone = load(path).model.backbone.to_dict()
-            init = backbone.pop('init_cfg')
-            if init['checkpoint'].startswith('torchvision://'):
-                continue  # a plain trunk's, which fits any attention that starts as the identity
+            init = backbone.get('backbone', backbone).pop('init_cfg')
+            if PUBLISHED.match(init['checkpoint']):
+                continue  # a plain network's, which fits any attention that starts as the identity
+            backbone = {key: value for key, value in backbone.items() if key not in WITHOUT_WEIGHTS}
             assert networks.setdefault(init['checkpoint'], backbone) == backbone, path
     assert len(networks) > 15
     pretrained = {path.name.partition('_')[0] for path in LEAVES if path.name.endswith('_in1k.py')}
@@ -200,9 +239,14 @@ def test_each_checkpoint_is_of_one_network_and_has_a_config_that_trains_it():
 
 
 @pytest.mark.parametrize(
-    'name, blocks', [('spem/spem-resnet164_1xb128_cifar10.py', 54), ('spem/mask-rcnn_spem-resnet50_fpn_1x_coco.py', 13)]
+    'name, blocks, decay',
+    [
+        ('spem/spem-resnet164_1xb128_cifar10.py', 54, 1e-4),
+        ('spem/mask-rcnn_spem-resnet50_fpn_1x_coco.py', 13, 1e-4),
+        ('seg/pspnet_spem-resnet50_4xb4-80k_ade20k-512x512.py', 16, 5e-4),
+    ],
 )
-def test_spem_penalty_is_added_to_the_pooling_parameters_only(name, blocks):
+def test_spem_penalty_is_added_to_the_pooling_parameters_only(name, blocks, decay):
     """0.2, the gradient of 0.1 p ** 2, is added to the weight decay of the pooling parameters, and of nothing else."""
     cfg = load(CONFIGS / name)
     model = build(cfg)
@@ -211,8 +255,8 @@ def test_spem_penalty_is_added_to_the_pooling_parameters_only(name, blocks):
     pooling = {id(p) for key, p in model.named_parameters() if key.endswith('.attn.p') and p.requires_grad}
     decays = {id(p): group['weight_decay'] for group in groups for p in group['params']}
     assert len(pooling) == blocks
-    assert [decays[key] for key in pooling] == pytest.approx([0.2 + 1e-4] * blocks)
-    assert {decay for key, decay in decays.items() if key not in pooling} == {1e-4}
+    assert [decays[key] for key in pooling] == pytest.approx([0.2 + decay] * blocks)
+    assert {each for key, each in decays.items() if key not in pooling} == {decay}
 
 
 def test_visdrone_counts_500_detections(tmp_path):
@@ -285,7 +329,7 @@ def test_demo_configs_find_their_data_from_anywhere():
 
 def test_metafiles_list_every_config():
     rows = read_metafiles(ROOT)
-    assert {row.config for row in rows if row.config} == set(LEAVES)
+    assert {row.config for row in rows if row.config and (HAS_MMSEG or row.folder.name != 'seg')} == set(LEAVES)
     for paper in PAPERS:
         listed = {ROOT / entry['Config'] for entry in entries(paper)}
         assert {path for path in LEAVES if path.parent.name == paper} <= listed

@@ -33,7 +33,8 @@ EPILOG = """Examples:
   python tools/benchmark.py --suite benchmarks/suite.yml --against-path FOLDER --json benchmarks
   python tools/benchmark.py --results benchmarks
 
-A backbone is measured with pooling and a linear layer behind it; a config as a whole, of a detector backbone and neck.
+A backbone is measured with pooling and a linear layer behind it; a config as a whole, of a detector backbone and neck,
+of a segmentor without auxiliary heads.
 train is forward and backward, finetune the same with BatchNorm in eval mode. Weights are random. Everything runs with
 default settings unless an option says otherwise. Each network runs in a process of its own; those that are compared
 take turns. Peak memory is of memory in use, where freed memory is handed back at once; what a process keeps resident

@@ -32,19 +32,21 @@ Exit status: 0; 1 if --check finds a table that differs; 2 if something cannot b
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = ArgumentParser(description=__doc__, epilog=EPILOG, formatter_class=argparse.HelpFormatter)
-    parser.add_argument('config', nargs='?', type=config, metavar='CONFIG', help='a classifier or detector')
+    parser.add_argument('config', nargs='?', type=config, metavar='CONFIG', help='a classifier, detector or segmentor')
     parser.add_argument(
         '--shape',
         nargs=2,
         type=positive,
         metavar=('H', 'W'),
-        help="size of the image; by default 800 1280 for detectors, for classifiers that of the config's test pipeline",
+        help='size of the image; by default 800 1280 for detectors, the crop of the training for segmentors, for '
+        "classifiers that of the config's test pipeline",
     )
     parser.add_argument('--stages', action='store_true', help="the backbone's stages too")
     parser.add_argument(
         '--modules',
         action='store_true',
-        help='instead: the modules of the backbone behind which mmattn.AttentionOn can put attention',
+        help='instead: the modules of the backbone, and of the decode head of a segmentor, behind which '
+        'mmattn.AttentionOn can put attention',
     )
     parser.add_argument('--json', action='store_true', help='print JSON, stages included')
     parser.add_argument(
@@ -123,8 +125,11 @@ def list_modules(modules: list[Attachable], as_json: bool) -> str:
     if as_json:
         return json.dumps([vars(module) for module in modules], indent=2)
     width = max((len(module.name) for module in modules), default=0) + 2
-    lines = [f'{"at=":{width}}{"(C, H, W) of one image":26}type']
-    for module in modules:
+    lines = []
+    for number, module in enumerate(modules):
+        if number == 0 or module.part != modules[number - 1].part:
+            title = 'at=' if module.part == 'backbone' else f'at= ({module.part})'
+            lines.append(f'{title:{width}}{"(C, H, W) of one image":26}type')
         shapes = ', '.join(str(shape[1:]) for shape in module.shapes)
         lines.append(f'{module.name:{width}}{shapes:26}{module.type}')
     return '\n'.join(lines)

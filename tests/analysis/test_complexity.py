@@ -4,16 +4,20 @@ import importlib.util
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.config import Config
 from networks import NETWORKS
 from torch import nn
 from torch.nn import functional as F
 
 from mmattn.analysis.complexity import MultiplyAdds, make_tables, measure, read_metafiles
 from mmattn.analysis.complexity.module_table import module_table
-from mmattn.analysis.complexity.overview import family_of
+from mmattn.analysis.complexity.networks import input_shape
+from mmattn.analysis.complexity.overview import families, family_of
+from mmattn.analysis.complexity.tables import counted_parameters
 from mmattn.registry import MODELS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -282,6 +286,39 @@ def test_dense_detector_counts_all_levels(detectors):
     assert detectors['retina'].slots == ()
 
 
+def test_segmentor_without_its_auxiliary_head():
+    """ResNet-50's PSPNet at 2048 x 1024 as mmsegmentation's documentation has it: 48.98 M and 1429.68 G."""
+    pytest.importorskip('mmseg')
+    config = ROOT / 'configs' / 'seg' / 'pspnet_resnet50-v1c_4xb2-80k_cityscapes-512x1024.py'
+    size = measure(config, (1024, 2048), slots=False)
+    assert (size.kind, size.network) == ('segmentor', 'EncoderDecoder')
+    assert f'{size.parameters / 1e6:.2f}' == '48.98'
+    assert size.multiply_adds / 1e9 == pytest.approx(1429.68, rel=0.01)
+    parts = {part.name: part for part in size.parts}
+    assert list(parts) == ['backbone', 'decode_head', 'auxiliary_head']
+    auxiliary = parts['auxiliary_head']
+    assert [part.name for part in size.uncounted] == ['auxiliary_head'] and auxiliary.multiply_adds == 0
+    assert size.used == size.parameters - auxiliary.parameters
+    assert counted_parameters(size, None) == size.used
+    positions = 128 * 256
+    pyramid = 50 * 2048 * 512 + positions * (9 * (2048 + 4 * 512) * 512 + 512 * 19)  # 1, 4, 9 and 36 cells
+    assert parts['decode_head'].multiply_adds == pyramid
+
+
+@pytest.mark.parametrize(
+    'size, pipeline, expected',
+    [
+        ((512, 1024), [dict(type='Resize', scale=(2048, 512))], (512, 1024)),
+        (None, [dict(type='Resize', scale=(2048, 512)), dict(type='PackSegInputs')], (512, 2048)),
+    ],
+)
+def test_segmentors_are_counted_on_the_crop_of_their_training(size, pipeline, expected):
+    cfg = Config(
+        dict(model=dict(data_preprocessor=dict(size=size)), test_dataloader=dict(dataset=dict(pipeline=pipeline)))
+    )
+    assert input_shape(cfg, 'segmentor') == expected
+
+
 HEADS = """
 _base_ = 'mmdet::{base}'
 # A small ResNet: the heads are what is tested.
@@ -418,6 +455,7 @@ def test_options_that_do_not_go_together(tool, argv):
     assert stop.value.code == 2
 
 
+@pytest.mark.slow
 def test_tables(tool, project, capsys):
     folder = project()
     assert tool.main(['--tables', '--check']) == 1, 'not written yet'
@@ -435,6 +473,7 @@ def test_tables(tool, project, capsys):
     assert 'is not what the code gives' in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'parameters, flops, note, problems',
     [
@@ -497,7 +536,7 @@ def test_pages_of_the_repository_list_networks_and_modules(tool, project):
     table = (root / 'docs' / 'networks.md').read_text()
     assert f'| `configs/some/small.py` | 64 × 64 | {size.parameters:,} | 0.0111 G |' in table
     readme = (root / 'README.md').read_text()
-    assert '| to compare with | small | 64 × 64 | 0.71 | 0.01 |  |' in readme
+    assert '| to compare with | small | 64 × 64 | 0.71 | 0.01 |  |  |' in readme
     in_slots = re.compile(r'mmattn\.models\.(attention|spatial|depth)\.')
     names = [name for name, module in MODELS.module_dict.items() if in_slots.match(module.__module__)]
     missing = [name for name in names if f'| `mmattn.{name}`' not in readme]
@@ -522,6 +561,22 @@ def test_family_of_a_network_by_its_name(network, family):
     assert family_of(network) == family
 
 
+def test_families_name_the_detectors_and_segmentors_that_are_built_on_them():
+    def size(kind, side=224):
+        return SimpleNamespace(kind=kind, shape=(side, side), parameters=25e6, multiply_adds=4e9)
+
+    sizes = {
+        Path('ema-resnet50_4xb64_in1k.py'): size('classifier'),
+        Path('ema-resnet50_1xb128_cifar100.py'): size('classifier', 32),
+        Path('mask-rcnn_ema-resnet50_fpn_1x_coco.py'): size('detector'),
+        Path('upernet_ema-resnet50_4xb4-80k_ade20k-512x512.py'): size('segmentor'),
+        Path('pspnet_ema-resnet50_4xb4-80k_ade20k-512x512.py'): size('segmentor'),
+        Path('deeplabv3plus_sda-resnet50_4xb4-80k_ade20k-512x512.py'): size('segmentor'),
+    }
+    rows = families(sizes).splitlines()[2:]
+    assert [row.split(' | ')[-2:] for row in rows] == [['Mask R-CNN', 'PSPNet, UPerNet |'], ['', ' |']]
+
+
 def test_module_table_says_paper_parameters_scales_identity_start_and_export():
     rows = {row.split('`')[1]: row for row in module_table().splitlines()[2:]}
     se = '[arXiv:1709.01507](https://arxiv.org/abs/1709.01507)'
@@ -535,8 +590,8 @@ def test_module_table_says_paper_parameters_scales_identity_start_and_export():
 @pytest.mark.slow
 def test_committed_tables():
     """Each README holds what the code counts, and says why where that is not the paper's."""
-    pytest.importorskip('mmdet')
-    pytest.importorskip('mmpretrain')
+    for library in ('mmdet', 'mmpretrain', 'mmseg'):
+        pytest.importorskip(library)
     for table in make_tables(read_metafiles(ROOT)):
         assert table.unexplained == ()
         assert table.is_current(), f'{table.page}: run python tools/complexity.py --tables --write'

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from mmattn.analysis.complexity.measure import SLOTS, kind_of
+from mmattn.analysis.complexity.measure import SLOTS, class_and_groups
 from mmattn.errors import UserError
 from mmattn.models.backbones import AttnResNet
 
@@ -208,7 +208,7 @@ def benchmark_scaling(subject: Ours, settings: Settings) -> dict:
 
 
 def _kinds(model: nn.Module) -> list[tuple]:
-    return [(name, *kind_of(module)) for name, module in model.named_modules()]
+    return [(name, *class_and_groups(module)) for name, module in model.named_modules()]
 
 
 def _stages(option: str, subject: Ours, model: nn.Module) -> int:

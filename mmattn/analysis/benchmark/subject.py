@@ -16,7 +16,8 @@ from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
 import mmattn.models  # noqa: F401  registers what is looked up here
-from mmattn.analysis.complexity.networks import input_shape, is_detector
+from mmattn.analysis.complexity.networks import input_shape
+from mmattn.engine.kinds import kind_of
 from mmattn.engine.launch import load_config, register_modules
 from mmattn.engine.scope import scope_of
 from mmattn.errors import UserError, kind_and_text
@@ -29,6 +30,8 @@ from .spec import Spec, parse_spec
 
 Shapes = list[tuple[int, ...]]
 MAP_SIZE = (28, 28)
+# The head that is measured with a network of a kind; of a detector none is.
+HEADS = {'classifier': 'head', 'segmentor': 'decode_head'}
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ class Ours:
         if self.is_network:
             backbone = getattr(model, 'backbone', model)
             first = next(m for m in backbone.modules() if isinstance(m, nn.Conv2d))
-            return [(batch, first.in_channels, *(size or self._image_size(first)))]
+            return [(batch, first.in_channels, *(size or self._image_size(model, first)))]
         options = _arguments(model, parse_spec(self.text))
         channels = options.get('in_channels', options.get('channels'))
         if channels is None:
@@ -115,32 +118,31 @@ class Ours:
             )
         return [(batch, channels, *(size or MAP_SIZE))] * options.get('depth', 1)
 
-    def _image_size(self, first: nn.Conv2d) -> tuple[int, int]:
-        if self.is_config:
-            cfg = load_config(self.text)
-            return input_shape(cfg, detector=scope_of(cfg) == 'mmdet')
+    def _image_size(self, model: nn.Module, first: nn.Conv2d) -> tuple[int, int]:
+        if isinstance(model, OfConfig):
+            return input_shape(load_config(self.text), model.kind)
         return (32, 32) if first.stride == (1, 1) else (224, 224)
 
 
 class OfConfig(nn.Module):
-    """The model of a config as a function of images: all of a classifier, backbone and neck of a detector.
+    """The model of a config as a function of images: all of a classifier or segmentor, a detector's backbone and neck.
 
-    A detector's heads are the same whatever the backbone, and their time depends on the boxes they find.
+    A detector's heads are the same whatever the backbone, and their time depends on the boxes they find. The auxiliary
+    heads of a segmentor, for its training, are left out.
     """
 
     def __init__(self, model: BaseModel) -> None:
         super().__init__()
-        self.classifies = hasattr(model, 'head') and not is_detector(model)
+        self.kind = kind_of(model)
         self.backbone = model.backbone
         self.neck = getattr(model, 'neck', None)
-        if self.classifies:
-            self.head = model.head
+        self.head = getattr(model, HEADS.get(self.kind, ''), None)
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
         features = self.backbone(x)
         if self.neck is not None:
             features = self.neck(features)
-        return self.head(features) if self.classifies else features
+        return features if self.head is None else self.head(features)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ RULE = (
     'take fewer); biases, norms, activations, pooling, '
     'interpolation and products of single elements are not counted. Detectors: backbone, neck and RPN or dense '
     'head on all levels, box head on 1000 RoIs, mask head on 100 (on its own proposals where a network learns '
-    'those); RoIAlign and what follows the heads is not counted'
+    'those); RoIAlign and what follows the heads is not counted. Segmentors: backbone, neck and decode head, without '
+    'the auxiliary heads of the training'
 )
 
 

@@ -15,6 +15,7 @@ from mmengine.config import Config
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
+from mmattn.engine.kinds import kind_of
 from mmattn.engine.quiet import silent
 from mmattn.errors import UserError, kind_and_text
 from mmattn.ops import use_faster
@@ -82,18 +83,20 @@ class ForwardPass:
         self.used |= count.used
 
 
-def run_forward(cfg: Config, shape: tuple[int, int]) -> ForwardPass:
+def run_forward(cfg: Config, shape: tuple[int, int], model: nn.Module) -> ForwardPass:
     """Counts a forward pass of the network of a config.
 
     Args:
         cfg: Config with a model.
         shape: Height and width of the image.
+        model: The model, as `networks.build` builds it on 'meta'; what is not counted is taken out of it.
 
     Raises:
         UserError: The network cannot be built, or does not run on such an image.
     """
     for device in ('meta', 'cpu'):
-        model = networks.build(cfg.model, cfg, device)
+        if device == 'cpu':
+            model = networks.build(cfg.model, cfg, device)
         try:
             return _run(model, shape, device)
         except UserError as error:
@@ -128,7 +131,7 @@ def _run(model: BaseModel, shape: tuple[int, int], device: str) -> ForwardPass:
     if getattr(model, 'roi_head', None) is not None:
         _run_two_stage(found, image, _samples(shape))
         return found
-    samples = _samples(shape) if networks.is_detector(model) else None
+    samples = _samples(shape) if kind_of(model) == 'detector' else None
     with found.counting():
         if hasattr(model, 'bbox_head') and hasattr(model, 'mask_head'):
             # Their mask head (CondInst, YOLACT) runs on what was detected: nothing to count without an image.

@@ -9,6 +9,7 @@ from pathlib import Path
 from mmengine.config import Config
 from torch import nn
 
+from mmattn.engine.kinds import Kind, kind_of
 from mmattn.engine.launch import load_network_config
 from mmattn.engine.quiet import quiet
 from mmattn.errors import explained
@@ -60,7 +61,7 @@ class Complexity:
     Attributes:
         config: Path of the config.
         network: Name of the model's class.
-        kind: 'detector' or 'classifier'.
+        kind: 'classifier', 'detector' or 'segmentor'.
         shape: Height and width of the image.
         parameters: Number of parameters of the whole model, shared ones once.
         trainable: Number of those that get gradients: not the frozen stages.
@@ -74,7 +75,7 @@ class Complexity:
 
     config: str
     network: str
-    kind: str
+    kind: Kind
     shape: tuple[int, int]
     parameters: int
     trainable: int
@@ -84,6 +85,11 @@ class Complexity:
     slots: tuple[Slot, ...]
     uncounted: tuple[Part, ...]
 
+    @property
+    def used(self) -> int:
+        """Number of parameters that the forward pass for a prediction computes something with."""
+        return self.parameters - sum(part.parameters for part in self.uncounted)
+
     def as_dict(self) -> dict:
         return {**asdict(self), 'rule': RULE}
 
@@ -92,8 +98,8 @@ def measure(config: str | Path, shape: tuple[int, int] | None = None, slots: boo
     """Measures the network of a config, without its weights.
 
     Args:
-        config: Path of a config of mmdet or mmpretrain.
-        shape: Height and width of the image; None: 800 x 1280 for detectors, the config's for classifiers.
+        config: Path of a config of mmdet, mmpretrain or mmsegmentation.
+        shape: Height and width of the image; None: 800 x 1280 for detectors, the config's for others.
         slots: Whether to measure what each slot costs, for which the backbone is built again without it.
 
     Raises:
@@ -106,15 +112,15 @@ def measure(config: str | Path, shape: tuple[int, int] | None = None, slots: boo
 def _measure(config: str | Path, shape: tuple[int, int] | None, slots: bool) -> Complexity:
     cfg = load_network_config(config)
     model = networks.build(cfg.model, cfg)
-    detector = networks.is_detector(model)
-    height, width = shape or networks.input_shape(cfg, detector)
+    kind = kind_of(model)
+    height, width = shape or networks.input_shape(cfg, kind)
     shape = height, width
-    found = run_forward(cfg, shape)
+    found = run_forward(cfg, shape, model)
     whole = Part.of('all', found.model, found.total)
     return Complexity(
         config=str(config),
         network=type(model).__name__,
-        kind='detector' if detector else 'classifier',
+        kind=kind,
         shape=shape,
         parameters=whole.parameters,
         trainable=whole.trainable,
@@ -182,18 +188,18 @@ def _backbone(backbone: nn.Module, shape: tuple[int, int]) -> Part:
     return Part.of('backbone', backbone, count.total)
 
 
-def kind_of(module: nn.Module) -> tuple[type, int | None]:
+def class_and_groups(module: nn.Module) -> tuple[type, int | None]:
     """Class of a module and, of a convolution, its groups: what tells apart the modules that a slot may hold."""
     return type(module), getattr(module, 'groups', None)
 
 
 def _added(full: nn.Module, empty: nn.Module) -> str:
     """The classes of the outermost modules that `full` has and `empty` has not, or has of another class."""
-    others = {name: kind_of(module) for name, module in empty.named_modules()}
+    others = {name: class_and_groups(module) for name, module in empty.named_modules()}
     added: dict[str, str] = {}
     for name, module in full.named_modules():
         if isinstance(module, nn.ModuleDict):  # names modules, and is none
             continue
-        if others.get(name) != kind_of(module) and not any(name.startswith(outer) for outer in added):
+        if others.get(name) != class_and_groups(module) and not any(name.startswith(outer) for outer in added):
             added[f'{name}.'] = type(module).__name__
     return ', '.join(sorted(set(added.values())))

@@ -7,8 +7,8 @@ A model has Name, In Collection and Config as there. Beyond that format:
   * ``Parameters`` (millions) and ``FLOPs`` (the model index's word for MACs, in G): quoted, with exactly the printed
     digits, or ``n/f``, not found.
   * ``Source``: where they are printed.
-  * ``Counted``: which parameters they are, ``total`` or ``trainable``; by default the trainable ones of a detector, all
-    of a classifier.
+  * ``Counted``: which parameters they are, ``total``, ``trainable`` or ``used`` in a prediction; by default the
+    trainable ones of a detector, those that a segmentor uses, all of a classifier.
   * ``Note``: why what we count differs. Every figure that differs needs one: parameters if not equal in all printed
     digits, MACs if more than 1 % off.
 
@@ -34,7 +34,13 @@ from mmattn.errors import UserError, one_line
 NOT_FOUND = 'n/f'
 FLOPS_TOLERANCE = 0.01
 # of the metrics in Results, those that the tables show, and how they call them
-METRICS = {'box AP': 'box AP', 'mask AP': 'mask AP', 'Top 1 Accuracy': 'top-1', 'Top 5 Accuracy': 'top-5'}
+METRICS = {
+    'box AP': 'box AP',
+    'mask AP': 'mask AP',
+    'mIoU': 'mIoU',
+    'Top 1 Accuracy': 'top-1',
+    'Top 5 Accuracy': 'top-5',
+}
 
 
 @dataclass(frozen=True)
@@ -141,8 +147,8 @@ def _figures(figures: Mapping, where: str) -> Figures:
     for key in ('Parameters', 'FLOPs'):
         if not isinstance(figures[key], str) or figures[key] != NOT_FOUND and not _is_number(figures[key]):
             raise UserError(f'{where}: {key} has to be the printed digits in quotes, or n/f, not {figures[key]!r}')
-    if figures.get('Counted', 'total') not in ('total', 'trainable'):
-        raise UserError(f"{where}: Counted is 'total' or 'trainable', not {figures['Counted']!r}")
+    if figures.get('Counted', 'total') not in ('total', 'trainable', 'used'):
+        raise UserError(f"{where}: Counted is 'total', 'trainable' or 'used', not {figures['Counted']!r}")
     note = ' '.join(str(figures.get('Note') or '').split())
     return Figures(figures['Parameters'], figures['FLOPs'], str(figures['Source']), note, figures.get('Counted'))
 

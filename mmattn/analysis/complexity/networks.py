@@ -14,6 +14,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from torch import Tensor, nn
 
+from mmattn.engine.kinds import Kind
 from mmattn.engine.quiet import quiet
 from mmattn.engine.scope import scope_of
 from mmattn.engine.types import type_name
@@ -42,34 +43,36 @@ def build(model: dict, cfg: Config, device: str = 'meta') -> nn.Module:
         return network
 
 
-def is_detector(model: nn.Module) -> bool:
-    """Whether a model is one of mmdet's, or looks like one."""
-    return any(cls.__name__ == 'BaseDetector' for cls in type(model).__mro__) or any(
-        hasattr(model, name) for name in ('rpn_head', 'roi_head', 'bbox_head')
-    )
-
-
-def input_shape(cfg: Config, detector: bool) -> tuple[int, int]:
+def input_shape(cfg: Config, kind: Kind) -> tuple[int, int]:
     """Height and width at which the network of a config is counted.
 
-    Detectors: 800 x 1280. Classifiers: what the test pipeline makes of an image.
+    Detectors: 800 x 1280. Segmentors: the crop that they are trained on. Classifiers, and segmentors without a crop:
+    what the test pipeline makes of an image.
 
     Raises:
         UserError: The config does not say.
     """
-    if detector:
+    if kind == 'detector':
         return DETECTOR_SHAPE
+    crop = (cfg.get('model') or {}).get('data_preprocessor') or {}
+    if kind == 'segmentor' and _is_size(crop.get('size')):
+        height, width = crop['size']
+        return height, width
     dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
     for transform in reversed(dataset.get('pipeline') or []):
         size = transform.get('crop_size') or transform.get('scale')
         if isinstance(size, int):
             return size, size
-        if isinstance(size, (list, tuple)) and len(size) == 2 and all(isinstance(side, int) for side in size):
+        if _is_size(size):
             width, height = size
             return height, width
     if type_name(dataset) in SMALL_IMAGES:
         return 32, 32
     raise UserError(f'{cfg.filename} does not fix the size of its images: give --shape H W')
+
+
+def _is_size(value: object) -> bool:
+    return isinstance(value, (list, tuple)) and len(value) == 2 and all(isinstance(side, int) for side in value)
 
 
 def image(backbone: nn.Module, shape: tuple[int, int], device: str = 'meta') -> Tensor:

@@ -18,6 +18,7 @@ FAMILIES = {
     'EMA': ('ema', r'ema(-|$)'),
     'to compare with': (None, r''),
 }
+SEGMENTORS = {'deeplabv3plus': 'DeepLabV3+', 'pspnet': 'PSPNet', 'upernet': 'UPerNet'}
 DETECTORS = {'faster-rcnn': 'Faster R-CNN', 'mask-rcnn': 'Mask R-CNN', 'retinanet': 'RetinaNet', 'yolox-s': 'YOLOX-s'}
 
 
@@ -32,31 +33,35 @@ def all_classifiers(sizes: Mapping[Path, Complexity], root: Path) -> str:
 
 
 def families(sizes: Mapping[Path, Complexity]) -> str:
-    """A row for each family and size of image: names, ranges of parameters and MACs, and the detectors with them."""
-    lines = ['| family | networks | input | parameters M | MACs G | detectors |', '|---|---|---:|---:|---:|---|']
+    """A row for each family and size of image: names, ranges of parameters and MACs, and what is built on them."""
+    lines = [
+        '| family | networks | input | parameters M | MACs G | detectors | segmentors |',
+        '|---|---|---:|---:|---:|---|---|',
+    ]
     groups: dict[tuple[str, str], dict[str, Complexity]] = {}
-    detectors: dict[str, list[str]] = {}
+    built_on: dict[str, set[str]] = {}  # names of detectors and segmentors, as those of the configs begin
     for config, size in sizes.items():
         if size.kind == 'classifier':
             network = config.stem.partition('_')[0]
             groups.setdefault((family_of(network), _shape(size)), {})[network] = size
         else:
-            detector, network = config.stem.split('_')[:2]
-            known = detectors.setdefault(family_of(network), [])
-            if detector not in known:
-                known.append(detector)
+            method, network = config.stem.split('_')[:2]
+            built_on.setdefault(family_of(network), set()).add(method)
     order = list(FAMILIES)
     for family, shape in sorted(groups, key=lambda key: (order.index(key[0]), -int(key[1].split()[0]))):
         members = groups[family, shape]
         folder = FAMILIES[family][0]
-        heads = [DETECTORS.get(name, name) for name in DETECTORS if name in detectors.get(family, [])]
+        known = built_on.get(family, set()) if shape.startswith('224') else set()
         cells = (
             f'[{family}](configs/{folder}/README.md)' if folder else family,
             ', '.join(members),
             shape,
             _range([size.parameters / 1e6 for size in members.values()]),
             _range([size.multiply_adds / 1e9 for size in members.values()]),
-            ', '.join(heads) if shape.startswith('224') else '',
+            *(
+                ', '.join(title for name, title in titles.items() if name in known)
+                for titles in (DETECTORS, SEGMENTORS)
+            ),
         )
         lines.append(f'| {" | ".join(cells)} |')
     return '\n'.join(lines)

@@ -19,11 +19,16 @@ HEADER = (
     '| network | source | params M, printed | counted | MACs G, printed | counted | difference '
     '| accuracy, printed | note |\n|---|---|---:|---:|---:|---:|---:|---|---|'
 )
+# The parameters that papers count of networks of a kind, where the metafile says nothing else.
+COUNTED = {'classifier': 'total', 'detector': 'trainable', 'segmentor': 'used'}
 EXPLANATION = {
     'detector': 'Parameters are the trainable ones, as in the papers: stem and first stage are frozen. MACs (papers '
     'call them FLOPs) are of convolutions, linear layers and matrix products, with 1000 RoIs in the box '
     'head and 100 in the mask head. The papers counted with MMDetection 2, which adds biases, norms, '
     'activations and pooling: some 0.4 % more.',
+    'segmentor': 'Parameters and MACs (papers call them FLOPs) are those of the network as it predicts: without the '
+    'auxiliary head, which only training has. MACs are of convolutions, linear layers and matrix products; '
+    "mmsegmentation's tool adds norms, pooling and interpolation: some 0.3 % more.",
     'classifier': 'MACs (papers call them FLOPs) are of convolutions, linear layers and matrix products. Where norms, '
     'activations and pooling were counted too, the printed figure is about 1 % higher.',
 }
@@ -85,9 +90,9 @@ def explained(row: Row, size: Complexity) -> bool:
 
 
 def counted_parameters(size: Complexity, figures: Figures | None) -> int:
-    """The parameters that a published figure counts: all, or the trainable ones, as papers do for detectors."""
-    default = 'trainable' if size.kind == 'detector' else 'total'
-    return size.trainable if (figures and figures.counted or default) == 'trainable' else size.parameters
+    """The parameters that a published figure counts: all, or those that `COUNTED` says."""
+    counted = (figures and figures.counted) or COUNTED[size.kind]
+    return {'total': size.parameters, 'trainable': size.trainable, 'used': size.used}[counted]
 
 
 def _line(row: Row, size: Complexity | None) -> str:

@@ -1,0 +1,3 @@
+"""DeepLabV3+ with SPEM-ResNet-50 for semantic segmentation of ADE20K; needs the extra seg."""
+
+_base_ = 'seg/deeplabv3plus_spem-resnet50_4xb4-80k_ade20k-512x512.py'

@@ -1,0 +1,2 @@
+_base_ = ['../_base_/backbones/resnet50_v1c.py', '../_base_/recipes/deeplabv3plus_80k_cityscapes.py']
+model = dict(backbone=dict(**_base_.backbone, init_cfg=_base_.pretrained))

@@ -1,0 +1,2 @@
+_base_ = ['../_base_/backbones/sda_resnet50.py', '../_base_/recipes/deeplabv3plus_80k_cityscapes.py']
+model = dict(backbone=dict(**_base_.backbone, init_cfg=_base_.pretrained))

@@ -1,0 +1,2 @@
+_base_ = ['../_base_/backbones/ema_resnet50.py', '../_base_/recipes/upernet_80k_ade20k.py']
+model = dict(backbone=dict(**_base_.backbone, init_cfg=_base_.pretrained))
