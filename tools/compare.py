@@ -1,4 +1,4 @@
-"""Compares trainings of mmdet and mmpretrain configs from their work folders, on one page."""
+"""Compares trainings of mmdet, mmseg and mmpretrain configs from their work folders, on one page."""
 
 from pathlib import Path
 
@@ -16,9 +16,9 @@ with needed():
     from mmattn.shipped import ROOT
 
 DESCRIPTION = """\
-Compares trainings of mmdet and mmpretrain configs from their work folders.
+Compares trainings of mmdet, mmseg and mmpretrain configs from their work folders.
 
-AP (box and mask) or top-1 and top-5, parameters, MACs, time, memory, learning curves and the papers'
+AP (box and mask), mIoU or top-1 and top-5, parameters, MACs, time, memory, learning curves and the papers'
 figures come from logs and config. With --predict also precision and recall, and intervals of the
 differences to a baseline; with --latency also the time for one image. An unfinished or damaged run
 is in the report as such."""

@@ -1,4 +1,4 @@
-"""Predicts on images, folders, videos and cameras with a trained detector or classifier."""
+"""Predicts on images, folders, videos and cameras with a trained detector, segmentor or classifier."""
 
 import sys
 from pathlib import Path
@@ -8,9 +8,10 @@ from _imports import needed
 with needed():
     import torch
 
+    from mmattn.analysis.counted import counted
     from mmattn.analysis.predict import Predictor, Tiles
     from mmattn.analysis.predict.inputs import find_inputs
-    from mmattn.analysis.predict.run import PICTURES, VIDEOS, PredictionFolder
+    from mmattn.analysis.predict.run import LABELS, PICTURES, VIDEOS, PredictionFolder
     from mmattn.analysis.runs.model import find_model
     from mmattn.data.text import few
     from mmattn.engine import launch, preflight
@@ -20,12 +21,16 @@ with needed():
     from mmattn.export.predictor import ExportedPredictor
 
 DESCRIPTION = """\
-Predicts on images, folders, videos and cameras with a trained detector of mmdet or classifier of mmpretrain.
+Predicts on images, folders, videos and cameras with a trained detector of mmdet, segmentor of mmseg or
+classifier of mmpretrain.
 
 Writes into the folder --out:
   predictions.json   a COCO data set of the results: images with sizes, class names, boxes, scores, masks (RLE)
-  predictions.csv    a row for each object; of a classifier for each of an image's five likeliest classes
-  pictures/          the images with boxes, masks, class names and scores; of a video videos/, as MPEG-4
+  predictions.csv    a row for each object; of a segmentor for each class in an image, with its area and share;
+                     of a classifier for each of an image's five likeliest classes
+  pictures/          the images with boxes, masks, class names and scores, or pixels in the colours of their
+                     classes; of a video videos/, as MPEG-4
+  labels/            of a segmentor: label pictures, PNG files whose values are the labels (255: none of --classes)
 Files of these names are replaced, no others are touched. Ctrl-C keeps what was done. What is damaged is named and
 passed over, and the exit status is 1 then."""
 EXAMPLES = """\
@@ -46,6 +51,10 @@ Examples:
   python tools/predict.py work_dirs/street street.mp4 --every 5 --out predictions
   python tools/predict.py work_dirs/street 0 --out predictions
 """
+# Classes of pixels in the line at the end.
+SHOWN = 10
+# Least score of an object, unless --threshold names another.
+THRESHOLD = 0.3
 
 
 def parse_args():
@@ -72,7 +81,7 @@ def parse_args():
         '--out', type=Path, default=Path('predictions'), metavar='DIR', help='where to write (default: predictions)'
     )
     parser.add_argument(
-        '--threshold', type=score, default=0.3, metavar='SCORE', help='least score of an object (default: 0.3)'
+        '--threshold', type=score, metavar='SCORE', help=f'least score of an object (default: {THRESHOLD})'
     )
     parser.add_argument('--classes', nargs='+', metavar='NAME', help='only these classes')
     parser.add_argument(
@@ -101,7 +110,9 @@ def parse_args():
     parser.add_argument(
         '--backend', choices=BACKENDS, default=BACKENDS[0], help=f'what runs a file of ONNX (default: {BACKENDS[0]})'
     )
-    parser.add_argument('--no-pictures', action='store_true', help='write numbers alone, no pictures and videos')
+    parser.add_argument(
+        '--no-pictures', action='store_true', help='write no pictures and videos: numbers and label pictures alone'
+    )
     parser.add_argument(
         '--device',
         default='cuda' if torch.cuda.is_available() else 'cpu',
@@ -109,6 +120,12 @@ def parse_args():
     )
     launch.add_cfg_options(parser)
     return parser.parse_args()
+
+
+def shares_of(areas, pixels):
+    """The classes with most pixels of all images, with their shares of these images in percent."""
+    shares = [f'{name} {100 * area / pixels:.1f} %' for name, area in areas.most_common(SHOWN)]
+    return ', '.join(shares + [f'and {len(areas) - SHOWN} more'] * (len(areas) > SHOWN))
 
 
 def main():
@@ -127,9 +144,9 @@ def main():
         info = dict(config=cfg.filename, checkpoint=str(checkpoint))
     if not named:
         raise UserError('nothing to predict on; name images, folders or a video behind the model')
-    inputs = find_inputs(named, without=[args.out / PICTURES, args.out / VIDEOS])
+    inputs = find_inputs(named, without=[args.out / name for name in (PICTURES, LABELS, VIDEOS)])
     options = dict(
-        threshold=args.threshold,
+        threshold=THRESHOLD if args.threshold is None else args.threshold,
         classes=args.classes,
         tiles=Tiles(args.tiles, args.overlap) if args.tiles else None,
         batch=args.batch or (8 if args.device.startswith('cuda') else 1),
@@ -143,11 +160,13 @@ def main():
     else:
         preflight.check_packages(cfg)
         predictor = Predictor(cfg, checkpoint, args.device, **options)
+    if predictor.kind == 'segmentor' and args.threshold is not None:
+        raise UserError('a segmentor gives each pixel its likeliest class, whatever its score; leave --threshold out')
     print(f'predicting with {args.model if exported else checkpoint}')
     info = dict(
         info,
         description='predictions of mmattn predict',
-        threshold=args.threshold,
+        **({} if predictor.kind == 'segmentor' else dict(threshold=options['threshold'])),
         tiles=args.tiles,
         overlap=args.overlap if args.tiles else None,
     )
@@ -158,8 +177,10 @@ def main():
         print(f'interrupted; what was done is in {args.out}: {", ".join(output.written)}', file=sys.stderr)
         raise
     if output.written:
-        what = f'{results.annotations} objects in ' if predictor.is_detector else ''
-        print(f'{what}{results.images} images; written to {args.out}: {", ".join(output.written)}')
+        what = f'{counted(results.annotations, "object")} in ' if predictor.kind == 'detector' else ''
+        if results.areas:
+            print(f'pixels by class: {shares_of(results.areas, results.pixels)}')
+        print(f'{what}{counted(results.images, "image")}; written to {args.out}: {", ".join(output.written)}')
     if output.failures:
         count = len(inputs.images) + len(inputs.videos)
         raise RunError(

@@ -1,4 +1,4 @@
-"""Reports how well a detector or classifier of mmdet or mmpretrain predicts, and what it gets wrong."""
+"""Reports how well a detector, segmentor or classifier predicts, and what it gets wrong."""
 
 from pathlib import Path
 
@@ -14,16 +14,19 @@ with needed():
     from mmattn.errors import explained
 
 DESCRIPTION = """\
-Reports how well a detector or classifier of mmdet or mmpretrain predicts, and what it gets wrong.
+Reports how well a detector of mmdet, segmentor of mmseg or classifier of mmpretrain predicts, and what
+it gets wrong.
 
 Writes report.html with its pictures, metrics.json and CSV files. For a detector with COCO annotations:
 AP and AR by class, AP by size of the objects, kinds of errors and what they cost (TIDE), confusion
 matrix, precision and recall, calibration of the scores, the best threshold of each class, the worst
-images with the mistakes drawn in, and suspected label errors. For a classifier: accuracy, precision,
-recall and F1 by class, confusion matrix, calibration, worst images and suspected label errors.
+images with the mistakes drawn in, and suspected label errors. For a segmentor: mIoU, IoU by class,
+confusion matrix, errors near borders, calibration, worst images beside the truth, and suspected label
+errors. For a classifier: accuracy, precision, recall and F1 by class, confusion matrix, calibration,
+worst images and suspected label errors.
 
-The predictions are kept beside the checkpoint (predictions.*.json) and used again as long as checkpoint,
-config and annotations are the same."""
+The predictions are kept beside the checkpoint (predictions.*.json, of a segmentor also .zip) and used
+again as long as checkpoint, config and annotations are the same."""
 EXAMPLES = """\
 Examples:
   # a training's work folder: its config and its best checkpoint, the report in work_dirs/sda/report

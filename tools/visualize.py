@@ -7,23 +7,24 @@ from _imports import needed
 with needed():
     import torch
 
+    from mmattn.analysis.counted import counted
     from mmattn.analysis.extras import require
+    from mmattn.analysis.runs.model import find_model
     from mmattn.analysis.visualize.attention import KINDS, inventory, pooling_shares
     from mmattn.analysis.visualize.cam import METHODS, TARGETS, Choice, Explainer
     from mmattn.analysis.visualize.network import Network
     from mmattn.analysis.visualize.output import PictureFolder
     from mmattn.analysis.visualize.show import choose_kinds, find_images, show_images
     from mmattn.analysis.visualize.sizes import compare_sizes, survey
-    from mmattn.commands import command
     from mmattn.engine import launch, preflight
     from mmattn.engine.arguments import ArgumentParser, check_device, config, positive, score
     from mmattn.errors import UserError, explained
 
 DESCRIPTION = """\
-Shows what a classifier of mmpretrain or a detector of mmdet looks at.
+Shows what a classifier of mmpretrain, a detector of mmdet or a segmentor of mmseg looks at.
 
 Writes PNG pictures, the numbers behind them (JSON, CSV) and a page, index.html, that shows them side by side:
-  Grad-CAM    of a classifier's classes, or of a detector's detections; any model
+  Grad-CAM    of a classifier's classes, a detector's detections, or the pixels of a segmentor's classes; any model
   depth       SDA's weights of a stage's blocks; with --dataset also by object size over the validation set
   branches    PSA's and MSPA's weights of their branches
   maps        EMA's and CBAM's weights of the positions
@@ -42,16 +43,26 @@ Examples:
   python tools/visualize.py CONFIG CHECKPOINT street.jpg --out out --target box --classes person --top 5 \\
       --layer backbone
 
+  # with the best checkpoint of a training, or else the newest
+  python tools/visualize.py work_dirs/quickstart demo/nuclei_mini/images --max-images 4 --out pictures
+
   # depth attention by object size alone, of 500 validation images
   python tools/visualize.py CONFIG CHECKPOINT --dataset 500 --only depth --out out
 """
 
 
 def parse_args():
-    parser = ArgumentParser(description=DESCRIPTION, epilog=EXAMPLES)
-    parser.add_argument('config', type=config, help='path of an mmdet or mmpretrain config')
-    parser.add_argument('checkpoint', help='path of a checkpoint trained with it')
-    parser.add_argument('images', nargs='*', type=Path, metavar='IMAGE|DIR', help='images, or folders of images')
+    parser = ArgumentParser(
+        description=DESCRIPTION, epilog=EXAMPLES, usage='%(prog)s MODEL [IMAGE|DIR …] --out DIR [options]'
+    )
+    parser.add_argument(
+        'model',
+        type=config,
+        metavar='MODEL',
+        help='work folder of a training, a checkpoint in one, or a config of mmdet, mmseg or mmpretrain, with the path '
+        'of a checkpoint behind it',
+    )
+    parser.add_argument('images', nargs='*', metavar='IMAGE|DIR', help='images, or folders of images')
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='where to write; index.html is the page')
     parser.add_argument(
         '--only',
@@ -97,7 +108,7 @@ def parse_args():
     cam.add_argument(
         '--layer',
         metavar='MODULE',
-        help="name of the module whose maps are taken (default: a detector's neck, a classifier's backbone)",
+        help="name of the module whose maps are taken (default: a detector's or segmentor's neck, else the backbone)",
     )
     parser.add_argument(
         '--device',
@@ -105,47 +116,45 @@ def parse_args():
         help='where to compute (default: a GPU if there is one)',
     )
     launch.add_cfg_options(parser)
-    args = parser.parse_args()
-    if not args.images and args.dataset is None and args.only != ['pooling']:
-        parser.error('give images, or --dataset')
-    return args
+    # Options may be between the model and the images, as everywhere.
+    return parser.parse_intermixed_args()
 
 
 def make_explainer(network, args):
     """Grad-CAM and the outputs that it explains, unless --only leaves it out."""
     if args.only is not None and 'gradcam' not in args.only:
         return None, Choice()
-    methods = args.method or ['gradcam', 'gradcam++'] + ['hirescam'] * network.is_detector
+    methods = args.method or ['gradcam', 'gradcam++'] + ['hirescam'] * (network.kind == 'detector')
     classes = [network.classes.label(name) for name in args.classes] if args.classes else None
     return Explainer(network, methods, args.layer), Choice(args.target, args.top, args.score_thr, classes)
 
 
 def main():
     args = parse_args()
-    with explained(f'no pictures can be made of {args.config}'):
+    with explained(f'no pictures can be made of {args.model}'):
         make_pictures(args)
 
 
 def make_pictures(args):
     preflight.check_output(args.out, folder=True)
     check_device(args.device)
-    cfg = launch.load_config(args.config, args.cfg_options)
+    cfg, checkpoint, named = find_model(args.model, None, args.images, args.cfg_options)
+    if not named and args.dataset is None and args.only != ['pooling']:
+        raise UserError('give images, or --dataset')
     preflight.check_packages(cfg)
-    images = find_images(args.images, args.max_images)
-    if not Path(args.checkpoint).is_file():
-        raise UserError(f"no checkpoint at '{args.checkpoint}'; name another, or train one with {command('train')}")
+    images = find_images(map(Path, named), args.max_images)
     require('matplotlib')
     if images and (args.only is None or 'gradcam' in args.only):
         require('pytorch_grad_cam')
     if args.dataset is not None:
         preflight.check_data(cfg, ('val',))
     launch.register_modules(cfg)
-    network = Network(cfg, args.checkpoint, args.device)
+    network = Network(cfg, checkpoint, args.device)
     kinds = choose_kinds(network, args.only, args.dataset is not None)
     output = PictureFolder(
         args.out,
-        f'What {Path(args.config).stem} looks at',
-        [f'Config {args.config}, checkpoint {args.checkpoint}.', f'Attention: {inventory(network.model)}.'],
+        f'What {Path(cfg.filename).stem} looks at',
+        [f'Config {cfg.filename}, checkpoint {checkpoint}.', f'Attention: {inventory(network.model)}.'],
     )
 
     if args.dataset is not None:
@@ -156,7 +165,7 @@ def make_pictures(args):
         output.add_pooling(pooling_shares(network.model))
     unreadable = []
     if images:
-        print(f'pictures of {len(images)} images')
+        print(f'pictures of {counted(len(images), "image")}')
         unreadable = show_images(network, output, images, kinds, *make_explainer(network, args))
     if output.sections:
         print(f'written to {args.out}; open {output.write_page()}')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -133,7 +134,10 @@ def to_svg(figure: Figure, name: str, label: str, hints: Mapping[str, Sequence[s
         hints: Texts to show over the markers of a series, one for each marker, by gid.
     """
     text = io.StringIO()
-    figure.savefig(text, format='svg', transparent=True, metadata=dict.fromkeys(('Creator', 'Date', 'Format', 'Type')))
+    with warnings.catch_warnings():
+        warnings.filterwarnings('ignore', 'Glyph .* missing from font')  # the page's fonts will have it
+        metadata = dict.fromkeys(('Creator', 'Date', 'Format', 'Type'))
+        figure.savefig(text, format='svg', transparent=True, metadata=metadata)
     root = ElementTree.fromstring(text.getvalue())
     _drop_namespaces(root)
     _add_hints(root, hints or {})

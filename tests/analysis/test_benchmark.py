@@ -336,6 +336,24 @@ def test_a_config_is_measured_as_it_stands(tool, tmp_path):
     assert not any(isinstance(m, SE) for m in subject.changed(attn=None).build().modules())
 
 
+def test_a_segmentor_is_measured_without_its_auxiliary_head(tmp_path):
+    pytest.importorskip('mmseg')
+    config = tmp_path / 'small.py'
+    head = "dict(type='FCNHead', in_channels={}, in_index={}, channels=8, num_convs=1, num_classes=3, norm_cfg=norm)"
+    config.write_text(
+        "default_scope = 'mmseg'\nnorm = dict(type='SyncBN')\n"
+        "model = dict(type='EncoderDecoder', data_preprocessor=dict(type='SegDataPreProcessor', size=(32, 64)), "
+        "backbone=dict(type='mmattn.AttnResNet', depth=18, base_channels=8, norm_cfg=norm), "
+        f'decode_head={head.format(64, 3)}, auxiliary_head={head.format(32, 2)}, '
+        "train_cfg=dict(), test_cfg=dict(mode='whole'))\n"
+    )
+    subject = Ours(str(config))
+    model = subject.build()
+    assert subject.shapes(model, 2) == [(2, 3, 32, 64)]
+    assert model(torch.rand(2, 3, 32, 64)).shape == (2, 3, 1, 2)
+    assert sum('conv_seg' in name for name, _ in model.named_modules()) == 1
+
+
 # What is written
 
 

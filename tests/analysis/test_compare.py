@@ -380,6 +380,42 @@ def test_no_interval_for_other_images(three):
     assert 'not those of good' in short.notes[-1] and comparison.resamples == 0
 
 
+DATA = """train_cfg = dict(max_epochs=2)
+val_dataloader = dict(dataset=dict(type='CocoDataset', metainfo=dict(classes={classes})))
+val_evaluator = dict(type='CocoMetric', ann_file='{path}')
+"""
+
+
+def test_runs_on_other_data_or_classes_are_not_compared(tmp_path, capsys):
+    for name in ('first', 'copy', 'other'):
+        (tmp_path / f'{name}.json').write_text('{}' if name != 'other' else '{"images": []}')
+    runs = {}
+    for name, data, classes in (
+        ('a', 'first', ('cell',)),
+        ('b', 'copy', ('cell',)),
+        ('c', 'other', ('cell',)),
+        ('d', 'first', ('cat', 'dog')),
+        ('e', 'gone', ('cell',)),
+    ):
+        config = DATA.format(classes=classes, path=tmp_path / f'{data}.json')
+        records = [ap_record(1, 0.2), ap_record(2, 0.2 + len(runs) / 10)]
+        runs[name] = str(write_run(tmp_path / name, records, config=config))
+    for other in ('b', 'e'):  # a copy, and data that are not there
+        read = read_runs([runs['a'], runs[other]])
+        comparison = compare(read, read[0])
+        assert not comparison.unlike and comparison.differences and '**' in make_markdown(comparison)
+    for other, said in (
+        ('c', 'c was validated on other images or annotations than a: their metrics cannot be compared'),
+        ('d', 'd was validated on other classes (cat, dog) than a (cell): their metrics cannot be compared'),
+    ):
+        read = read_runs([runs[other], runs['a']])
+        comparison = compare(read, read[1])
+        text = make_markdown(comparison)
+        assert said in capsys.readouterr().err.splitlines() and not comparison.differences
+        assert f'{said}; none is marked' in text and '**' not in text and 'Difference to' not in text
+        assert said in make_page(comparison)
+
+
 @pytest.mark.parametrize(
     'settings', [dict(), dict(topk=(1, 2)), dict(topk=2, thrs=None), dict(topk=(1, 3), thrs=0.3)], ids=str
 )
@@ -403,7 +439,7 @@ def test_a_classifier_is_evaluated_as_the_log_was(settings):
     found = _answers([(None, samples)], settings)
     for k, value in logged.items():
         assert 100 * np.mean(np.array(found['ranks']) < int(k)) == pytest.approx(value, abs=1e-4)
-    with pytest.raises(UserError, match='this config is of neither'):
+    with pytest.raises(UserError, match='this config is of none'):
         _answers([(None, [BaseDataElement()])], {})
 
 
@@ -573,6 +609,7 @@ def test_the_tool_with_a_classifier(trained, tmp_path, monkeypatch, capsys):
     assert '20/20' in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_tool_with_a_detector(trained, tmp_path, monkeypatch):
     pytest.importorskip('mmdet')
     pytest.importorskip('pycocotools')

@@ -85,8 +85,11 @@ def samples():
 def runner(evaluator, dataset=None, **model):
     dataset = dataset or SimpleNamespace(cat_ids=[7, 3, 5])
     evaluator.dataset_meta = dict(classes=CLASSES)
+    detector = dict(roi_head=None) if model else {}
     return SimpleNamespace(
-        test_evaluator=evaluator, test_dataloader=SimpleNamespace(dataset=dataset), model=SimpleNamespace(**model)
+        test_evaluator=evaluator,
+        test_dataloader=SimpleNamespace(dataset=dataset),
+        model=SimpleNamespace(**model, **detector),
     )
 
 
@@ -246,7 +249,6 @@ def test_nothing_detected_is_said(tmp_path, capsys):
     'names, message',
     [
         (['m.txt'], 'as NAME.json'),
-        (['json'], 'as NAME.json'),
         (['a.bbox.json', 'b.bbox.json'], "two files with 'bbox'"),
         (['a.pkl/b.json'], 'is a file, no folder'),
         (['folder.json'], 'which is a folder'),

@@ -18,6 +18,7 @@ from PIL import Image
 from mmattn.analysis.runs.annotated import decode_mask
 from mmattn.analysis.runs.curves import smooth
 from mmattn.analysis.runs.history import read_history
+from mmattn.analysis.runs.label_pictures import WRONG, LabelExample, draw_label_sheet
 from mmattn.analysis.runs.metrics import average_precisions, format_table
 from mmattn.analysis.runs.objects import Instances, distinct_colors
 from mmattn.analysis.runs.pictures import (
@@ -483,3 +484,45 @@ def test_pictures_of_a_detector(finished, monkeypatch, capsys):
     with pytest.raises(SystemExit) as exit_info:
         run_tool(monkeypatch, finished, '--max-images', 1, '--device', 'cpu')
     assert exit_info.value.code == 2 and 'cannot read the checkpoint' in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_report_of_a_segmentor(tmp_path, monkeypatch, capsys):
+    """mIoU instead of AP, and pictures of truth, prediction and wrong pixels."""
+    pytest.importorskip('mmseg')
+    from blob_segmentor import COLORS, write_model
+
+    write_model(tmp_path)
+    for part in ('images', 'labels'):
+        (tmp_path / part).mkdir()
+    labels = np.zeros((60, 80), np.uint8)
+    labels[10:30, 10:50], labels[40:50, 20:70] = 1, 2
+    for number in range(3):
+        Image.fromarray(np.array(COLORS, np.uint8)[labels]).save(tmp_path / 'images' / f'{number}.png')
+        Image.fromarray(np.where(labels == number, 255, labels)).save(tmp_path / 'labels' / f'{number}.png')
+    figures = [dict(mIoU=41.29, mAcc=50.0, aAcc=82.57, step=50), dict(mIoU=89.3899, mAcc=94.83, aAcc=96.66, step=100)]
+    records = [dict(loss=1.0, step=50), figures[0], dict(loss=0.5, step=100), figures[1]]
+    write_part(tmp_path, FIRST, records, resources=resources(83.4))
+    run_tool(monkeypatch, tmp_path, '--device', 'cpu')
+    out = capsys.readouterr().out
+    assert 'mIoU 0.894, mAcc 0.948, aAcc 0.967\n' in out and '1 min 23 s' in out and '3 of 3 validation images' in out
+    metrics = json.loads((tmp_path / 'metrics.json').read_text())
+    assert metrics['mIoU'] == 0.893899 and metrics['epoch'] is None and metrics['finished']
+    assert [item['mIoU'] for item in metrics['validations']] == [0.4129, 0.893899]
+    assert sorted(path.name for path in (tmp_path / 'predictions').iterdir()) == ['0.png', '1.png', '2.png']
+    for name in ('predictions.png', 'curves.png'):
+        with Image.open(tmp_path / name) as picture:
+            assert picture.width >= 900
+
+
+def test_sheet_of_labels_has_truth_prediction_and_what_is_wrong():
+    names, colors = ('nothing', 'left', 'right'), ((0, 0, 0), (250, 0, 0), (0, 250, 0))
+    truth, predicted = np.zeros((2, 20, 40), np.uint8)
+    truth[:, :20], predicted[:, :20] = 1, 1
+    predicted[:, 20:] = 2
+    example = LabelExample(Image.new('RGB', (40, 20), (90, 90, 90)), truth, predicted, names, colors)
+    assert example.wrong.sum() == 400 and not example.uncounted.any()
+    sheet = draw_label_sheet([example, example], ['one', 'two'], 40)
+    assert sheet.width >= 80 and sheet.height >= 3 * 20
+    found = {color for _, color in sheet.getcolors(10**6)}
+    assert {WRONG, *colors} <= found  # the legend's, at least

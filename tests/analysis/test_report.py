@@ -205,7 +205,7 @@ def test_figures_of_a_classifier_on_known_answers():
     [
         (
             lambda cfg: cfg.val_evaluator.update(type='CityScapesMetric'),
-            'this config is of neither: correct its evaluator',
+            'this config is of none: correct its evaluator',
         ),
         (lambda cfg: cfg.val_dataloader.dataset.metainfo.update(classes=('other',)), 'no annotated objects'),
         (lambda cfg: cfg.pop('test_dataloader'), 'no test_dataloader'),

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from mmattn.analysis.complexity import Row, measure, read_metafiles
 from mmattn.analysis.evaluation.checkpoint_predictions import cache_path, load_predictions, predict
-from mmattn.analysis.evaluation.classifier_figures import classifier_figures
-from mmattn.analysis.evaluation.detector_figures import detector_figures
+from mmattn.analysis.evaluation.figures import figures_by_kind
 from mmattn.errors import CheckpointError, kind_and_text
 from mmattn.weights.loading import read_checkpoint
 
@@ -20,6 +19,7 @@ from .intervals import Difference, differences_to
 from .latency import measure_latency
 from .metrics import Evaluation, evaluate
 from .runs import Run
+from .same_data import unlike_data
 
 # Logs round AP to 0.1 points.
 ROUNDING = 0.051
@@ -36,6 +36,8 @@ class Comparison:
         published: What papers print of the networks, by name of the run.
         resamples: Number of draws of the images for each interval; 0 if there are no intervals.
         notes: What is missing and why, where it concerns no single run.
+        unlike: Why the metrics of the runs cannot be compared, as of `mmattn.analysis.compare.same_data.unlike_data`;
+            no value is the best then, and there are no differences.
     """
 
     runs: list[Run]
@@ -44,6 +46,7 @@ class Comparison:
     published: dict[str, list[Row]] = field(default_factory=dict)
     resamples: int = 0
     notes: list[str] = field(default_factory=list)
+    unlike: str = ''
 
 
 def compare(
@@ -75,7 +78,10 @@ def compare(
         evaluate_predictions(run, device if predict_anew else None)
         if latency:
             time_network(run, device, latency)
-    if baseline is not None:
+    comparison.unlike = unlike_data(sorted(runs, key=lambda run: run is not baseline))
+    if comparison.unlike:
+        say(comparison.unlike)
+    elif baseline is not None:
         find_differences(comparison, resamples)
     if root is not None:
         add_published(comparison, root)
@@ -119,6 +125,10 @@ def _evaluate(run: Run, device: str | None) -> None:
     if found is not None:
         say(f'{run.name}: evaluating the predictions')
         run.evaluation = evaluate(found)
+    elif not device:
+        # Those of the best checkpoint, which a report keeps, would not be of the validation that the metrics are of.
+        run.notes.append('no predictions of its last checkpoint are kept: --predict makes them')
+        say(f'{run.name}: {run.notes[-1]}')
     # A model that is prepared for inference rounds otherwise: where that shows, the model itself predicts.
     for prepared in (True, False) if found is None and device else ():
         assert device is not None
@@ -128,7 +138,7 @@ def _evaluate(run: Run, device: str | None) -> None:
         if device != 'cpu' or not _differs(run):
             break
     if found is not None:
-        run.figures = detector_figures(found) if found['kind'] == 'detector' else classifier_figures(found)
+        run.figures = figures_by_kind(found)
 
 
 def _evaluated(run: Run) -> Evaluation:

@@ -14,7 +14,9 @@ from typing import Protocol
 import numpy as np
 
 from mmattn.analysis.evaluation.coco_evaluator import LIMIT_OF_AP, matched
+from mmattn.analysis.evaluation.pixels import PixelAreas
 from mmattn.analysis.evaluation.precision_recall import best_precisions
+from mmattn.analysis.evaluation.segmentor_figures import areas_of
 from mmattn.analysis.runs.metrics import ROWS, TOP
 
 # Thresholds of IoU of the precision-recall curves.
@@ -52,7 +54,7 @@ class Evaluation(Protocol):
         """
 
     def curves(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Recall and precision, both from 0 to 1 and (recalls,), by title; none for a classifier."""
+        """Recall and precision, both from 0 to 1 and (recalls,), by title; of a detector alone."""
 
 
 class Detections:
@@ -132,6 +134,35 @@ class Answers:
         return {}
 
 
+@dataclass
+class Pixels:
+    """Evaluation of a segmentor, whose figures over all images are those of mmseg's IoUMetric.
+
+    Args:
+        names: File name of each image.
+        classes: Names of the classes.
+        areas: Numbers of pixels by class in each image.
+    """
+
+    names: tuple[str, ...]
+    classes: tuple[str, ...]
+    areas: PixelAreas
+
+    @property
+    def images(self) -> tuple:
+        return 'segmentor', *self.names, 'of', *self.classes, 'with', self.areas.truth.tobytes()
+
+    @property
+    def count(self) -> int:
+        return len(self.names)
+
+    def metrics(self, weights: np.ndarray | None = None) -> dict[str, float]:
+        return {name: 100 * value for name, value in self.areas.means(weights).items()}
+
+    def curves(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        return {}
+
+
 def evaluate(predictions: Mapping) -> Evaluation:
     """Evaluates predictions.
 
@@ -143,6 +174,8 @@ def evaluate(predictions: Mapping) -> Evaluation:
     """
     if predictions['kind'] == 'detector':
         return Detections(predictions)
+    if predictions['kind'] == 'segmentor':
+        return Pixels(tuple(predictions['images']), tuple(predictions['classes']), areas_of(predictions))
     return Answers(tuple(predictions['labels']), np.array(predictions['ranks']), predictions['classes'])
 
 

@@ -23,7 +23,7 @@ from mmattn.files import csv_text, write_text
 
 from .comparison import Comparison
 from .runs import Run
-from .tables import accuracy_tables, all_notes, class_values, cost_tables, prediction_tables, present, times
+from .tables import BY_CLASS, accuracy_tables, all_notes, class_values, cost_tables, prediction_tables, present, times
 
 Curve = tuple[Sequence[float] | np.ndarray, Sequence[float] | np.ndarray]
 
@@ -276,9 +276,9 @@ def _fields(run: Run, comparison: Comparison, metrics: list[str]) -> dict[str, o
 
 
 def _prediction_fields(run: Run, comparison: Comparison) -> dict[str, float | None]:
-    """AP or F1 by class, what the kinds of errors cost, and calibration, for the runs with predictions."""
+    """AP, IoU or F1 by class, what the kinds of errors cost, and calibration, for the runs with predictions."""
     fields = {}
-    for kind, name in (('box', 'box AP'), ('mask', 'mask AP'), ('class', 'F1')):
+    for kind, name in BY_CLASS.items():
         classes = dict.fromkeys(one for other in comparison.runs for one in class_values(other, kind))
         own = class_values(run, kind)
         fields.update({f'{name} of {one} (%)': times(own.get(one), 100) for one in classes})

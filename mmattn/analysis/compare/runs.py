@@ -9,8 +9,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from mmattn.analysis.complexity import Complexity
-from mmattn.analysis.evaluation.classifier_figures import ClassifierFigures
-from mmattn.analysis.evaluation.detector_figures import DetectorFigures
+from mmattn.analysis.evaluation.figures import Figures
 from mmattn.analysis.runs.history import History, read_history
 from mmattn.analysis.runs.metrics import in_percent
 from mmattn.analysis.runs.work_dir import find_checkpoint, find_config, planned_end
@@ -53,7 +52,7 @@ class Run:
     metrics: dict[str, float] = field(default_factory=dict)
     complexity: Complexity | None = None
     evaluation: Evaluation | None = None
-    figures: DetectorFigures | ClassifierFigures | None = None
+    figures: Figures | None = None
     latency: Latency | None = None
     notes: list[str] = field(default_factory=list)
     refused: str | None = None
@@ -96,8 +95,8 @@ def read_run(name: str, work_dir: Path) -> Run:
         run.state, run.reached, run.cfg = DAMAGED, kind_and_text(error), None
     if not run.metrics:
         run.notes.append(
-            'its last validation gave neither AP nor top-1: nothing was detected, or the evaluator is '
-            'another than CocoMetric or Accuracy'
+            'its last validation gave neither AP, mIoU nor top-1: nothing was detected, or the evaluator is '
+            'another than CocoMetric, IoUMetric or Accuracy'
         )
     return run
 

@@ -9,9 +9,10 @@ from mmattn.analysis.complexity.tables import counted_parameters
 from mmattn.analysis.evaluation.classifier_figures import ClassifierFigures
 from mmattn.analysis.evaluation.detector_figures import DetectorFigures
 from mmattn.analysis.evaluation.error_kinds import KINDS
+from mmattn.analysis.evaluation.segmentor_figures import SegmentorFigures
 from mmattn.analysis.page import NONE, Badge, Cell, Table, TableRow
 from mmattn.analysis.runs.history import History, counted_in, duration
-from mmattn.analysis.runs.metrics import METRICS
+from mmattn.analysis.runs.metrics import METRICS, PIXELS
 from mmattn.engine.types import type_name
 
 from .comparison import Comparison
@@ -21,6 +22,8 @@ from .runs import FINISHED, UNFINISHED, Run
 
 # Classes that a table has a column for.
 MOST_CLASSES = 20
+# What there is of each class, by the kind of predictions as `class_values` takes it.
+BY_CLASS = {'box': 'box AP', 'mask': 'mask AP', 'pixel': 'IoU', 'class': 'F1'}
 
 
 def accuracy_tables(comparison: Comparison) -> list[Table]:
@@ -39,7 +42,7 @@ def prediction_tables(comparison: Comparison) -> list[Table]:
     Args:
         comparison: Comparison to show.
     """
-    kinds = {'box': 'Box AP by class', 'mask': 'Mask AP by class', 'class': 'F1 by class'}
+    kinds = {kind: f'{name[0].upper()}{name[1:]} by class' for kind, name in BY_CLASS.items()}
     tables = [*(_by_class(comparison, kind, title) for kind, title in kinds.items()), _errors(comparison)]
     return [table for table in tables if table is not None]
 
@@ -112,7 +115,7 @@ def _accuracy(comparison: Comparison) -> Table | None:
     if not metrics:
         return None
     best = {
-        metric: _best([run.metrics.get(metric) for run in comparison.runs if run.state == FINISHED])
+        metric: _best(comparison, [run.metrics.get(metric) for run in comparison.runs if run.state == FINISHED])
         for metric in metrics
     }
     rows = [
@@ -123,6 +126,7 @@ def _accuracy(comparison: Comparison) -> Table | None:
                 _percent(
                     run.metrics.get(metric),
                     run.state == FINISHED and best[metric] is not None and run.metrics.get(metric) == best[metric],
+                    _digits(metric),
                 )
                 for metric in metrics
             ),
@@ -130,6 +134,8 @@ def _accuracy(comparison: Comparison) -> Table | None:
         for run in comparison.runs
     ]
     caption = 'Last validation, in percent; bold: the best of the finished runs.'
+    if comparison.unlike:
+        caption = f'{_not_compared(comparison)} Last validation, in percent.'
     if any(run.metrics and run.state != FINISHED for run in comparison.runs):
         caption += ' The others are shown as far as they came.'
     return Table('Accuracy', caption, ('run', *metrics), tuple(rows))
@@ -141,7 +147,11 @@ def _differences(comparison: Comparison) -> Table | None:
     if baseline is None or not metrics:
         return None
     rows = [
-        _row(comparison, run, (_difference(comparison.differences[run.name].get(metric)) for metric in metrics))
+        _row(
+            comparison,
+            run,
+            (_difference(comparison.differences[run.name].get(metric), _digits(metric)) for metric in metrics),
+        )
         for run in comparison.runs
         if run is not baseline
     ]
@@ -162,14 +172,16 @@ def _differences(comparison: Comparison) -> Table | None:
 
 
 def class_values(run: Run, kind: str) -> dict[str, float | None]:
-    """AP or F1 of each class from 0 to 1; empty where there are no such predictions.
+    """AP, IoU or F1 of each class from 0 to 1; empty where there are no such predictions.
 
     Args:
         run: Run with its figures.
-        kind: 'box' or 'mask' for AP, 'class' for a classifier's F1.
+        kind: 'box' or 'mask' for AP, 'pixel' for a segmentor's IoU, 'class' for a classifier's F1.
     """
     if isinstance(run.figures, DetectorFigures):
         return {name: values['AP'] for name, values in run.figures.by_class.get(kind, {}).items()}
+    if isinstance(run.figures, SegmentorFigures) and kind == 'pixel':
+        return {name: values['IoU'] for name, values in run.figures.by_class.items()}
     if isinstance(run.figures, ClassifierFigures) and kind == 'class':
         return {name: values['F1'] for name, values in run.figures.by_class.items()}
     return {}
@@ -186,11 +198,13 @@ def _by_class(comparison: Comparison, kind: str, title: str) -> Table | None:
         return [value for values in found.values() if (value := values.get(name)) is not None]
 
     shown, caption = classes, 'In percent, of the predictions of the last checkpoint; bold: the best.'
+    if comparison.unlike:
+        caption = f'{_not_compared(comparison)} In percent, of the predictions of the last checkpoint.'
     if len(classes) > MOST_CLASSES:
         spread = {name: max(values_of(name), default=0) - min(values_of(name), default=0) for name in classes}
         shown = sorted(classes, key=lambda name: -spread[name])[:MOST_CLASSES]
         caption += f' Of {len(classes)} classes, those {MOST_CLASSES} in which the runs differ most.'
-    best = {name: _best(values_of(name)) for name in shown}
+    best = {name: _best(comparison, values_of(name)) for name in shown}
     return Table(
         title,
         caption,
@@ -203,6 +217,7 @@ def _by_class(comparison: Comparison, kind: str, title: str) -> Table | None:
                     _percent(
                         times(found[run.name].get(name), 100),
                         best[name] is not None and found[run.name].get(name) == best[name],
+                        _digits(BY_CLASS[kind]),
                     )
                     for name in shown
                 ),
@@ -309,7 +324,7 @@ def _published(comparison: Comparison) -> Table | None:
             counted = None if size is None else counted_parameters(size, figures) / 1e6
             measured = ', '.join(
                 f'{name} {run.metrics[name]:.1f}'
-                for name in ('box AP', 'mask AP', 'top-1', 'top-5')
+                for name in ('box AP', 'mask AP', 'mIoU', 'top-1', 'top-5')
                 if name in run.metrics
             )
             rows.append(
@@ -366,23 +381,35 @@ def times(value: float | None, factor: float) -> float | None:
     return None if value is None else value * factor
 
 
-def _best(values: Sequence[float | None]) -> float | None:
+def _best(comparison: Comparison, values: Sequence[float | None]) -> float | None:
     """The value to mark; None if there is nothing to choose from."""
     found = [value for value in values if value is not None]
-    return max(found) if len(set(found)) > 1 else None
+    return max(found) if len(set(found)) > 1 and not comparison.unlike else None
 
 
-def _percent(value: float | None, best: bool = False) -> Cell:
-    return Cell() if value is None or value != value else Cell(f'{value:.1f}', best)
+def _not_compared(comparison: Comparison) -> str:
+    return f'{comparison.unlike}; none is marked as the best, and no differences are shown.'
 
 
-def _difference(found: Difference | None) -> Cell:
+def _percent(value: float | None, best: bool = False, digits: int = 1) -> Cell:
+    return Cell() if value is None or value != value else Cell(f'{value:.{digits}f}', best)
+
+
+def _digits(metric: str) -> int:
+    """Digits behind the point: two of what IoUMetric prints so."""
+    return 2 if metric in PIXELS or metric == BY_CLASS['pixel'] else 1
+
+
+def _difference(found: Difference | None, digits: int = 1) -> Cell:
     if found is None:
         return Cell()
-    interval = '' if found.low is None or found.high is None else f'[{_signed(found.low)}, {_signed(found.high)}]'
-    return Cell(_signed(found.value), found.clear, interval)
+    low, value, high = (
+        None if bound is None else _signed(bound, digits) for bound in (found.low, found.value, found.high)
+    )
+    interval = '' if low is None or high is None else f'[{low}, {high}]'
+    return Cell(value or '', found.clear, interval)
 
 
-def _signed(value: float) -> str:
-    text = f'{value:+.1f}'
-    return '0.0' if text in ('+0.0', '-0.0') else text.replace('-', '−')
+def _signed(value: float, digits: int) -> str:
+    text = f'{value:+.{digits}f}'
+    return text[1:] if float(text) == 0 else text.replace('-', '−')

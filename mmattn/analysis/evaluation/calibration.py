@@ -47,10 +47,27 @@ def calibrate(scores: np.ndarray, right: np.ndarray) -> Calibration:
         scores: Scores from 0 to 1, (N,); what is not finite is left out.
         right: Whether each prediction is right, (N,).
     """
+    return calibration_of(bin_sums(scores, right))
+
+
+def bin_sums(scores: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Number of predictions in each bin, sum of their scores, and number of those that are right, (3, B).
+
+    Arguments are those of `calibrate`; sums of several parts may be added up.
+    """
     scores, right = np.asarray(scores, float), np.asarray(right, bool)
     scores, right = scores[np.isfinite(scores)], right[np.isfinite(scores)]
     edges = np.linspace(0, 1, BINS + 1)
     index = np.clip(np.searchsorted(edges, scores, side='left') - 1, 0, BINS - 1)
-    count = np.bincount(index, minlength=BINS)
+    return np.stack([np.bincount(index, weights, BINS) for weights in (None, scores, right)])
+
+
+def calibration_of(sums: np.ndarray) -> Calibration:
+    """The calibration of sums, as of `bin_sums`.
+
+    Args:
+        sums: Number of predictions, sum of their scores, and number of right ones in each bin, (3, B).
+    """
+    count, score, right = np.asarray(sums)
     with np.errstate(invalid='ignore'):
-        return Calibration(count, np.bincount(index, scores, BINS) / count, np.bincount(index, right, BINS) / count)
+        return Calibration(count.astype(int), score / count, right / count)

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from mmattn.engine import launch, preflight
+from mmattn.engine.kinds import kind_of
 from mmattn.engine.paths import expanded, joined
 from mmattn.engine.progress import progress
 from mmattn.engine.quiet import silent
@@ -28,6 +29,9 @@ from mmattn.engine.trained import load_trained
 from mmattn.engine.types import type_name
 from mmattn.errors import UserError
 from mmattn.files import write_text
+
+from .kept_labels import labels_path
+from .segmentor_predictions import compared_labels
 
 # Of what is kept in a work folder; what another version kept is predicted anew.
 FORMAT = 3
@@ -47,12 +51,25 @@ def cache_path(cfg: Config, checkpoint: Path, split: str = 'val') -> Path:
             digest.update(block)
     settings = [cfg.get(key) for key in ('model', 'data_preprocessor', f'{split}_dataloader', f'{split}_evaluator')]
     digest.update(json.dumps(settings, sort_keys=True, default=str).encode())
+    for annotated in annotations_of(cfg, split):
+        digest.update(annotated)
+    return checkpoint.parent / f'predictions.{digest.hexdigest()[:12]}.json'
+
+
+def annotations_of(cfg: Config, split: str = 'val') -> Iterator[bytes]:
+    """What the images of a part are evaluated by, as far as it is there, without the places of the files.
+
+    Args:
+        cfg: Config of the training.
+        split: Part of the data, 'val' or 'test'.
+
+    Yields:
+        Contents of the COCO files, lists and label pictures, and names of the files in folders.
+    """
     for annotated in sorted({str(settings.get('ann_file')) for settings in _coco_settings(cfg, split).values()}):
         if Path(annotated).is_file():
-            digest.update(Path(annotated).read_bytes())
-    for labels in _labels(cfg, split):
-        digest.update(labels)
-    return checkpoint.parent / f'predictions.{digest.hexdigest()[:12]}.json'
+            yield Path(annotated).read_bytes()
+    yield from _labels(cfg, split)
 
 
 def load_predictions(path: Path) -> dict | None:
@@ -63,7 +80,8 @@ def load_predictions(path: Path) -> dict | None:
     """
     try:
         content = json.loads(path.read_text('utf-8'))
-        return content if content.get('format') == FORMAT else None
+        whole = content.get('format') == FORMAT and (content['kind'] != 'segmentor' or labels_path(path).is_file())
+        return content if whole else None
     except (OSError, ValueError, AttributeError, RecursionError):
         return None
 
@@ -101,7 +119,8 @@ def predict(cfg: Config, checkpoint: Path, device: str, prepared: bool = True, s
         'classifier'; labels, the true class of each image; ranks, the place of it among the scores, from 0 on, as the
         log's accuracy has it; classes, their number; predicted, the class with the highest score of each image, scores,
         this score, and label_scores, that of the true class; indices, the places of the images in the data set;
-        names, of the classes, or None.
+        names, of the classes, or None. For a segmentor what
+        `mmattn.analysis.evaluation.segmentor_predictions.compared_labels` returns.
 
     Raises:
         UserError: Data or library are missing, the checkpoint is damaged, or the task is another.
@@ -112,8 +131,12 @@ def predict(cfg: Config, checkpoint: Path, device: str, prepared: bool = True, s
     model = load_trained(cfg, checkpoint, device, prepared=prepared).model
     batches = _run(model, loader)
     settings = _coco_settings(cfg, split)
-    found = _detections(batches, loader.dataset, settings) if settings else _answers(batches, _accuracy(cfg, split))
-    if not settings:
+    if kind_of(model) == 'segmentor':
+        found = compared_labels(batches, loader.dataset, _iou_settings(cfg, split), labels_path(path))
+    elif settings:
+        found = _detections(batches, loader.dataset, settings)
+    else:
+        found = _answers(batches, _accuracy(cfg, split))
         found['names'] = (getattr(loader.dataset, 'metainfo', None) or {}).get('classes')
     found['format'] = FORMAT
     write_text(json.dumps(found), path)
@@ -146,11 +169,13 @@ def images_to_predict(cfg: Config, one_by_one: bool = False, split: str = 'val')
 
 
 def _labels(cfg: Config, split: str) -> Iterator[bytes]:
-    """What labels the images of a classifier: lists of them, or the names in folders of classes."""
+    """What labels the images of a classifier or segmentor: lists, names in folders of classes, label pictures."""
     if _coco_settings(cfg, split):
         return
     for _, dataset in preflight.datasets_in((cfg.get(f'{split}_dataloader') or {}).get('dataset'), ''):
         root, annotations, prefix = (dataset.get(key) or '' for key in ('data_root', 'ann_file', 'data_prefix'))
+        if isinstance(prefix, dict) and isinstance(prefix.get('seg_map_path'), str):
+            yield from _label_files(root, annotations, prefix['seg_map_path'], dataset.get('seg_map_suffix', '.png'))
         prefixes = list(prefix.values()) if isinstance(prefix, dict) else [prefix]
         if not all(isinstance(value, str) for value in (root, annotations, *prefixes)):
             continue
@@ -162,6 +187,18 @@ def _labels(cfg: Config, split: str) -> Iterator[bytes]:
                 yield '\n'.join(sorted(str(file.relative_to(path)) for file in path.rglob('*'))).encode(
                     'utf-8', 'surrogateescape'
                 )
+
+
+def _label_files(root: str, annotations: str, folder: str, suffix: str) -> Iterator[bytes]:
+    """Names and contents of label pictures: of those that a list names, or else of all in the folder."""
+    place, listed = expanded(joined(root, folder)), expanded(joined(root, annotations))
+    named = listed.read_text('utf-8', 'replace').split('\n') if annotations and listed.is_file() else []
+    files = [place / f'{name.strip()}{suffix}' for name in named if name.strip()]
+    if not files or not all(file.is_file() for file in files):
+        files = sorted(file for file in place.rglob(f'*{suffix}') if file.is_file())
+    for file in files:
+        yield str(file.relative_to(place)).encode('utf-8', 'surrogateescape')
+        yield file.read_bytes()
 
 
 def _run(model: BaseModel, loader: DataLoader) -> Iterable[tuple[object, list]]:
@@ -259,8 +296,8 @@ def _answers(batches: Iterable, settings: dict) -> dict:
             scores, truth = sample.get('pred_score'), sample.get('gt_label')
             if scores is None or truth is None or truth.numel() != 1:
                 raise UserError(
-                    'predictions are evaluated of detectors with a CocoMetric and of classifiers with one '
-                    'class an image; this config is of neither: correct its evaluator'
+                    'predictions are evaluated of detectors with a CocoMetric, of segmentors with an IoUMetric and '
+                    'of classifiers with one class an image; this config is of none: correct its evaluator'
                 )
             label, classes = int(truth), scores.numel()
             values = (
@@ -291,3 +328,8 @@ def _rank(scores: Tensor, label: int, settings: dict) -> int:
     if label in best:
         return best.index(label)
     return max(most, scores.numel() - 1 - int((scores < scores[label]).sum()))
+
+
+def _iou_settings(cfg: Config, split: str) -> dict:
+    settings = next((one for one in _evaluators(cfg, split) if type_name(one) == 'IoUMetric'), {})
+    return dict(ignored=settings.get('ignore_index', 255), nan=settings.get('nan_to_num'))

@@ -11,12 +11,14 @@ from typing import Any
 from mmengine.runner import Runner
 
 from mmattn.engine import preflight
+from mmattn.engine.kinds import kind_of
 from mmattn.errors import UserError, one_line
 from mmattn.files import plain, write_json
 from mmattn.weights.loading import unwrapped
 
 from .coco_figures import class_precisions, figures_of, recorded_evaluations
-from .predictions import CocoResults, pickled_predictions
+from .iou_figures import record_iou
+from .predictions import CocoResults, LabelPictures, pickled_predictions
 
 PICKLES = ('.pkl', '.pickle')
 COCO = {'.bbox.json': 'bbox', '.segm.json': 'segm'}
@@ -27,7 +29,8 @@ class Outputs:
 
     Args:
         paths: Paths of the files: NAME.json gets the metrics, NAME.pkl the predictions as mmdet's and mmpretrain's
-            analysis tools read them, NAME.bbox.json and NAME.segm.json COCO's result lists.
+            analysis tools read them, NAME.bbox.json and NAME.segm.json COCO's result lists, a folder, there already,
+            with '/' at the end or without a suffix, the label pictures of a segmentor.
 
     Raises:
         UserError: A name ends with nothing of this, or nothing can be written there.
@@ -37,7 +40,9 @@ class Outputs:
         self.metrics: list[Path] = []
         self.pickles: list[Path] = []
         self.coco: dict[str, Path] = {}
-        for path in map(Path, paths):
+        self.folders: list[Path] = []
+        for name in paths:
+            path = Path(name)
             kind = next((kind for end, kind in COCO.items() if path.name.endswith(end)), None)
             if kind in self.coco:
                 raise UserError(f"--out names two files with '{kind}' results; name one")
@@ -47,12 +52,14 @@ class Outputs:
                 self.pickles.append(path)
             elif path.suffix == '.json':
                 self.metrics.append(path)
+            elif not path.suffix or str(name).endswith('/') or path.is_dir():
+                self.folders.append(path)
             else:
                 raise UserError(
-                    "--out writes metrics as NAME.json, predictions as NAME.pkl, and COCO's result lists "
-                    f"as NAME.bbox.json and NAME.segm.json, not '{path}'"
+                    "--out writes metrics as NAME.json, predictions as NAME.pkl, COCO's result lists as NAME.bbox.json "
+                    f"and NAME.segm.json, and label pictures into a folder NAME/, not '{path}'"
                 )
-            preflight.check_output(path)
+            preflight.check_output(path, folder=path in self.folders)
         self._figures: dict[str, object] = {}
         self._notes: list[str] = []
 
@@ -69,10 +76,18 @@ class Outputs:
         """
         evaluator, dataset = runner.test_evaluator, runner.test_dataloader.dataset
         model = unwrapped(runner.model)
-        detector = hasattr(model, 'with_mask')  # as all of mmdet's have
-        writers = [pickled_predictions(path, detector) for path in self.pickles]
+        kind = kind_of(model)
+        writers = [pickled_predictions(path, kind) for path in self.pickles]
+        for folder in self.folders:
+            if kind != 'segmentor':
+                raise UserError(
+                    f"--out '{folder}' is a folder for the label pictures of a segmentor, and this test is of a "
+                    f'{kind}: name a file that ends with .json or .pkl'
+                )
+            images = [dataset.get_data_info(index)['img_path'] for index in range(len(dataset))]
+            writers.append(LabelPictures(folder, images))
         if self.coco:
-            if 'segm' in self.coco and detector and not model.with_mask:
+            if 'segm' in self.coco and kind == 'detector' and not model.with_mask:
                 raise UserError(f"--out '{self.coco['segm']}': the model predicts no masks; leave it out")
             writers.append(CocoResults(self.coco, _categories(dataset)))
         for writer in writers:
@@ -103,12 +118,15 @@ class Outputs:
             none = ', which are none: nothing was detected, or the evaluator computes none (format_only, say)'
             print(f'metrics written to {path}' + ('' if content else none))
         print(*self._notes, sep='\n', end='\n' if self._notes else '')
-        for path in (*self.pickles, *self.coco.values()):
+        for path in (*self.pickles, *self.coco.values(), *self.folders):
             print(f'predictions written to {path}')
 
     def _record(self, metric) -> None:
-        """Has a CocoMetric leave its figures in full precision, under the names that it gives to the rounded ones."""
-        if not any(cls.__name__ == 'CocoMetric' for cls in type(metric).__mro__):
+        """Has a metric leave its figures in full precision, under the names that it gives to the rounded ones."""
+        names = {cls.__name__ for cls in type(metric).__mro__}
+        if 'IoUMetric' in names:
+            record_iou(metric, self._figures)
+        if 'CocoMetric' not in names:
             return
         compute = metric.compute_metrics
 

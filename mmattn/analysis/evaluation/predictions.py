@@ -14,31 +14,86 @@ import numpy as np
 import torch
 from mmengine import dump
 from mmengine.evaluator import BaseMetric, DumpResults
+from PIL import Image
 
+from mmattn.engine.kinds import Kind
 from mmattn.errors import UserError
-from mmattn.files import atomic_path, write_text
+from mmattn.files import atomic_path, unique_names, write_text
+
+# What of a segmentor's data sample is not written: a score for each class and pixel, and the annotation.
+LEFT_OUT = ('seg_logits', 'i_seg_logits', 'gt_sem_seg')
 
 
-def pickled_predictions(path: Path, detector: bool) -> DumpResults:
+def pickled_predictions(path: Path, kind: Kind) -> DumpResults:
     """Writes a pickle as mmdet's and mmpretrain's own tools do, with a dict for each image, for their analysis tools.
+
+    Masks of detectors are compressed (RLE), and annotations left out, as mmdet does. Of segmentors the labels are
+    written, in 8 bits where these are enough, without scores and annotations.
 
     Args:
         path: Path of the file, which ends with .pkl or .pickle.
-        detector: Whether masks are to be compressed (RLE), and annotations left out, as mmdet does.
+        kind: Kind of the model.
     """
-    kind: Any = DumpResults
-    if detector:
+    base: Any = DumpResults
+    if kind == 'detector':
         from mmdet.evaluation import DumpDetResults
 
-        kind = DumpDetResults
+        base = DumpDetResults
 
-    class Pickled(kind):
+    class Pickled(base):
+        def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+            if kind == 'segmentor':
+                data_samples = [_labels_alone(sample) for sample in data_samples]
+            super().process(data_batch, data_samples)
+
         def compute_metrics(self, results: list) -> dict:
             with atomic_path(self.out_file_path) as temporary:
                 dump(results, str(temporary))
             return {}
 
     return Pickled(str(path))
+
+
+def _labels_alone(sample: dict) -> dict:
+    kept = {name: value for name, value in sample.items() if name not in LEFT_OUT}
+    if 'pred_sem_seg' in kept:
+        labels = kept['pred_sem_seg']['data']
+        small = not labels.is_floating_point() and int(labels.min()) >= 0 and int(labels.max()) < 256
+        kept['pred_sem_seg'] = {**kept['pred_sem_seg'], 'data': labels.to(torch.uint8) if small else labels}
+    return kept
+
+
+class LabelPictures(BaseMetric):
+    """Writes the predicted labels of each image as a picture for benchmarks' servers and mmsegmentation's own tools.
+
+    A picture has one channel of 8 bits and the name of the image, with a number where that is taken. Where the data set
+    leaves the label 0 of its annotations out (``reduce_zero_label``), labels are written as the annotations have them,
+    one more than the model's.
+
+    Args:
+        folder: Folder of the pictures.
+        images: Paths of all images of the test, in the order of the data set.
+    """
+
+    default_prefix = 'label_pictures'
+
+    def __init__(self, folder: Path, images: Sequence[str]) -> None:
+        super().__init__()
+        self.folder = folder
+        self._names = dict(zip(images, unique_names(Path(path).stem for path in images)))
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def process(self, data_batch: object, data_samples: Sequence[dict]) -> None:
+        for sample in data_samples:
+            labels = _array(sample['pred_sem_seg']['data']).squeeze(0) + bool(sample.get('reduce_zero_label'))
+            path = self.folder / f'{self._names[sample["img_path"]]}.png'
+            Image.fromarray(labels.astype(np.uint8)).save(path)
+
+    def compute_metrics(self, results: list) -> dict:
+        return {}
+
+    def evaluate(self, size: int) -> dict:
+        return {}  # nothing is collected, of which mmengine would warn
 
 
 class CocoResults(BaseMetric):

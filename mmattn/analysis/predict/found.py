@@ -1,4 +1,4 @@
-"""What a model finds in an image: objects with boxes, scores and masks, or the classes of the whole image."""
+"""What a model finds in an image: objects with boxes, scores and masks, the class of each pixel, or of the image."""
 
 from __future__ import annotations
 
@@ -130,6 +130,49 @@ class Classes:
     def texts(self) -> list[str]:
         """Name and score of each class."""
         return _texts(self.names, self.scores)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The class of each pixel of an image: what a segmentor finds.
+
+    Args:
+        labels: Label of each pixel, from 0 on, (H, W), uint8, or uint16 of a model with more than 255 classes; the
+            largest value of the type where a pixel is of none of the classes that are looked for.
+        names: Names of the model's classes, in the order of the labels.
+        colors: RGB colour of each class, from 0 to 255.
+    """
+
+    labels: np.ndarray
+    names: tuple[str, ...]
+    colors: tuple[tuple[int, int, int], ...]
+
+    @property
+    def unsaid(self) -> int:
+        """The label of the pixels that are of none of the classes that are looked for."""
+        return int(np.iinfo(self.labels.dtype).max)
+
+    def areas(self) -> np.ndarray:
+        """Number of pixels of each class, (C,)."""
+        return np.bincount(self.labels.reshape(-1), minlength=len(self.names))[: len(self.names)]
+
+    def shares(self) -> np.ndarray:
+        """Share of the image's pixels that are of each class, from 0 to 1, (C,)."""
+        return self.areas() / max(self.labels.size, 1)
+
+    def found(self) -> list[int]:
+        """Labels of the classes that any pixel is of, those with the most pixels first."""
+        areas = self.areas()
+        return [int(label) for label in np.argsort(-areas, kind='stable') if areas[label]]
+
+    def texts(self) -> list[str]:
+        """Name and share in percent of each class that any pixel is of, those with the most pixels first."""
+        shares = self.shares()
+        return [f'{self.names[label]} {100 * shares[label]:.1f} %' for label in self.found()]
+
+
+# What is found in an image, by the kind of the model.
+Found = Detections | Classes | Labels
 
 
 def _texts(names: list[str], scores: list[float]) -> list[str]:

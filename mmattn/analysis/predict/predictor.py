@@ -1,9 +1,9 @@
-"""A trained detector of mmdet or classifier of mmpretrain, which predicts on images read as its config's test data."""
+"""A trained model of mmdet, mmseg or mmpretrain, which predicts on images read as its config's test data."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +11,15 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
+from torch import nn
 
-from mmattn.analysis.complexity.networks import is_detector
 from mmattn.analysis.runs.model import find_model
-from mmattn.analysis.runs.tested_data import ClassNames
+from mmattn.analysis.runs.tested_data import ClassNames, palette_of
+from mmattn.engine.kinds import Kind, kind_of
 from mmattn.engine.trained import load_trained
 from mmattn.errors import UserError
 
-from .found import Classes, Detections, Masks, Patch
+from .found import Classes, Detections, Found, Labels, Masks, Patch
 from .reading import ImageReader, LoadedImage
 from .streaming import StreamingPredictor
 from .tiles import Tiles
@@ -32,7 +33,7 @@ class Predictor(StreamingPredictor):
 
     Args:
         model: Work folder of a training, of which the best checkpoint is taken, or else the newest whole one; or a
-            checkpoint in a work folder; or a config of mmdet or mmpretrain or its path.
+            checkpoint in a work folder; or a config of mmdet, mmseg or mmpretrain or its path.
         checkpoint: Path or address of the weights; None: those that `model` names.
         device: Device to predict on: 'cpu', 'cuda', 'cuda:1', …
         threshold: Least score of the objects that a detector finds.
@@ -70,7 +71,8 @@ class Predictor(StreamingPredictor):
         self._reader = ImageReader(model)
         self._model: Any = trained.model
         names = ClassNames.of(trained.classes, model)
-        super().__init__(names, is_detector(self._model), threshold, classes, tiles, batch)
+        palette = palette_of(trained.palette, model)
+        super().__init__(names, kind_of(self._model), threshold, classes, tiles, batch, palette)
 
     def load(self, image: str | Path | np.ndarray) -> LoadedImage:
         return self._reader.load(image)
@@ -79,16 +81,18 @@ class Predictor(StreamingPredictor):
         return self._reader.transformed(pixels)
 
     @torch.no_grad()
-    def find(self, batch: Sequence[dict]) -> list[Detections | Classes]:
-        samples = self._model.test_step(pseudo_collate(batch))
-        return [self._detections(sample) if self.is_detector else self._classes(sample) for sample in samples]
+    def find(self, batch: Sequence[dict]) -> list[Found]:
+        finders: dict[Kind, Callable[[Any], Found]] = dict(
+            detector=self._detections, segmentor=self._labels, classifier=self._classes
+        )
+        return [finders[self.kind](sample) for sample in self._model.test_step(pseudo_collate(batch))]
 
     def _detections(self, sample) -> Detections:
         found = getattr(sample, 'pred_instances', None)
         if found is None or 'bboxes' not in found or found.bboxes.shape[-1] != 4:
             raise UserError(
-                f'{self.cfg.filename} predicts no boxes; detectors of mmdet with upright boxes, and '
-                'classifiers of mmpretrain, can predict here'
+                f'{self.cfg.filename} predicts no boxes; detectors of mmdet with upright boxes, '
+                'segmentors of mmseg and classifiers of mmpretrain can predict here'
             )
         found = found[self.kept(found.scores, found.labels)].cpu()
         found = found[found.scores.argsort(descending=True, stable=True)]
@@ -98,12 +102,23 @@ class Predictor(StreamingPredictor):
             masks = Masks((Patch.of(np.asarray(mask, dtype=bool)) for mask in masks), height, width)
         return self.detections(found.bboxes.float(), found.scores.float(), found.labels, masks)
 
+    def _labels(self, sample) -> Labels:
+        found = sample.get('pred_sem_seg')
+        if found is None:
+            raise UserError(
+                f'{self.cfg.filename} predicts no classes of pixels; segmentors of mmseg, detectors of mmdet and '
+                'classifiers of mmpretrain can predict here'
+            )
+        head: Any = self._model.decode_head
+        head = head[-1] if isinstance(head, nn.ModuleList) else head  # of a cascade the last
+        return self.labelled(found.data[0].cpu().numpy(), head.num_classes)
+
     def _classes(self, sample) -> Classes:
         scores = sample.get('pred_score')
         if scores is None or scores.ndim != 1:
             raise UserError(
-                f'{self.cfg.filename} predicts neither boxes nor scores of classes; detectors of mmdet and '
-                'classifiers of mmpretrain can predict here'
+                f'{self.cfg.filename} predicts neither boxes nor scores of classes; detectors of mmdet, '
+                'segmentors of mmseg and classifiers of mmpretrain can predict here'
             )
         return self.likeliest(scores)
 

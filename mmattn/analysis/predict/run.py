@@ -1,4 +1,4 @@
-"""Predictions on all that a command line names, as pictures or videos, JSON and CSV in a folder."""
+"""Predictions on all that a command line names, as pictures, label pictures or videos, JSON and CSV in a folder."""
 
 from __future__ import annotations
 
@@ -12,25 +12,30 @@ from pathlib import Path
 
 import numpy as np
 
+from mmattn.analysis.counted import counted
 from mmattn.analysis.runs.pictures import save_picture
 from mmattn.data.images import read_sizes
+from mmattn.data.text import few
 from mmattn.engine.progress import progress
 from mmattn.errors import LINE, UserError, shortened
 
-from .drawing import draw_found
+from .drawing import draw_found, label_picture
+from .found import Labels
 from .inputs import ImageFile, Inputs, VideoSource
 from .reading import LoadedImage
 from .results import Results
 from .streaming import StreamingPredictor
 from .video import Video, VideoWriter
 
-PICTURES, VIDEOS = 'pictures', 'videos'
+PICTURES, LABELS, VIDEOS = 'pictures', 'labels', 'videos'
 # Threads that read images.
 READERS = 2
 
 
 class PredictionFolder:
     """A folder that gets predictions: ``predictions.json``, ``predictions.csv``, ``pictures/`` and ``videos/``.
+
+    Of a segmentor also ``labels/``, with a label picture for each image.
 
     Files of these names are replaced, and no others are touched. What was predicted before an interruption is kept.
 
@@ -49,6 +54,7 @@ class PredictionFolder:
         self.written: list[str] = []
         self._info = info or {}
         self._noted = False
+        self._made: set[Path] = set()
 
     def predict(self, inputs: Inputs, every: int = 1) -> Results:
         """Predicts on all inputs, with progress on stderr, and writes the files; also after Ctrl-C, which is raised on.
@@ -65,7 +71,7 @@ class PredictionFolder:
         self._check_outputs(inputs)
         classes = self.predictor.classes
         info = dict(self._info, image_root=None if inputs.root is None else str(inputs.root))
-        results = Results(self.folder, classes.names, self.predictor.is_detector, info)
+        results = Results(self.folder, classes.names, self.predictor.kind, info)
         with closing(results):
             try:
                 if inputs.images:
@@ -75,15 +81,34 @@ class PredictionFolder:
             finally:
                 if results.images:  # else those of a run before stay
                     self.written += [path.name for path in results.write()]
+        if results.images:
+            self._say_what_remains(inputs)
         return results
 
+    def _say_what_remains(self, inputs: Inputs) -> None:
+        """Says on stderr how many pictures and videos of another run are still in the folder."""
+        given = {image.path.resolve() for image in inputs.images}
+        given |= {Path(str(video.source)).resolve() for video in inputs.videos if not video.live}
+        remain = [
+            path
+            for name in (PICTURES, LABELS, VIDEOS)
+            for path in (self.folder / name).rglob('*')
+            if path.is_file() and path not in self._made and path.resolve() not in given
+        ]
+        if remain:
+            print(
+                f'note: {counted(len(remain), "file")} of an earlier run remain{"s" * (len(remain) == 1)} in '
+                f'{self.folder}: {few(path.relative_to(self.folder).as_posix() for path in sorted(remain))}',
+                file=sys.stderr,
+            )
+
     def _check_outputs(self, inputs: Inputs) -> None:
-        if not self.pictures:
-            return
         files = [one.path for one in inputs.images] + [Path(str(one.source)) for one in inputs.videos if not one.live]
         named = {path.resolve(): path for path in files}
-        made = [self._picture(one) for one in inputs.images]
-        made += [path for one in inputs.videos for path in VideoWriter.paths(self._video_stem(one))]
+        made = [self._labels(one) for one in inputs.images] if self.predictor.kind == 'segmentor' else []
+        if self.pictures:
+            made += [self._picture(one) for one in inputs.images]
+            made += [path for one in inputs.videos for path in VideoWriter.paths(self._video_stem(one))]
         for path in made:
             if path.resolve() in named:
                 raise UserError(
@@ -93,6 +118,9 @@ class PredictionFolder:
 
     def _picture(self, image: ImageFile) -> Path:
         return self.folder / PICTURES / f'{image.output}.jpg'
+
+    def _labels(self, image: ImageFile) -> Path:
+        return self.folder / LABELS / f'{image.output}.png'
 
     def _video_stem(self, video: VideoSource) -> Path:
         return self.folder / VIDEOS / video.output
@@ -120,9 +148,14 @@ class PredictionFolder:
             more = {}
             if self.pictures:
                 save_picture(draw_found(loaded, found, len(self.predictor.classes)), self._picture(image))
-                more = dict(picture=self._picture(image).relative_to(self.folder).as_posix())
-                if not results.images:
-                    self.written.append(f'{PICTURES}/')
+                self._made.add(self._picture(image))
+                more['picture'] = self._picture(image).relative_to(self.folder).as_posix()
+            if isinstance(found, Labels):
+                save_picture(label_picture(found), self._labels(image))
+                self._made.add(self._labels(image))
+                more['labels'] = self._labels(image).relative_to(self.folder).as_posix()
+            if not results.images:
+                self.written += [f'{name}/' for key, name in (('picture', PICTURES), ('labels', LABELS)) if key in more]
             results.add(image.file_name, loaded.size, found, **more)
 
     def _loaded(
@@ -183,7 +216,9 @@ class PredictionFolder:
                 wrong = error
             finally:
                 if writer is not None:
-                    self.written.append(f'{VIDEOS}/{writer.close().name}')
+                    path = writer.close()
+                    self._made.add(path)
+                    self.written.append(f'{VIDEOS}/{path.name}')
             if wrong is not None:
                 self._fail(source.name, wrong)
 

@@ -13,16 +13,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmattn.analysis.runs.class_colors import class_colors
 from mmattn.analysis.runs.tested_data import ClassNames
+from mmattn.engine.kinds import Kind
 from mmattn.errors import UserError
 
-from .found import Classes, Detections, Masks
+from .found import Classes, Detections, Found, Labels, Masks
 from .reading import LoadedImage
 from .tiles import Tiles, Window, merged
 
 Key = TypeVar('Key')
 # Number of classes of an image that a classifier names.
 TOP = 5
+_WINDOWS = {
+    'segmentor': ' (a segmentor looks at windows of an image with model.test_cfg.mode=slide in its config, '
+    'a crop_size and a stride)'
+}
 
 
 class StreamingPredictor(ABC):
@@ -30,11 +36,13 @@ class StreamingPredictor(ABC):
 
     Args:
         classes: Names of the model's classes.
-        is_detector: Whether it finds objects, rather than the classes of a whole image.
+        kind: Kind of the model: a 'detector' finds objects, a 'segmentor' the class of each pixel, a 'classifier' those
+            of the whole image.
         threshold: Least score of the objects that are found.
         chosen: Names of the classes to look for; None: all.
         tiles: Tiles that are looked at besides the whole image; None: none.
         batch: Number of images or tiles that are predicted at a time.
+        palette: RGB colours of a segmentor's classes; None: colours that are told apart.
 
     Raises:
         UserError: There is no such class, or there are tiles for what is no detector.
@@ -43,15 +51,17 @@ class StreamingPredictor(ABC):
     def __init__(
         self,
         classes: ClassNames,
-        is_detector: bool,
+        kind: Kind,
         threshold: float,
         chosen: Sequence[str] | None,
         tiles: Tiles | None,
         batch: int,
+        palette: Sequence[Sequence[int]] | None = None,
     ) -> None:
-        if tiles is not None and not is_detector:
-            raise UserError('this model is no detector, which tiles are for; leave them out')
-        self.classes, self.is_detector, self.threshold = classes, is_detector, threshold
+        if tiles is not None and kind != 'detector':
+            raise UserError(f'this model is no detector, which tiles are for; leave them out{_WINDOWS.get(kind, "")}')
+        self.classes, self.kind, self.threshold = classes, kind, threshold
+        self._palette = palette
         self.tiles, self.batch = tiles, batch
         self._chosen = None if chosen is None else torch.tensor([classes.label(name) for name in chosen])
 
@@ -71,10 +81,10 @@ class StreamingPredictor(ABC):
         """What the network is given of a part of an image, with its 'inputs'."""
 
     @abstractmethod
-    def find(self, batch: Sequence[dict]) -> list[Detections | Classes]:
+    def find(self, batch: Sequence[dict]) -> list[Found]:
         """What is found in each image of a batch, whose 'inputs' are alike in shape."""
 
-    def __call__(self, images: Iterable[str | Path | np.ndarray]) -> Iterator[Detections | Classes]:
+    def __call__(self, images: Iterable[str | Path | np.ndarray]) -> Iterator[Found]:
         """Yields what is found in each image, in their order; only a batch of images is held at a time.
 
         Args:
@@ -88,7 +98,7 @@ class StreamingPredictor(ABC):
 
     def stream(
         self, images: Iterable[tuple[Key, LoadedImage]], done: Callable[[], object] = lambda: None
-    ) -> Iterator[tuple[Key, LoadedImage, Detections | Classes]]:
+    ) -> Iterator[tuple[Key, LoadedImage, Found]]:
         """Yields each image, by a key that the caller chooses, with what is found in it.
 
         Args:
@@ -125,7 +135,7 @@ class StreamingPredictor(ABC):
             done()
         batch.clear()
 
-    def _result(self, one: _Waiting) -> tuple[Any, LoadedImage, Detections | Classes]:
+    def _result(self, one: _Waiting) -> tuple[Any, LoadedImage, Found]:
         found = one.parts[0] if len(one.parts) == 1 else merged(one.windows, one.parts)
         return one.key, one.image, found
 
@@ -153,6 +163,20 @@ class StreamingPredictor(ABC):
         if self._chosen is not None:
             kept &= torch.isin(labels, self._chosen.to(labels.device))
         return kept
+
+    def labelled(self, labels: np.ndarray, classes: int) -> Labels:
+        """A label picture with the names and colours of the classes.
+
+        Args:
+            labels: Label of each pixel, (H, W), of any type of integers.
+            classes: Number of classes of the model, which has all of their names or none.
+        """
+        names = tuple(self.classes.name(label) for label in range(max(classes, len(self.classes))))
+        kind: type[np.unsignedinteger] = np.uint8 if len(names) <= np.iinfo(np.uint8).max else np.uint16
+        picture = labels.astype(kind)
+        if self._chosen is not None:
+            picture[~np.isin(labels, self._chosen.numpy())] = np.iinfo(kind).max
+        return Labels(picture, names, class_colors(names, self._palette))
 
     def likeliest(self, scores: Tensor) -> Classes:
         """The likeliest classes of an image, of those looked for.

@@ -84,7 +84,7 @@ def bars(
         )
     axes.set(xlabel=x_label, xlim=(min([0, *np.nan_to_num(lengths)]), longest))
     axes.set_yticks(places, names)
-    axes.invert_yaxis()
+    axes.set_ylim(len(names) - 0.4, -0.6)  # the first at the top
     axes.spines['left'].set_visible(False)
     return Picture(title, '', to_svg(figure, _prefix(title), title))
 

@@ -23,6 +23,7 @@ def confusion_section(
     text: str,
     totals: np.ndarray,
     background: bool = False,
+    percent: bool = False,
 ) -> Section:
     """A matrix with shaded cells; of many classes those that are confused most.
 
@@ -33,10 +34,11 @@ def confusion_section(
         text: What is counted.
         totals: What the colours of each row are shares of, (rows,).
         background: Whether the last row and column are no class, and always shown.
+        percent: Whether the cells have the shares of the row in percent, rather than numbers.
     """
     shown = _most_confused(matrix, background)
     if not shown:
-        nothing = f'No class is confused with another: all images of the {len(rows)} classes are right.'
+        nothing = f'No class of {len(rows)} is confused with another.'
         return Section('Confusion matrix', (nothing,), files=(FILE,))
     paragraphs = [text]
     if len(shown) < len(rows):
@@ -53,7 +55,7 @@ def confusion_section(
                 rows[i],
                 tuple(
                     Cell(
-                        str(matrix[i, k]) if matrix[i, k] else '·',
+                        _text(matrix[i, k], totals[i], percent),
                         i == k and matrix[i, k] > 0,
                         shade=float(matrix[i, k] / max(totals[i], 1)),
                     )
@@ -76,6 +78,15 @@ def confusion_metrics(matrix: np.ndarray, rows: Sequence[str], columns: Sequence
 def confusion_rows(matrix: np.ndarray, rows: Sequence[str], columns: Sequence[str]) -> list[list]:
     """The whole matrix for a CSV file."""
     return [['true \\ predicted', *columns], *([name, *map(int, row)] for name, row in zip(rows, matrix, strict=True))]
+
+
+def _text(number: int, total: int, percent: bool) -> str:
+    if not number:
+        return '·'
+    if not percent:
+        return str(number)
+    share = 100 * number / max(total, 1)
+    return f'{share:.1f}' if share >= 0.05 else '< 0.1'
 
 
 def _most_confused(matrix: np.ndarray, background: bool) -> list[int]:

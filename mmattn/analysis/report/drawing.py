@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageColor, ImageDraw
 
+from mmattn.analysis.runs.legend import with_legend
 from mmattn.analysis.runs.objects import font_of, write_at_box
 from mmattn.analysis.runs.pictures import scaled
 from mmattn.engine.drawn_text import in_one_font
@@ -17,7 +18,7 @@ from .mistakes import FALSE, MISSED, RIGHT, WRONG
 COLORS = {RIGHT: '#56b4e9', MISSED: '#f0e442', FALSE: '#d55e00', WRONG: '#cc79a7'}
 MEANING = {RIGHT: 'right', MISSED: 'missed object', FALSE: 'false detection', WRONG: 'wrong class'}
 SMALLEST, LARGEST, CROP = 480, 960, 320  # longer side of a picture, pixels
-LINE, FONT, STRIP, DASH = 3, 13, 26, 7
+LINE, FONT, DASH = 3, 13, 7
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,10 @@ def draw_mistakes(image: Image.Image, boxes: Sequence[MarkedBox]) -> Image.Image
                 font_of(font, FONT),
                 picture.size,
             )
-    page = Image.new('RGB', (picture.width, picture.height + STRIP), 'white')
-    page.paste(picture)
-    _draw_legend(ImageDraw.Draw(page), picture, {kind: sum(one.kind == kind for one in boxes) for kind in COLORS})
-    return page
+    numbers = {kind: sum(one.kind == kind for one in boxes) for kind in COLORS}
+    return with_legend(
+        picture, [(COLORS[kind], f'{MEANING[kind]}: {number}') for kind, number in numbers.items() if number]
+    )
 
 
 def draw_crop(image: Image.Image, box: Sequence[float]) -> Image.Image:
@@ -120,20 +121,3 @@ def _dashed(pen: ImageDraw.ImageDraw, corners: Sequence[float], color: str) -> N
                 fill=color,
                 width=LINE,
             )
-
-
-def _draw_legend(pen: ImageDraw.ImageDraw, picture: Image.Image, numbers: dict[str, int]) -> None:
-    texts = {kind: f'{MEANING[kind]}: {number}' for kind, number in numbers.items() if number}
-    _, path = in_one_font(texts.values())
-    size = FONT
-    while True:
-        font = font_of(path, size)
-        widths = {kind: pen.textlength(text, font) + size + 18 for kind, text in texts.items()}
-        if sum(widths.values()) <= picture.width or size <= 8:
-            break
-        size -= 1
-    x, middle = 6.0, picture.height + STRIP / 2
-    for kind, text in texts.items():
-        pen.rectangle([x, middle - size / 2, x + size, middle + size / 2], fill=COLORS[kind], outline='black')
-        pen.text((x + size + 5, middle), text, 'black', font, anchor='lm')
-        x += widths[kind]

@@ -18,7 +18,7 @@ class DataSetImages:
     """The images of a part of a config's data.
 
     Args:
-        cfg: Config of mmdet or mmpretrain.
+        cfg: Config of mmdet, mmseg or mmpretrain.
         split: Part of the data, 'val' or 'test'.
 
     Raises:
@@ -40,6 +40,10 @@ class DataSetImages:
         info = self._dataset.get_data_info(index)
         path = info.get('img_path')
         return to_rgb(np.asarray(info['img']) if path is None else self._read(path))
+
+    def labels(self, index: int) -> np.ndarray:
+        """Annotated label of each pixel of the image at a place of a data set of mmseg, (H, W)."""
+        return self._dataset[index]['data_samples'].gt_sem_seg.data[0].numpy()
 
     def by_id(self, image: object) -> Image.Image | None:
         """The picture with an id of the annotations; None where the data set leaves the image out."""

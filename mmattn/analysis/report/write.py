@@ -8,9 +8,10 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from mmattn.analysis.evaluation.checkpoint_predictions import predictions_of
-from mmattn.analysis.evaluation.classifier_figures import classifier_figures
-from mmattn.analysis.evaluation.detector_figures import detector_figures
+from mmattn.analysis.evaluation.checkpoint_predictions import cache_path, predictions_of
+from mmattn.analysis.evaluation.detector_figures import DetectorFigures
+from mmattn.analysis.evaluation.figures import figures_by_kind
+from mmattn.analysis.evaluation.segmentor_figures import SegmentorFigures
 from mmattn.analysis.extras import require
 from mmattn.analysis.page import Page, write_page
 from mmattn.commands import command
@@ -23,6 +24,7 @@ from .classifier import report_classifier
 from .content import PICTURES, Content
 from .detector import report_detector
 from .images import DataSetImages
+from .segmentor import report_segmentor
 
 IMAGES = 24
 PICTURE_NAME = re.compile(r'(worst|label)-\d+\.jpg')
@@ -57,7 +59,8 @@ def write_report(
     """Predicts on the images of a part, or takes the predictions kept beside the checkpoint, and reports on them.
 
     Args:
-        cfg: Config of a detector of mmdet whose evaluator is a CocoMetric, or of a classifier of mmpretrain.
+        cfg: Config of a detector of mmdet whose evaluator is a CocoMetric, of a segmentor of mmseg with an IoUMetric,
+            or of a classifier of mmpretrain.
         checkpoint: Path of the checkpoint.
         folder: Folder that gets report.html, metrics.json, CSV files and the folder pictures/.
         device: Device to predict on: 'cpu', 'cuda', 'cuda:1', …
@@ -78,17 +81,24 @@ def write_report(
         if PICTURE_NAME.fullmatch(old.name):
             old.unlink()
     status('evaluating the predictions')
-    if predictions['kind'] == 'detector':
-        figures = detector_figures(predictions)
-        if not figures.matches.count():
-            raise UserError(
-                f'the {PARTS[split]} images have no annotated objects of the classes of the config, so that'
-                f' there is nothing to compare with; correct {split}_dataloader, or take another --split'
-            )
+    figures = figures_by_kind(predictions)
+    if isinstance(figures, DetectorFigures):
+        _check(figures.matches.count(), 'objects', split)
         content = report_detector(figures, pictures, folder, images)
+    elif isinstance(figures, SegmentorFigures):
+        _check(figures.areas.truth.sum(), 'pixels', split)
+        content = report_segmentor(figures, pictures, cache_path(cfg, checkpoint, split), folder, images)
     else:
-        content = report_classifier(classifier_figures(predictions), pictures, folder, images)
+        content = report_classifier(figures, pictures, folder, images)
     return _write(content, cfg, checkpoint, folder, split)
+
+
+def _check(annotated: int, what: str, split: str) -> None:
+    if not annotated:
+        raise UserError(
+            f'the {PARTS[split]} images have no annotated {what} of the classes of the config, so that there is '
+            f'nothing to compare with; correct {split}_dataloader, or take another --split'
+        )
 
 
 def _write(content: Content, cfg: Config, checkpoint: Path, folder: Path, split: str) -> ReportResult:

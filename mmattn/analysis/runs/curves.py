@@ -1,4 +1,4 @@
-"""Loss and AP of a training over time, as a picture."""
+"""Loss and AP, or mIoU, of a training over time, as a picture."""
 
 from pathlib import Path
 
@@ -6,14 +6,14 @@ import numpy as np
 
 from mmattn.analysis.charts import COLORS, TEXT, new_figure, save_png, style
 from mmattn.analysis.runs.history import History, counted_in
-from mmattn.analysis.runs.metrics import average_precisions
+from mmattn.analysis.runs.metrics import PIXELS, average_precisions, pixel_means
 
 ROW_COLORS = {'box': COLORS[0], 'mask': COLORS[1]}
 
 
 @style()
 def draw_curves(history: History, path: str | Path) -> None:
-    """Writes a PNG picture of the loss over iterations beside box and mask AP over epochs.
+    """Writes a PNG picture of the loss over iterations beside box and mask AP, or mIoU, over epochs or iterations.
 
     Args:
         history: Losses and validations of the training.
@@ -22,7 +22,10 @@ def draw_curves(history: History, path: str | Path) -> None:
     figure = new_figure(10, 3.75)
     loss, precision = figure.subplots(1, 2)
     _draw_loss(loss, history)
-    _draw_precision(precision, history)
+    if any(pixel_means(validation.metrics) for validation in history.validations):
+        _draw_pixels(precision, history)
+    else:
+        _draw_precision(precision, history)
     save_png(figure, path, dpi=120)
 
 
@@ -71,6 +74,25 @@ def _draw_precision(axes, history: History) -> None:
             if points:
                 axes.plot(*zip(*points, strict=True), stroke, color=color, marker='o', label=f'{row} {column}')
     axes.set(title='COCO AP on the validation images', xlabel=unit, ylabel='AP', xlim=(0, None), ylim=(0, None))
+    _finish(axes)
+
+
+def _draw_pixels(axes, history: History) -> None:
+    unit = counted_in(history.validations)
+    tables = [pixel_means(validation.metrics) for validation in history.validations]
+    for name, color in zip(PIXELS, COLORS, strict=False):
+        points = [
+            (getattr(validation, unit), 100 * table[name])
+            for validation, table in zip(history.validations, tables, strict=True)
+            if name in table
+        ]
+        if points:
+            axes.plot(*zip(*points, strict=True), color=color, marker='o', label=name)
+    axes.set(title='Classes of pixels on the validation images', xlabel=unit, ylabel='%', xlim=(0, None), ylim=(0, 100))
+    _finish(axes)
+
+
+def _finish(axes) -> None:
     axes.xaxis.get_major_locator().set_params(integer=True)
     if axes.get_legend_handles_labels()[0]:
         axes.legend()

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,12 +105,13 @@ def read_history(work_dir: str | Path) -> History:
             unrecorded.append(_logged_seconds(records))
         else:
             resources.append(recorded)
+    named = shlex.quote(str(work_dir))
     if not history.iterations:
-        raise UserError(f"no training in '{work_dir}'; train first: {command('train')} CONFIG --work-dir {work_dir}")
+        raise UserError(f"no training in '{work_dir}'; train first: {command('train')} CONFIG --work-dir {named}")
     if not history.validations:
         raise UserError(
             f"the training in '{work_dir}' broke off before its first validation; go "
-            f'on with: {command("train")} CONFIG --work-dir {work_dir} --resume'
+            f'on with: {command("train")} CONFIG --work-dir {named} --resume'
         )
     if resources:  # else the hook that records them was not in the config
         history.at_least = bool(unrecorded)

@@ -1,4 +1,4 @@
-"""Metrics of a validation by one name in all tables: COCO's average precisions, and top-1 and top-5 accuracy."""
+"""Metrics of a validation by one name in all tables: COCO's average precisions, mIoU and top-1 accuracy, and others."""
 
 import math
 from collections.abc import Mapping
@@ -7,9 +7,11 @@ from collections.abc import Mapping
 COLUMNS = {'AP': 'mAP', 'AP50': 'mAP_50', 'AP75': 'mAP_75', 'AP_S': 'mAP_s', 'AP_M': 'mAP_m', 'AP_L': 'mAP_l'}
 ROWS = {'box': 'bbox', 'mask': 'segm'}
 TOP = {'top-1': 'top1', 'top-5': 'top5'}
+# Of mmseg's IoUMetric: mean IoU and mean accuracy of the classes, accuracy of all pixels.
+PIXELS = {'mIoU': 'mIoU', 'mAcc': 'mAcc', 'aAcc': 'aAcc'}
 # All that can be compared, and the main ones, whose curves over the training are drawn.
-METRICS = (*(f'{row} {column}' for row in ROWS for column in COLUMNS), *TOP)
-MAIN = ('box AP', 'mask AP', 'top-1')
+METRICS = (*(f'{row} {column}' for row in ROWS for column in COLUMNS), *PIXELS, *TOP)
+MAIN = ('box AP', 'mask AP', 'mIoU', 'top-1')
 
 
 def average_precisions(metrics: Mapping[str, float]) -> dict[str, dict[str, float | None]]:
@@ -28,13 +30,24 @@ def average_precisions(metrics: Mapping[str, float]) -> dict[str, dict[str, floa
     return table
 
 
+def pixel_means(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Means over the pixels and classes of a validation as ``{'mIoU': 0.89, …}``, from 0 to 1, of those that it has.
+
+    Args:
+        metrics: Metrics of the validation by their names in mmseg's logs, without prefix, in percent.
+    """
+    # IoUMetric's have two digits, and float32's error behind them.
+    found = {name: _value(metrics.get(key)) for name, key in PIXELS.items()}
+    return {name: round(value, 4) / 100 for name, value in found.items() if value is not None}
+
+
 def in_percent(metrics: Mapping[str, float]) -> dict[str, float]:
     """The metrics of a validation in percent, by their names in `METRICS`.
 
     Only those that have a value: a size class without objects, or a validation in which nothing was detected, has none.
 
     Args:
-        metrics: Metrics of the validation by their names in the logs of mmdet or mmpretrain, without prefix.
+        metrics: Metrics of the validation by their names in the logs of mmdet, mmseg or mmpretrain, without prefix.
     """
     found = {
         f'{row} {column}': round(100 * value, 6)
@@ -42,7 +55,8 @@ def in_percent(metrics: Mapping[str, float]) -> dict[str, float]:
         for column, value in values.items()
         if value is not None
     }
-    # The accuracies are in percent already.
+    found.update({name: round(100 * value, 4) for name, value in pixel_means(metrics).items()})
+    # these are in percent already
     found.update({name: metrics[key] for name, key in TOP.items() if _value(metrics.get(key)) is not None})
     return found
 

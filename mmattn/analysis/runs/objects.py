@@ -121,13 +121,27 @@ def _paint_masks(canvas: torch.Tensor, masks: torch.Tensor, colors: Sequence[tup
     owner = torch.zeros(masks.shape[1:], dtype=torch.int32)  # 1 + index of the object, 0 for none
     for index in reversed(range(len(masks))):
         owner[masks[index]] = index + 1
+    return paint(canvas, owner, colors)
+
+
+def paint(
+    canvas: torch.Tensor, owner: torch.Tensor, colors: Sequence[tuple[int, int, int]], opacity: float = 0.3
+) -> torch.Tensor:
+    """Tints a picture by what its pixels belong to, with opaque outlines, in place, and returns it.
+
+    Args:
+        canvas: RGB picture, (3, H, W), uint8.
+        owner: 1 + index of the colour of each pixel, 0 for none, at any resolution, (h, w), int32.
+        colors: RGB colours from 0 to 255.
+        opacity: Opacity of the paint between the outlines, from 0 to 1.
+    """
     height, width = canvas.shape[1:]
     rows, columns = (torch.arange(new) * old // new for new, old in zip((height, width), owner.shape, strict=True))
     owner = owner[rows][:, columns]
     painted = owner > 0
-    paint = torch.tensor(colors)[owner[painted].long() - 1].T
-    opacity = torch.where(_edges(owner)[painted], 1.0, 0.3)
-    canvas[:, painted] = (opacity * paint + (1 - opacity) * canvas[:, painted]).round().to(torch.uint8)
+    tint = torch.tensor(colors)[owner[painted].long() - 1].T
+    opaque = torch.where(_edges(owner)[painted], 1.0, opacity)
+    canvas[:, painted] = (opaque * tint + (1 - opaque) * canvas[:, painted]).round().to(torch.uint8)
     return canvas
 
 

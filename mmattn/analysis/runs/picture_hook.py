@@ -8,21 +8,27 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmengine.hooks import Hook
+from PIL import Image
 
 from mmattn.analysis.shown_image import reader_of, to_rgb
 from mmattn.engine.hooks.drawn_names import drawable_meta
 from mmattn.files import unique_names
 
 from .annotated import annotated_objects
+from .class_colors import class_colors
+from .label_pictures import LabelExample, draw_label_example
 from .objects import Instances
 from .pictures import PANEL, Example, draw_answer, draw_example, save_picture
+
+# Longer side of each of the three images in a segmentor's picture, pixels.
+LARGEST = 1280
 
 
 class PictureHook(Hook):
     """Draws ground truth and prediction of each image of a test.
 
     The image is as the config decodes it, and each has a file of its own, called like it, with a number where that is
-    taken. What is neither of detection nor of classification is drawn by the config's visualizer.
+    taken. What is of neither detection, semantic segmentation nor classification is drawn by the config's visualizer.
 
     Args:
         folder: Folder that gets the pictures.
@@ -37,6 +43,8 @@ class PictureHook(Hook):
         dataset = runner.test_dataloader.dataset
         self._read = reader_of(dataset)
         self._classes = dataset.metainfo.get('classes') or ()
+        self._palette = dataset.metainfo.get('palette')
+        self._ignored = getattr(dataset, 'ignore_index', 255)
         self._infos = dataset.get_data_info
         infos = [self._infos(index) for index in range(len(dataset))]
         self._indices = {_path(info, index): index for index, info in enumerate(infos)}
@@ -55,6 +63,10 @@ class PictureHook(Hook):
                 truth = annotated_objects(info, self._texts) if self._annotated else None
                 example = Example(file.stem, image, truth, self._found(sample))
                 save_picture(draw_example(example, self.score_thr, max(PANEL, *image.size)), file)
+            elif 'pred_sem_seg' in sample:
+                image = to_rgb(self._read(path))
+                panel = min(max(PANEL, *image.size), LARGEST)
+                save_picture(draw_label_example(self._labels(image, sample), panel), file)
             elif 'pred_label' in sample:
                 image = to_rgb(data_batch['inputs'][number].permute(1, 2, 0).numpy())
                 save_picture(draw_answer(image, self._answers(sample)), file)
@@ -63,6 +75,14 @@ class PictureHook(Hook):
                 runner.visualizer.add_datasample(
                     file.stem, np.asarray(to_rgb(self._read(path))), sample, out_file=str(file)
                 )
+
+    def _labels(self, image: Image.Image, sample) -> LabelExample:
+        predicted = sample.pred_sem_seg.data[0].cpu().numpy().astype(np.int64)
+        truth = sample.gt_sem_seg.data[0].cpu().numpy() if 'gt_sem_seg' in sample else None
+        if truth is not None and truth.shape != predicted.shape:  # resized by the pipeline
+            truth = None
+        names = tuple(map(self._name, range(max(len(self._classes), int(predicted.max(initial=0)) + 1))))
+        return LabelExample(image, truth, predicted, names, class_colors(names, self._palette), self._ignored)
 
     def _found(self, sample) -> Instances:
         found = sample.pred_instances.cpu()

@@ -49,8 +49,8 @@ def draw_example(example: Example, score_thr: float, panel: int = PANEL) -> Imag
     if example.truth is None:
         colors = distinct_colors(len(example.predictions))
         picture = draw_objects(example.image, example.predictions, colors, panel)
-        return _lay_out([[picture]], [title], font=20, caption='')
-    return _lay_out([draw_panels(example, panel)], (f'ground truth: {len(example.truth)}', title), font=20)
+        return lay_out([[picture]], [title], font=20, caption='')
+    return lay_out([draw_panels(example, panel)], (f'ground truth: {len(example.truth)}', title), font=20)
 
 
 def draw_answer(image: Image.Image, lines: Sequence[str]) -> Image.Image:
@@ -97,7 +97,7 @@ def draw_sheet(examples: Sequence[Example], score_thr: float, panel: int = 320) 
         panel: Longer side of each image in pixels.
     """
     rows = zip(*(draw_panels(example, panel) for example in examples), strict=True)
-    return _lay_out(
+    return lay_out(
         list(rows), [example.name for example in examples], ('ground truth', f'prediction (score ≥ {score_thr:g})')
     )
 
@@ -160,18 +160,26 @@ def save_picture(picture: Image.Image, path: str | Path, colors: int | None = No
     return Path(path).stat().st_size
 
 
-def _lay_out(
+def lay_out(
     rows: Sequence[Sequence[Image.Image]],
     columns: Sequence[str],
     names: Sequence[str] = (),
     font: int = 14,
-    caption: str = CAPTION,
+    caption: str | None = CAPTION,
 ) -> Image.Image:
-    """Panels in rows and columns, under the titles of the columns and beside the names of the rows."""
+    """Panels in rows and columns, under the titles of the columns and beside the names of the rows.
+
+    Args:
+        rows: Pictures of each row.
+        columns: Titles of the columns.
+        names: Names of the rows.
+        font: Height of the titles' letters in pixels.
+        caption: Line below the panels; '' for an empty one, None for no line.
+    """
     panel_width, panel_height = (
         max(getattr(panel, side) for row in rows for panel in row) for side in ('width', 'height')
     )
-    head, foot, left = 2 * font, 30, 36 if names else MARGIN
+    head, foot, left = 2 * font, 0 if caption is None else 30, 36 if names else MARGIN
     page = Image.new(
         'RGB',
         (left + len(columns) * (panel_width + MARGIN), head + len(rows) * (panel_height + MARGIN) + foot),
@@ -188,7 +196,8 @@ def _lay_out(
         strip = Image.new('RGB', (panel_height, left), 'white')
         _write(ImageDraw.Draw(strip), name, panel_height / 2, left / 2, 18, panel_height)
         page.paste(strip.rotate(90, expand=True), (0, head + row * (panel_height + MARGIN)))
-    _write(pen, caption, page.width / 2, page.height - foot / 2, 14, page.width)
+    if caption:
+        _write(pen, caption, page.width / 2, page.height - foot / 2, 14, page.width)
     return page
 
 

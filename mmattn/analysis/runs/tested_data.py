@@ -48,7 +48,7 @@ class ClassNames:
             trained: Names that the checkpoint holds, or None.
             cfg: Config of the model.
         """
-        return cls(tuple(map(str, trained or _classes_of(cfg) or ())))
+        return cls(tuple(map(str, trained or _meta(cfg, 'classes') or ())))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -80,6 +80,16 @@ class ClassNames:
         )
 
 
+def palette_of(trained: Sequence[Sequence[int]] | None, cfg: Config) -> Sequence[Sequence[int]] | None:
+    """The RGB colours of the classes that a checkpoint holds, or else those of the config's test or validation data.
+
+    Args:
+        trained: Colours that the checkpoint holds, or None.
+        cfg: Config of the model.
+    """
+    return trained or _meta(cfg, 'palette')
+
+
 def _datasets(cfg: Config) -> Iterator[dict]:
     """The data sets of test and validation, wrappers before what they hold."""
     waiting = [(cfg.get(f'{split}_dataloader') or {}).get('dataset') for split in ('test', 'val')]
@@ -90,9 +100,9 @@ def _datasets(cfg: Config) -> Iterator[dict]:
             waiting[:0] = [dataset.get('dataset'), *(dataset.get('datasets') or ())]
 
 
-def _classes_of(cfg: Config) -> Sequence[str] | None:
+def _meta(cfg: Config, key: str) -> Sequence | None:
     for dataset in _datasets(cfg):
-        classes = (dataset.get('metainfo') or {}).get('classes') or dataset.get('classes')
-        if classes and not isinstance(classes, str):
-            return classes
+        found = (dataset.get('metainfo') or {}).get(key) or dataset.get(key)
+        if found and not isinstance(found, str):
+            return found
     return None

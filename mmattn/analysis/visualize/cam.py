@@ -1,9 +1,10 @@
-"""Grad-CAM for classifiers and detectors.
+"""Grad-CAM for classifiers, detectors and segmentors.
 
 The methods are those of the package grad-cam: Grad-CAM (arXiv:1610.02391), Grad-CAM++ (arXiv:1710.11063), HiResCAM
-(arXiv:2011.08891), LayerCAM (IEEE TIP 2021). It gets activations and gradients from here, as its own forward would run
-the network anew for each detection and each method, and cannot tell which of several feature maps a detection does not
-depend on.
+(arXiv:2011.08891), LayerCAM (IEEE TIP 2021). Of a segmentor what is explained is the mean logit of a class over the
+pixels that are predicted to be of it (Seg-Grad-CAM, arXiv:2002.11434). The package gets activations and gradients from
+here, as its own forward would run the network anew for each detection and each method, and cannot tell which of several
+feature maps a detection does not depend on.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ METHODS = {
     'layercam': ('LayerCAM', 'LayerCAM'),
 }
 TARGETS = ('score', 'box', 'class')
+NO_BOXES = np.empty((0, 4))
 
 
 @dataclass
@@ -39,11 +41,14 @@ class Explanation:
             classifier.
         heat: Importance of the pixels of the network's input without padding, (H, W), from 0 to 1, by name of the
             method.
+        region: Whether each pixel of the network's input without padding is explained, (H, W); None where that is no
+            choice of pixels.
     """
 
     title: str
     boxes: np.ndarray
     heat: dict[str, np.ndarray]
+    region: np.ndarray | None = None
 
 
 @dataclass
@@ -64,6 +69,16 @@ class Choice:
     classes: list[int] | None = None
 
 
+@dataclass
+class _Output:
+    """An output to explain: as in an `Explanation`, with its value, a scalar with gradients."""
+
+    title: str
+    boxes: np.ndarray
+    value: Tensor
+    region: np.ndarray | None = None
+
+
 class Explainer:
     """Explains outputs of a network from the feature maps of one of its modules.
 
@@ -74,7 +89,8 @@ class Explainer:
     Args:
         network: Network to explain.
         methods: Methods, keys of `METHODS`.
-        layer: Name of the module; None: a detector's neck, or else the backbone (its last feature map).
+        layer: Name of the module; None: the neck of a detector or segmentor, or else the backbone (its last feature
+            map).
 
     Raises:
         UserError: The package grad-cam is not installed, or there is no such module.
@@ -84,7 +100,7 @@ class Explainer:
         package = require('pytorch_grad_cam')
         self.network = network
         self.layer, self.module = network.layer(layer)
-        self.last_only = layer is None and not network.is_detector
+        self.last_only = layer is None and (network.kind == 'classifier' or self.layer == 'backbone')
         self.cams = {METHODS[name][0]: getattr(package, METHODS[name][1])(network.model, []) for name in methods}
         self.features: list[Tensor] = []
 
@@ -101,7 +117,7 @@ class Explainer:
         self.features = []
         handle = self.module.register_forward_hook(self._keep)
         try:
-            outputs = (self._detections if self.network.is_detector else self._classes)(image, choice)
+            outputs = self._outputs(image, choice)
         finally:
             handle.remove()
         if not self.features:
@@ -111,9 +127,16 @@ class Explainer:
             )
         features = self.features[-1:] if self.last_only else self.features
         try:
-            return [Explanation(title, boxes, self._heat(value, features, image)) for title, boxes, value in outputs]
+            return [
+                Explanation(one.title, one.boxes, self._heat(one.value, features, image), one.region) for one in outputs
+            ]
         finally:
             self.features = []
+
+    def _outputs(self, image: InputImage, choice: Choice) -> list[_Output]:
+        if self.network.kind == 'detector':
+            return self._detections(image, choice)
+        return self._pixels(image, choice) if self.network.kind == 'segmentor' else self._classes(image, choice)
 
     def _keep(self, module, inputs, output) -> None:
         outputs = output if isinstance(output, (tuple, list)) else [output]
@@ -143,16 +166,31 @@ class Explainer:
             heat[name] = cam.aggregate_multi_layers([package.scale_cam_image(x)[:, None] for x in layers])[0]
         return heat
 
-    def _classes(self, image: InputImage, choice: Choice) -> list[tuple[str, np.ndarray, Tensor]]:
+    def _classes(self, image: InputImage, choice: Choice) -> list[_Output]:
         logits = self.network.classify(image)
         shares = logits.detach().softmax(0)
         labels = choice.classes or shares.argsort(descending=True)[: choice.limit].tolist()
         return [
-            (f'{self.network.classes.name(label)} {shares[label]:.2f}', np.empty((0, 4)), logits[label])
+            _Output(f'{self.network.classes.name(label)} {shares[label]:.2f}', NO_BOXES, logits[label])
             for label in labels
         ]
 
-    def _detections(self, image: InputImage, choice: Choice) -> list[tuple[str, np.ndarray, Tensor]]:
+    def _pixels(self, image: InputImage, choice: Choice) -> list[_Output]:
+        logits, labels = self.network.segment(image)
+        areas = torch.bincount(labels.reshape(-1), minlength=len(logits))
+        order = areas.argsort(descending=True, stable=True)
+        chosen = choice.classes or order[areas[order] > 0][: choice.limit].tolist()
+        outputs = []
+        for label in chosen:
+            region = labels == label
+            name, share = self.network.classes.name(label), float(region.float().mean())
+            # Of a class that no pixel is predicted to be of, what speaks for it anywhere.
+            value = logits[label][region].mean() if areas[label] else logits[label].mean()
+            title = f'{name}: {100 * share:.1f} % of the pixels' if areas[label] else f'{name}: not predicted'
+            outputs.append(_Output(title, NO_BOXES, value, region.cpu().numpy()))
+        return outputs
+
+    def _detections(self, image: InputImage, choice: Choice) -> list[_Output]:
         found = self.network.detect(image)
         if choice.classes is not None:
             found = found[torch.isin(found.labels, torch.tensor(choice.classes, device=found.labels.device))]
@@ -168,7 +206,7 @@ class Explainer:
             for i in order.tolist():
                 groups.setdefault(labels[i], []).append(i)
             return [
-                (
+                _Output(
                     f'{self.network.classes.name(label)}: {len(members)} found{note}',
                     boxes[members],
                     scores[members].sum(),
@@ -179,5 +217,6 @@ class Explainer:
         for i in order[: choice.limit].tolist():
             x1, y1, x2, y2 = found.bboxes[i]
             value = scores[i] if choice.target == 'score' else x2 - x1 + y2 - y1
-            chosen.append((f'{self.network.classes.name(labels[i])} {scores[i]:.2f}{note}', boxes[[i]], value))
+            title = f'{self.network.classes.name(labels[i])} {scores[i]:.2f}{note}'
+            chosen.append(_Output(title, boxes[[i]], value))
         return chosen

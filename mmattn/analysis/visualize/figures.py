@@ -23,7 +23,7 @@ SIZE_COLORS = COLORS[:3]
 
 @style()
 def draw_cam(image: Image.Image, explanations: Sequence[Explanation]):
-    """A figure with a row for each explained output: the image with its boxes, then the heat map of each method.
+    """A figure with a row for each explained output: the image with its boxes or outline, then each method's heat map.
 
     Args:
         image: RGB image as the network sees it.
@@ -45,6 +45,7 @@ def draw_cam(image: Image.Image, explanations: Sequence[Explanation]):
             column.set_title(method if heat.any() else f'{method}: nothing speaks for it', fontsize=10)
         for column in row:
             _draw_boxes(column, explanation.boxes)
+            _draw_region(column, explanation.region)
             _frame(column, image)
     _colour_bar(figure, axes, 'importance (1: the most)', 0, 1)
     return figure
@@ -278,6 +279,13 @@ def _draw_boxes(axis, boxes: np.ndarray) -> None:
     for x1, y1, x2, y2 in boxes:
         for color, width in (('black', 2.6), ('white', 1.2)):  # seen on any ground
             axis.add_patch(Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=color, linewidth=width))
+
+
+def _draw_region(axis, region: np.ndarray | None) -> None:
+    if region is None or region.all() or not region.any():
+        return
+    for color, width in (('black', 1.8), ('white', 0.8)):
+        axis.contour(region, levels=[0.5], colors=color, linewidths=width)
 
 
 def _colour_bar(figure, axes, label: str, low: float, high: float, ticks: Sequence[str] = ()) -> None:

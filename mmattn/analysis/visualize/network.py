@@ -1,4 +1,4 @@
-"""A trained classifier or detector whose insides are looked at, and images as it sees them."""
+"""A trained classifier, detector or segmentor whose insides are looked at, and images as it sees them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from mmattn.analysis.complexity.networks import is_detector
 from mmattn.analysis.runs.tested_data import ClassNames, transforms_of
 from mmattn.analysis.shown_image import to_rgb
+from mmattn.engine.kinds import kind_of
 from mmattn.engine.trained import load_trained
 from mmattn.engine.types import type_name
 from mmattn.errors import UserError, kind_and_text
@@ -53,7 +53,7 @@ class KeepGraph(TorchFunctionMode):
 
 
 class Network:
-    """The model of an mmdet or mmpretrain config, with trained weights, in eval mode.
+    """The model of an mmdet, mmseg or mmpretrain config, with trained weights, in eval mode.
 
     Args:
         cfg: Config of the model, its modules registered.
@@ -69,11 +69,11 @@ class Network:
         steps = transforms_of(cfg)
         trained = load_trained(cfg, checkpoint, device)
         self.model: Any = trained.model
-        self.is_detector = is_detector(self.model)
+        self.kind = kind_of(self.model)
         if not hasattr(self.model, 'extract_feat') or not hasattr(self.model, 'backbone'):
             raise UserError(
-                f"pictures are made of mmdet's detectors and mmpretrain's classifiers; {cfg.filename} "
-                f'describes a {type(self.model).__name__}'
+                "pictures are made of mmdet's detectors, mmseg's segmentors and mmpretrain's classifiers; "
+                f'{cfg.filename} describes a {type(self.model).__name__}'
             )
         self.classes = ClassNames.of(trained.classes, cfg)
         # Gradients have to reach every activation, those inside of checkpointed blocks too.
@@ -143,6 +143,24 @@ class Network:
         with torch.enable_grad(), KeepGraph():
             return self.model(_with_gradients(image.inputs), image.samples, mode='predict')[0].pred_instances
 
+    def segment(self, image: InputImage) -> tuple[Tensor, Tensor]:
+        """The logits of the classes of the pixels with gradients, (C, H, W), and the predicted labels, (H, W).
+
+        Of an image without its padding. A segmentor with one channel of logits has two classes, of which the first has
+        their negative.
+
+        Args:
+            image: Image to segment.
+        """
+        metas = [sample.metainfo for sample in image.samples]
+        with torch.enable_grad():
+            logits = self.model.encode_decode(_with_gradients(image.inputs), metas)[0]
+        width, height = image.image.size
+        logits = logits[:, :height, :width]
+        if len(logits) == 1:
+            return torch.cat([-logits, logits]), (logits[0].sigmoid() > self.model.decode_head.threshold).long()
+        return logits, logits.argmax(0)
+
     def classify(self, image: InputImage) -> Tensor:
         """The logits of an image with gradients, (classes,).
 
@@ -159,13 +177,14 @@ class Network:
         """A module and its name.
 
         Args:
-            name: Name of the module; None: a detector's neck, or else the backbone.
+            name: Name of the module; None: the neck of a detector or segmentor, or else the backbone.
 
         Raises:
             UserError: There is no such module.
         """
         if name is None:
-            name = 'neck' if self.is_detector and getattr(self.model, 'neck', None) is not None else 'backbone'
+            neck = self.kind != 'classifier' and getattr(self.model, 'neck', None) is not None
+            name = 'neck' if neck else 'backbone'
         modules = dict(self.model.named_modules())
         if name in modules and name:
             return name, modules[name]

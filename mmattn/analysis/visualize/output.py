@@ -19,10 +19,12 @@ from .cam import Explanation
 from .network import InputImage
 from .sizes import LARGE, MIN_IMAGES, SIZES, SMALL, StageBySize, Survey
 
+PIXELS = 'pixels'
 CAM_CAPTIONS = {
     'score': 'What speaks for the score of each detection (boxed).',
     'box': 'What makes the box of each detection as wide and as high as it is.',
     'class': 'What speaks for all detections of a class together (boxed).',
+    PIXELS: 'What speaks for each class in the pixels that are predicted to be of it (outlined), by their mean logit.',
     None: 'What speaks for each class; beside its name its probability.',
 }
 # Names of the files that are of no image, without suffix.
@@ -79,7 +81,8 @@ class PictureFolder:
             image: Image as the network sees it.
             explanations: Outputs that Grad-CAM explains, maybe none.
             readings: Weights of the attention modules, by kind.
-            target: Kind of output that was explained, a key of `CAM_CAPTIONS`; None for a classifier.
+            target: Kind of output that was explained, a key of `CAM_CAPTIONS`; `PIXELS` for a segmentor, None for a
+                classifier.
             notes: Paragraphs above the pictures.
         """
         pictures, files = [], []
@@ -90,7 +93,7 @@ class PictureFolder:
                     figures.draw_cam(image.image, explanations),
                     f'{name}_cam.png',
                     'Class activation maps',
-                    CAM_CAPTIONS[target] + ('' if target is None or local else CAM_LIMIT),
+                    CAM_CAPTIONS[target] + ('' if target in (None, PIXELS) or local else CAM_LIMIT),
                 )
             )
         if 'depth' in readings:

@@ -13,7 +13,7 @@ from mmattn.files import unique_names
 from .attention import KINDS, Reading, Recorder, find, inventory
 from .cam import Choice, Explainer
 from .network import InputImage, Network
-from .output import TAKEN, PictureFolder
+from .output import PIXELS, TAKEN, PictureFolder
 
 
 def find_images(paths: Iterable[Path], limit: int | None = None) -> dict[str, Path]:
@@ -99,7 +99,7 @@ def show_images(
             image,
             explanations,
             readings,
-            choice.target if network.is_detector else None,
+            dict(detector=choice.target, segmentor=PIXELS, classifier=None)[network.kind],
             ['Nothing was detected.'] if explainer and not explanations else [],
         )
     return unreadable
