@@ -1,4 +1,4 @@
-"""Trains a detector or classifier on a folder of annotated images, and reports what it gets wrong."""
+"""Trains a detector, segmentor or classifier on a folder of annotated images, and reports what it gets wrong."""
 
 from pathlib import Path
 
@@ -15,14 +15,17 @@ with needed():
     from mmattn.fit.settings import Options
 
 DESCRIPTION = """\
-Trains a detector or classifier on a folder of annotated images, and reports what it gets wrong.
+Trains a detector, segmentor or classifier on a folder of annotated images, and reports what it gets wrong.
 
 DATA is a folder (or a file) with COCO JSON, YOLO, Pascal VOC or LabelMe annotations, a CSV of boxes,
-or a folder of images for each class. Boxes give Faster R-CNN, polygons and masks Mask R-CNN, folders
-a classifier. Nothing is written into it. The same command goes on after an interruption.
+images/ and label pictures (labels/ or masks/: numbers of classes, colours, or grey masks), or a
+folder of images for each class. Boxes give Faster R-CNN, polygons and masks Mask R-CNN (DeepLabV3+
+with --task semantic), label pictures DeepLabV3+, folders a classifier. Nothing is written into it.
+The same command goes on after an interruption.
 
 work_dirs/NAME gets: config.py (short, to be read and changed; train.py, test.py and all other tools
-take it), split.json, data/ (the annotations in COCO's form), checkpoints, and report/report.html."""
+take it), split.json, data/ (the annotations in COCO's form, or label pictures), checkpoints, and
+report/report.html."""
 EXAMPLES = """\
 Examples:
   # 15 minutes on a CPU, split, sizes and length chosen by the data
@@ -33,6 +36,10 @@ Examples:
 
   # boxes of a data set with polygons; objects have no upper side, as seen by a microscope or from the air
   python tools/fit.py nuclei --task boxes --flips all
+
+  # a class for each pixel: label pictures beside the images, or the polygons of a data set of objects
+  python tools/fit.py data/street
+  python tools/fit.py nuclei --task semantic
 
   # four GPUs
   python tools/fit.py data/street --gpus 4 --epochs 36

@@ -9,19 +9,22 @@ import torch
 
 from .choice import Choice
 
-# Images of a batch of a detector on a CPU, where more take more memory and no less time an image.
-CPU_BATCH = 2
+# Images of a batch on a CPU, where more of a detector take more memory and no less time an image.
+CPU_BATCH = {'detector': 2, 'segmentor': 4, 'classifier': 32}
 # GiB of a GPU's memory that a megapixel of a training image takes in single precision. mmdet's list of models has
-# 4.0 GB for Faster R-CNN, ResNet-50 and two images of 1333 x 800; masks and attention take some more.
+# 4.0 GB for Faster R-CNN, ResNet-50 and two images of 1333 x 800; masks and attention take some more. mmsegmentation's
+# has 7.5 GB for DeepLabV3+ and two of 1024 x 512 with an output of stride 8, of which stride 16 takes about half.
 MEMORY = {
     ('detector', 'full'): 3.0,
     ('detector', 'thin'): 1.0,
+    ('segmentor', 'full'): 4.0,
+    ('segmentor', 'thin'): 1.5,
     ('classifier', 'full'): 3.0,
     ('classifier', 'thin'): 1.0,
 }
 # Share of the memory that is planned for; what mixed precision takes of it; the most images of a batch.
 PLANNED, HALF = 0.7, 0.65
-MOST = {'detector': 16, 'classifier': 128}
+MOST = {'detector': 16, 'segmentor': 16, 'classifier': 128}
 # Images per process from which BatchNorm has enough for its statistics.
 ENOUGH = 16
 
@@ -64,7 +67,7 @@ def choose_batch(kind: str, size: str, pixels: int, images: int, device: Device,
     """Number of images of a batch, per process.
 
     Args:
-        kind: 'detector' or 'classifier'.
+        kind: 'detector', 'segmentor' or 'classifier'.
         size: 'thin' or 'full', the width of the network.
         pixels: Number of pixels of a training image.
         images: Number of training images.
@@ -74,7 +77,7 @@ def choose_batch(kind: str, size: str, pixels: int, images: int, device: Device,
     # Smaller sets need small batches, to have iterations enough in an epoch; powers of two are what people expect.
     share = 2 ** int(math.log2(max(2, images / (16 * device.count))))
     if device.memory is None:
-        most = CPU_BATCH if kind == 'detector' else 32
+        most = CPU_BATCH[kind]
         chosen = min(most, share)
         return Choice('batch', chosen, 'on a CPU' if chosen == most else f'of {images} images')
     need = MEMORY[kind, size] * (HALF if mixed else 1) * pixels / 1e6
@@ -95,7 +98,7 @@ def choose_norm(pretrained: bool, batch: int, kind: str) -> Choice:
     Args:
         pretrained: Whether the backbone begins with pretrained weights.
         batch: Number of images of a batch, per process.
-        kind: 'detector' or 'classifier'.
+        kind: 'detector', 'segmentor' or 'classifier'.
     """
     if pretrained and (kind == 'detector' or batch < ENOUGH):
         return Choice('norm', 'frozen', 'statistics of the pretrained weights', 'BatchNorm, frozen')
@@ -108,7 +111,7 @@ def choose_rate(kind: str, size: str, batch: int, device: Device) -> Choice:
     """Learning rate by the linear rule: in proportion to the images of an iteration.
 
     Args:
-        kind: 'detector' or 'classifier'.
+        kind: 'detector', 'segmentor' or 'classifier'.
         size: 'thin' or 'full'; thin networks are trained by AdamW, full ones by SGD.
         batch: Number of images of a batch, per process.
         device: What the training runs on.
@@ -116,6 +119,8 @@ def choose_rate(kind: str, size: str, batch: int, device: Device) -> Choice:
     rate, images, most = {
         ('detector', 'full'): (0.02, 16, 0.04),
         ('detector', 'thin'): (1e-3, 2, 4e-3),
+        ('segmentor', 'full'): (0.01, 16, 0.02),
+        ('segmentor', 'thin'): (1e-3, 2, 4e-3),
         ('classifier', 'full'): (0.1, 256, 0.4),
         ('classifier', 'thin'): (3e-3, 32, 6e-3),
     }[kind, size]

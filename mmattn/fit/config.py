@@ -9,14 +9,14 @@ from typing import Any
 from mmattn.commands import PROGRAM
 from mmattn.shipped import CONFIGS, ROOT
 
+from .config_data import MOST_CLASSES, data_set, evaluated, flips, line, loader, number, workers
+from .config_segmentor import segmentor_lines
 from .settings import Settings
 from .source_text import Name, assignment
 
 BASES = CONFIGS / '_base_' / 'fit'
 # Share of the iterations, but at most so many, in which the learning rate rises to its value.
 RISE, MOST_RISE = 0.05, 500
-# Names of classes that the config lists itself.
-MOST_CLASSES = 12
 
 
 def config_text(settings: Settings, path: Path, epochs: int, val_interval: int, iterations: int, seed: int) -> str:
@@ -30,13 +30,12 @@ def config_text(settings: Settings, path: Path, epochs: int, val_interval: int, 
         iterations: Number of iterations of an epoch.
         seed: Seed of the training.
     """
-    detector = settings.task != 'classes'
     lines = [
         f'"""{settings.title}; by {PROGRAM} fit."""',
         assignment('_base_', _base(settings, path)),
         assignment('classes', _classes(settings)),
     ]
-    lines += _detector(settings) if detector else _classifier(settings)
+    lines += {'classes': _classifier, 'semantic': segmentor_lines}.get(settings.task, _detector)(settings)
     # A rise over one iteration would end where it began: mmengine takes no step at its end.
     rise = max(2, min(MOST_RISE, round(RISE * epochs * iterations)))
     optim: dict[str, Any] = dict(optimizer=dict(lr=settings['learning rate']))
@@ -66,67 +65,22 @@ def _classes(settings: Settings) -> tuple[str, ...] | Name:
     return Name('"{{ fileDirname }}/data/classes.txt"')
 
 
-def _number(settings: Settings) -> object:
-    count = len(settings.classes)
-    return Name('len(classes)') if count <= MOST_CLASSES else count
-
-
 def _base(settings: Settings, path: Path) -> str:
-    kind = {'boxes': 'faster-rcnn', 'masks': 'mask-rcnn', 'classes': 'classifier'}[settings.task]
+    kind = {'boxes': 'faster-rcnn', 'masks': 'mask-rcnn', 'semantic': 'segmentor', 'classes': 'classifier'}[
+        settings.task
+    ]
     base = BASES / f'{kind}_{settings.size}.py'
     place = path.resolve().parent
     # From elsewhere a relative path would break when the work folder is moved.
     return Path(os.path.relpath(base, place)).as_posix() if place.is_relative_to(ROOT) else base.as_posix()
 
 
-def _loader(settings: Settings, part: str, pipeline: str, suffix: str, **options: object) -> dict:
-    found: dict[str, Any] = {'**': Name('dataset'), 'ann_file': f'{part}.{suffix}', 'pipeline': Name(pipeline)}
-    if not _shared(settings):
-        found['data_prefix'] = _prefix(settings, part)
-    return dict(**options, dataset=found)
-
-
-def _shared(settings: Settings) -> bool:
-    """Whether the images of all parts are in one folder."""
-    return len(set(settings.roots.values())) == 1
-
-
-def _prefix(settings: Settings, part: str) -> dict:
-    key = 'img_path' if settings.task == 'classes' else 'img'
-    return {key: settings.roots[part].resolve().as_posix().rstrip('/') + '/'}
-
-
-def _dataset(settings: Settings) -> str:
-    """What the data sets of all parts have in common."""
-    classes = dict(classes=Name('classes'))
-    found = dict(data_root=Name('data_root'), metainfo=classes)
-    if _shared(settings):
-        found['data_prefix'] = _prefix(settings, 'train')
-    return assignment('dataset', found)
-
-
-def _evaluated(settings: Settings, evaluator: str | None, suffix: str) -> list[str]:
-    """Loaders and evaluators of validation and test; the test reads the validation part where there is no other."""
-    val = [assignment('val_dataloader', _loader(settings, 'val', 'test_pipeline', suffix, **_workers(settings)))]
-    if evaluator:
-        val.append(evaluator.format(name='val'))
-    if 'test' not in settings.roots:
-        return [*val, 'test_dataloader, test_evaluator = val_dataloader, val_evaluator']
-    test = [assignment('test_dataloader', _loader(settings, 'test', 'test_pipeline', suffix, **_workers(settings)))]
-    test.append(evaluator.format(name='test') if evaluator else 'test_evaluator = val_evaluator')
-    return [*val, *test]
-
-
-def _workers(settings: Settings) -> dict:
-    return dict(num_workers=settings.workers, persistent_workers=True) if settings.workers else {}
-
-
 def _detector(settings: Settings) -> list[str]:
     masks = settings.task == 'masks'
     anchors = settings['anchors']
-    heads = dict(bbox_head=dict(num_classes=_number(settings)))
+    heads = dict(bbox_head=dict(num_classes=number(settings)))
     if masks:
-        heads['mask_head'] = dict(num_classes=_number(settings))
+        heads['mask_head'] = dict(num_classes=number(settings))
     model = dict(
         backbone=dict(_delete_=True, **settings.backbone),
         neck=dict(in_channels=list(settings.channels)),
@@ -134,18 +88,13 @@ def _detector(settings: Settings) -> list[str]:
         roi_head=heads,
     )
     objects = dict(type='LoadAnnotations', with_bbox=True, **(dict(with_mask=True) if masks else {}))
-    flip = {
-        'none': [],
-        'horizontal': [dict(type='RandomFlip', prob=0.5)],
-        'all': [dict(type='RandomFlip', prob=0.75, direction=['horizontal', 'vertical', 'diagonal'])],
-    }
     resize = dict(type='Resize', scale=Name('image_size'), keep_ratio=True)
     vary = (
         resize
         if settings['size jitter'] is None
         else dict(type='RandomResize', scale=Name('image_size'), ratio_range=settings['size jitter'], keep_ratio=True)
     )
-    steps = [Name('image'), Name('objects'), vary, *flip[settings['flips']], Name('pack')]
+    steps = [Name('image'), Name('objects'), vary, *flips(settings), Name('pack')]
     metric = "['bbox', 'segm']" if masks else "'bbox'"
     evaluator = f"{{name}}_evaluator = dict(type='CocoMetric', metric={metric}, ann_file=data_root + '{{name}}.json')"
     return [
@@ -158,12 +107,12 @@ def _detector(settings: Settings) -> list[str]:
         assignment('objects', objects),
         assignment('train_pipeline', steps),
         assignment('test_pipeline', [Name('image'), resize, Name('objects'), Name('pack')]),
-        _dataset(settings),
+        data_set(settings),
         assignment(
             'train_dataloader',
-            _loader(settings, 'train', 'train_pipeline', 'json', batch_size=settings['batch'], **_workers(settings)),
+            loader(settings, 'train', 'train_pipeline', 'json', batch_size=settings['batch'], **workers(settings)),
         ),
-        *_evaluated(settings, evaluator, 'json'),
+        *evaluated(settings, evaluator, 'json'),
     ]
 
 
@@ -173,7 +122,7 @@ def _classifier(settings: Settings) -> list[str]:
     topk = (1, 5) if count > 5 else (1,)
     model = dict(
         backbone=dict(settings.backbone),
-        head=dict(in_channels=settings.channels[-1], num_classes=_number(settings), topk=topk),
+        head=dict(in_channels=settings.channels[-1], num_classes=number(settings), topk=topk),
     )
     turn: dict[str, list[dict]] = {
         'none': [],
@@ -191,27 +140,23 @@ def _classifier(settings: Settings) -> list[str]:
         'data_root = "{{ fileDirname }}/data/"',
         '',
         assignment('model', model),
-        assignment('data_preprocessor', dict(num_classes=_number(settings))),
+        assignment('data_preprocessor', dict(num_classes=number(settings))),
         '',
         'train_pipeline = [',
-        *(f'    {_line(step)},' for step in steps),
+        *(f'    {line(step)},' for step in steps),
         "    dict(type='PackInputs')]",
         'test_pipeline = [',
         "    dict(type='LoadImageFromFile'),",
-        f'    {_line(dict(type="ResizeEdge", scale=side, edge="short"))},',
-        f'    {_line(dict(type="CenterCrop", crop_size=side))},',
+        f'    {line(dict(type="ResizeEdge", scale=side, edge="short"))},',
+        f'    {line(dict(type="CenterCrop", crop_size=side))},',
         "    dict(type='PackInputs')]",
-        _dataset(settings),
+        data_set(settings),
         assignment(
             'train_dataloader',
-            _loader(
-                settings, 'train', 'train_pipeline', 'txt', batch_size=settings['batch'], **drop, **_workers(settings)
+            loader(
+                settings, 'train', 'train_pipeline', 'txt', batch_size=settings['batch'], **drop, **workers(settings)
             ),
         ),
         f"val_evaluator = dict(type='Accuracy', topk={topk!r})",
-        *_evaluated(settings, None, 'txt'),
+        *evaluated(settings, None, 'txt'),
     ]
-
-
-def _line(step: dict) -> str:
-    return assignment('step', step).removeprefix('step = ')

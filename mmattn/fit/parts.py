@@ -10,7 +10,9 @@ from pathlib import Path
 from mmattn.data.duplicates import duplicate_groups
 from mmattn.data.formats.part import Part
 from mmattn.data.formats.source import Source
+from mmattn.data.label_pictures.from_objects import IGNORED
 from mmattn.data.split import Split, read_split, split, write_split
+from mmattn.data.text import few
 from mmattn.errors import UserError
 from mmattn.files import write_text
 
@@ -38,7 +40,7 @@ def divided(source: Source, split_file: Path, options: Options) -> tuple[dict[st
     if 'train' in parts and 'val' in parts:
         if options.split:
             raise UserError(f"'{source.path}' has a training and a validation part; leave --split out")
-        return parts, []
+        return parts, [*_absent('training', parts['train'], source), *_absent('validation', parts['val'], source)]
     whole = parts.pop('all', None) or parts.pop('train', None) or parts.pop('val')
     names = [image['file_name'] for image in whole.images]
     given = options.split or (split_file if split_file.is_file() else None)
@@ -52,12 +54,22 @@ def divided(source: Source, split_file: Path, options: Options) -> tuple[dict[st
         chosen = split(names, _classes(whole, source), groups, share, seed)
         write_split(chosen, split_file, seed, share)
         lines = [f'split by class with seed {seed}, {100 * share:g} % to validate; kept in {split_file}', *chosen.notes]
-    return {**_apply(chosen, whole), **parts}, lines
+    parts = {**_apply(chosen, whole), **parts}
+    return parts, [*lines, *_absent('training', parts['train'], source)]
+
+
+def _absent(words: str, part: Part, source: Source) -> list[str]:
+    """A line on the classes that no image of a part has, if there are any."""
+    there = {name for found in _classes(part, source) for name in found}
+    absent = [name for name in source.classes if name not in there]
+    return [f'  classes that never occur in the {words} images: {len(absent)} ({few(absent)})'] if absent else []
 
 
 def _classes(part: Part, source: Source) -> list[list[str]]:
     if source.task == 'classes':
         return [[source.classes[image['label']]] for image in part.images]
+    if source.task == 'semantic':
+        return [[source.classes[label] for label in image['pixels'] if label != IGNORED] for image in part.images]
     found: dict[int, list[str]] = {image['id']: [] for image in part.images}
     for each in part.annotations:
         found[each['image_id']].append(source.classes[each['category_id'] - 1])

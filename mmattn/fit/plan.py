@@ -10,17 +10,33 @@ import numpy as np
 from mmattn.analysis.runs.history import duration
 from mmattn.data.formats.part import Part
 from mmattn.data.formats.source import Source
+from mmattn.data.write_labels import Written
 from mmattn.errors import UserError
 
 from . import backbones, batch, length
 from .anchors import choose_anchors
 from .choice import Choice
-from .image_size import choose_jitter, classifier_size, detector_size
+from .image_size import (
+    choose_jitter,
+    choose_patch,
+    classifier_size,
+    detector_size,
+    segmentor_jitter,
+    segmentor_size,
+)
 from .settings import Options, Settings
 from .timing import Times
 from .weights import check_fit, choose_weights
 
-TASKS = {'boxes': 'Faster R-CNN', 'masks': 'Mask R-CNN', 'classes': 'Classifier'}
+TASKS = {'boxes': 'Faster R-CNN', 'masks': 'Mask R-CNN', 'semantic': 'DeepLabV3+', 'classes': 'Classifier'}
+KINDS = {'boxes': 'detector', 'masks': 'detector', 'semantic': 'segmentor', 'classes': 'classifier'}
+# What the annotations of a data set permit, the first of which is the default.
+PERMITTED = {
+    'masks': ('masks', 'boxes', 'semantic'),
+    'boxes': ('boxes',),
+    'semantic': ('semantic',),
+    'classes': ('classes',),
+}
 # Minutes that all takes by default on a CPU, and with a GPU.
 MINUTES = {'cpu': 15, 'cuda': 60}
 
@@ -31,16 +47,22 @@ def choose_task(source: Source, wanted: str | None) -> str:
     Raises:
         UserError: The annotations do not permit it.
     """
-    permitted = {'masks': ('masks', 'boxes'), 'boxes': ('boxes',), 'classes': ('classes',)}[source.task]
+    permitted = PERMITTED[source.task]
     if wanted is not None and wanted not in permitted:
+        has = 'label pictures' if source.task == 'semantic' else source.task
         raise UserError(
-            f'--task {wanted} needs other annotations: {source.path} has {source.task}, which permit '
-            f'{" or ".join(permitted)}'
+            f'--task {wanted} needs other annotations: {source.path} has {has}, which permit {" or ".join(permitted)}'
         )
     return wanted or permitted[0]
 
 
-def choose_settings(source: Source, parts: Mapping[str, Part], options: Options, device: batch.Device) -> Settings:
+def choose_settings(
+    source: Source,
+    parts: Mapping[str, Part],
+    options: Options,
+    device: batch.Device,
+    pictures: Written | None = None,
+) -> Settings:
     """All settings but the length of the training.
 
     Args:
@@ -48,12 +70,13 @@ def choose_settings(source: Source, parts: Mapping[str, Part], options: Options,
         parts: Its parts 'train', 'val' and, where there is one, 'test'.
         options: What the command line asks for.
         device: What the training runs on.
+        pictures: Its label pictures, for semantic segmentation.
 
     Raises:
         UserError: An option does not fit the data set.
     """
     task = choose_task(source, options.task)
-    kind = 'classifier' if task == 'classes' else 'detector'
+    kind = KINDS[task]
     size = options.size or ('thin' if device.memory is None else 'full')
     backbone = backbones.read(options.backbone)
     train = parts['train']
@@ -62,10 +85,11 @@ def choose_settings(source: Source, parts: Mapping[str, Part], options: Options,
         size,
         f'{TASKS[task]} with {options.backbone} ({size}): {len(train.images)} images to train, '
         f'{len(parts["val"].images)} to validate',
-        source.classes,
+        pictures.classes if pictures else source.classes,
         {name: part.root for name, part in parts.items()},
         workers=_workers(device),
         processes=device.count,
+        pictures=pictures,
     )
     choose = settings.choose
     choose(
@@ -76,13 +100,13 @@ def choose_settings(source: Source, parts: Mapping[str, Part], options: Options,
             f'{TASKS[task]}, {options.backbone}, {size}',
         )
     )
-    if kind == 'detector':
+    if source.task in ('boxes', 'masks'):
         _check_objects(parts)
     _choose_size(settings, train, options, kind, size)
     weights = choose(choose_weights(options.weights, backbone, size))
     mixed = choose(batch.choose_precision(device))
-    side = settings['image size']
-    pixels = side[0] * side[1] if kind == 'detector' else side * side
+    side = settings['patches' if kind == 'segmentor' else 'image size']
+    pixels = side * side if kind == 'classifier' else side[0] * side[1]
     images = choose(
         _asked('batch', options.batch) or batch.choose_batch(kind, size, pixels, len(train.images), device, mixed)
     )
@@ -142,14 +166,20 @@ def _choose_size(settings: Settings, train: Part, options: Options, kind: str, s
     width, height = np.median(np.array(extents), axis=0)
     if kind == 'classifier':
         settings.choose(_asked('image size', options.image_size) or classifier_size(extents, size))
-    elif options.image_size:
+        return
+    if options.image_size:
         scale = options.image_size / max(width, height)
         chosen = (max(32, round(width * scale)), max(32, round(height * scale)))
         settings.choose(Choice('image size', chosen, 'as asked for', f'{chosen[0]} x {chosen[1]}'))
+    elif kind == 'segmentor':
+        settings.choose(segmentor_size(extents, size))
     else:
         objects, factors = _objects(train), _factors(train, (width, height))
         roots = [factors[each['image_id']] * (each['bbox'][2] * each['bbox'][3]) ** 0.5 for each in objects]
         settings.choose(detector_size(extents, roots, [each['category_id'] for each in objects], size))
+    if kind == 'segmentor':
+        settings.choose(choose_patch(settings['image size'], size))
+        settings.choose(segmentor_jitter(size))
 
 
 def _asked(name: str, value: object) -> Choice | None:
@@ -162,6 +192,8 @@ def _workers(device: batch.Device) -> int:
 
 
 def _backbone(backbone: dict, settings: Settings, kind: str, size: str, norm: str, weights: dict | None) -> dict:
+    if kind == 'segmentor':
+        backbone = backbones.for_pixels(backbone, weights is not None)
     if weights is not None and size == 'full':
         found = dict(backbone)
         if str(weights['checkpoint']).startswith('torchvision://'):
@@ -182,7 +214,7 @@ def _backbone(backbone: dict, settings: Settings, kind: str, size: str, norm: st
 
 
 def _outputs(backbone: dict, kind: str) -> dict:
-    if kind == 'detector':
+    if kind != 'classifier':
         return backbone
     stages = len(backbone.get('stage_blocks') or range(4))
     return {**backbone, 'out_indices': (stages - 1,)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -24,9 +25,11 @@ from mmattn.checks.run import train_checked
 from mmattn.commands import command
 from mmattn.data.formats.source import Source, read_source
 from mmattn.data.text import printable
+from mmattn.data.write_labels import write_labels
 from mmattn.engine import launch
 from mmattn.engine import settings as run_settings
 from mmattn.engine.console import without_prints
+from mmattn.engine.preflight import check_packages
 from mmattn.engine.resuming.lock import locked
 from mmattn.engine.resuming.stopping import Stopped
 from mmattn.errors import UserError, one_line
@@ -37,7 +40,7 @@ from . import length
 from .batch import this_device
 from .config import config_text
 from .parts import digest, divided, write_parts
-from .plan import choose_length, choose_settings
+from .plan import choose_length, choose_settings, choose_task
 from .settings import Options, Settings
 from .state import check_same, read_state, write_state
 from .timing import Times, measure
@@ -92,11 +95,12 @@ def fit(options: Options, *, force: bool = False, only_config: bool = False) -> 
         else:
             print(f'{folder} holds this training already: going on with it')
     if only_config:
-        print(f'written: {folder / CONFIG}; train with: {command("train")} {folder / CONFIG}')
+        print(f'written: {folder / CONFIG}; train with: {command("train")} {shlex.quote(str(folder / CONFIG))}')
         return
     train(folder, options.gpus)
     report(folder)
-    print(f'all in {duration(time.monotonic() - start)}; predict with: {command("predict")} {folder} IMAGES')
+    predict = f'{command("predict")} {shlex.quote(str(folder))} IMAGES'
+    print(f'all in {duration(time.monotonic() - start)}; predict with: {predict}')
 
 
 def _show(source: Source) -> None:
@@ -124,17 +128,24 @@ def _clear(folder: Path, options: Options) -> None:
 def prepare(source: Source, options: Options, start: float) -> None:
     """Splits the data, decides on all settings, and writes data, config and a note of it all into the work folder."""
     folder, asked = options.work_dir, options
+    task = choose_task(source, options.task)
+    if task == 'semantic':
+        check_packages(Config(dict(default_scope='mmseg')))
     parts, lines = divided(source, folder / SPLIT, options)
     print(*lines, sep='\n', end='\n' if lines else '')
-    write_parts(parts, source, folder / DATA)
+    pictures = None
+    if task == 'semantic':
+        pictures = write_labels(source, parts, folder / DATA)
+    else:
+        write_parts(parts, source, folder / DATA)
     device = this_device(options.gpus)
     path = folder / CONFIG
-    settings = choose_settings(source, parts, options, device)
+    settings = choose_settings(source, parts, options, device, pictures)
     for choice in settings.choices.values():
         print(choice.line(), flush=True)
     while (times := _measured(settings, options, path)) is None:
         options = replace(options, batch=settings['batch'] // 2)
-        settings = choose_settings(source, parts, options, device)
+        settings = choose_settings(source, parts, options, device, pictures)
         print(f'  that takes more memory than there is: {options.batch} images a batch instead', flush=True)
     choose_length(settings, options, device, times, time.monotonic() - start)
     print(settings.choices['length'].line(), flush=True)

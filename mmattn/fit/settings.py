@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mmattn.data.write_labels import Written
+
 from .choice import Choice
 
 
@@ -18,7 +20,7 @@ class Options:
         data: Path of the data set.
         work_dir: Work folder of the training.
         format: Format of the data set.
-        task: 'boxes', 'masks' or 'classes'.
+        task: 'boxes', 'masks', 'classes' or 'semantic'.
         backbone: Name of the backbone.
         weights: 'auto', 'none' or the path of a checkpoint.
         size: 'thin' or 'full'.
@@ -58,7 +60,7 @@ class Settings:
     """A data set's training: what was decided.
 
     Args:
-        task: 'boxes', 'masks' or 'classes'.
+        task: 'boxes', 'masks', 'classes' or 'semantic'.
         size: 'thin' or 'full'.
         title: What is trained on what, in a line.
         classes: Names of the classes.
@@ -68,6 +70,7 @@ class Settings:
         workers: Number of processes that load images beside each training process.
         processes: Number of training processes.
         choices: The choices by name, in the order in which they were made.
+        pictures: Label pictures of semantic segmentation, as they were written.
     """
 
     task: str
@@ -80,6 +83,7 @@ class Settings:
     workers: int = 0
     processes: int = 1
     choices: dict[str, Choice] = field(default_factory=dict)
+    pictures: Written | None = None
 
     def choose(self, choice: Choice) -> Any:
         """Keeps a choice, in place of an earlier one of the same name, and returns its value."""
