@@ -18,7 +18,8 @@ and checks that it gives the same answers.
 
 MODEL is a work folder (its best checkpoint is taken), or CONFIG and CHECKPOINT. The file takes images
 (N, H, W, 3), RGB, 8 bits, of any size; resizing, normalisation and padding are in it, and so are the
-non-maximum suppression and the masks in the size of the image.
+non-maximum suppression and the masks in the size of the image. A segmentor's file gives the label of each
+pixel of the image.
 
 The file is compared with the model on the validation images of the config; if it gives other answers it
 is not written. What was compared is printed, and kept in FILE.json."""
@@ -32,6 +33,9 @@ Examples:
 
   # about a third of the size; refused if AP changes by more than 0.02
   python tools/export.py work_dirs/quickstart --out nuclei-int8.onnx --int8 --calibration demo/nuclei_mini/images
+
+  # a segmentor that gives the score of each pixel's class, too
+  python tools/export.py work_dirs/deeplabv3plus_sda_nuclei --out nuclei.onnx --scores
 
   # a config and its checkpoint; compared on 100 images
   python tools/export.py configs/mask_rcnn_sda.py work_dirs/mask_rcnn_sda/epoch_12.pth --out sda.onnx --images 100
@@ -57,6 +61,9 @@ def parse_args():
     parser.add_argument('--no-verify', action='store_true', help='write the file without comparing it')
     parser.add_argument(
         '--no-resize', action='store_true', help='leave the resizing out: whoever runs the file resizes'
+    )
+    parser.add_argument(
+        '--scores', action='store_true', help="of a segmentor: have the file give the score of each pixel's class, too"
     )
     launch.add_cfg_options(parser)
     return parser.parse_args()
@@ -88,6 +95,7 @@ def main():
         verified=not args.no_verify,
         images=args.images,
         backends=BACKENDS if args.openvino else BACKENDS[:1],
+        scores=args.scores,
     )
     export(cfg, checkpoint, options)
 

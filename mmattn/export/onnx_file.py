@@ -19,9 +19,11 @@ def onnx_model(parts: Parts) -> onnx.ModelProto:
     """
     model = joined(to_onnx(parts.pixels), to_onnx(parts.network))
     names = {0: 'images', 1: 'height', 2: 'width'}
-    for axis, size in enumerate(model.graph.input[0].type.tensor_type.shape.dim):
-        if size.dim_param:
-            size.dim_param = names[axis]
+    of_pixels = model.graph.output if parts.info['task'] == 'labels' else ()
+    for value in (model.graph.input[0], *of_pixels):
+        for axis, size in enumerate(value.type.tensor_type.shape.dim):
+            if size.dim_param:
+                size.dim_param = names[axis]
     model = _slim(model)
     describe(model, dict(parts.info, opset=OPSET))
     model.producer_name = 'mmattn'

@@ -15,8 +15,10 @@ from mmengine.config import Config
 from torch import Tensor, nn
 
 import mmattn
-from mmattn.analysis.runs.tested_data import ClassNames, transforms_of
+from mmattn.analysis.runs.class_colors import class_colors
+from mmattn.analysis.runs.tested_data import ClassNames, palette_of, transforms_of
 from mmattn.engine.trained import Trained
+from mmattn.errors import UserError
 from mmattn.export.pipeline import before_of, pixels_of
 from mmattn.export.pixels import Pixels
 from mmattn.export.supported import network_graph, task_of
@@ -39,6 +41,7 @@ OUTPUTS = {
     'classes': ('logits', 'scores'),
     'boxes': ('boxes', 'scores', 'labels'),
     'masks': ('boxes', 'scores', 'labels', 'masks'),
+    'labels': ('labels',),
 }
 
 
@@ -114,7 +117,9 @@ class Parts:
     info: dict = field(repr=False)
 
 
-def parts_of(cfg: Config, trained: Trained, checkpoint: str | Path, resized: bool = True) -> Parts:
+def parts_of(
+    cfg: Config, trained: Trained, checkpoint: str | Path, resized: bool = True, scores: bool = False
+) -> Parts:
     """The parts of a trained model.
 
     Args:
@@ -123,14 +128,17 @@ def parts_of(cfg: Config, trained: Trained, checkpoint: str | Path, resized: boo
         checkpoint: Path or address of its weights, for what the file says about itself.
         resized: Whether the test pipeline is in the file. Without, the file takes images of the size that the network
             sees.
+        scores: Whether the file of a segmentor has the probability of each pixel's class, too.
 
     Raises:
         UserError: The model or its test pipeline cannot be exported.
     """
     # Memory formats and chunks are for PyTorch on a CPU; they are no part of what is computed.
-    network = network_graph(prepare(trained.model, memory_format=False, chunks=False)).eval()
+    network = network_graph(prepare(trained.model, memory_format=False, chunks=False), scores).eval()
     task = task_of(trained.model)
-    several = task == 'classes' or not hasattr(trained.model, 'roi_head')
+    if scores and task != 'labels':
+        raise UserError(f'{type(trained.model).__name__} is no segmentor, which --scores is for; leave it out')
+    several = not hasattr(trained.model, 'roi_head')
     before = before_of(cfg) if resized else ()
     pixels = pixels_of(cfg, trained.model, resized and not before).eval()
 
@@ -148,8 +156,9 @@ def parts_of(cfg: Config, trained: Trained, checkpoint: str | Path, resized: boo
         scale=torch.ones(2),
         given=images,
     )
-    wanted = ('x',) if task == 'classes' else ('x', 'size', 'scale') if several else tuple(inputs)
-    outputs = OUTPUTS[task] + (('image',) if several and task != 'classes' else ())
+    one_stage = task == 'boxes' and several
+    wanted = ('x',) if task == 'classes' else ('x', 'size', 'scale') if one_stage else tuple(inputs)
+    outputs = OUTPUTS[task] + (('image',) if one_stage else ()) + (('scores',) if scores else ())
     return Parts(
         Module(GivenToo(pixels), dict(images=images), tuple(inputs), dict(images=given)),
         Module(
@@ -171,13 +180,17 @@ def parts_of(cfg: Config, trained: Trained, checkpoint: str | Path, resized: boo
 def _info(
     cfg: Config, trained: Trained, checkpoint: str | Path, task: str, before: tuple[dict, ...], resized: bool
 ) -> dict:
-    names = ClassNames.of(trained.classes, cfg)
     model: Any = trained.model
+    named = ClassNames.of(trained.classes, cfg)
+    count = max(len(named), model.decode_head.num_classes) if task == 'labels' else len(named)
+    names = [named.name(label) for label in range(count)]
+    palette = dict(palette=class_colors(names, palette_of(trained.palette, cfg))) if task == 'labels' else {}
     settings = model.roi_head.test_cfg if hasattr(model, 'roi_head') else getattr(model, 'test_cfg', None) or {}
     return dict(
         task=task,
         model=type(model).__name__,
-        classes=[names.name(label) for label in range(len(names))],
+        classes=names,
+        **palette,
         before=list(before),
         resized=resized,
         thresholds={key: settings[key] for key in ('score_thr', 'mask_thr_binary', 'max_per_img') if key in settings}

@@ -9,6 +9,7 @@ from mmengine.config import Config
 from torch import Tensor
 
 from mmattn.analysis.runs.tested_data import transforms_of
+from mmattn.engine.kinds import kind_of
 from mmattn.engine.types import type_name
 from mmattn.errors import UserError
 from mmattn.export import steps
@@ -38,7 +39,8 @@ def pixels_of(cfg: Config, model: Any, resized: bool = True) -> Pixels:
         mean,
         std,
         blue_first=_loads_blue_first(cfg) != swapped,
-        divisor=getattr(pre, 'pad_size_divisor', 1),
+        # Segmentors pad in their graph, which cuts the padding off again.
+        divisor=1 if kind_of(model) == 'segmentor' else getattr(pre, 'pad_size_divisor', 1),
         pad_value=float(getattr(pre, 'pad_value', 0)),
     )
 

@@ -9,15 +9,19 @@ import numpy as np
 import torch
 from PIL import Image
 
-from mmattn.analysis.predict.found import Classes, Detections, Masks, Patch
+from mmattn.analysis.predict.found import Detections, Found, Masks, Patch
 from mmattn.analysis.predict.reading import LoadedImage
 from mmattn.analysis.predict.streaming import StreamingPredictor
 from mmattn.analysis.predict.tiles import Tiles
 from mmattn.analysis.runs.tested_data import ClassNames
 from mmattn.data.readable import check_readable
+from mmattn.engine.kinds import Kind
 from mmattn.errors import UserError, first_line, kind_and_text
 from mmattn.export.opening import BACKENDS, opened
 from mmattn.export.runner import read
+
+# Kinds of models by what they find.
+KINDS: dict[str, Kind] = dict(classes='classifier', boxes='detector', masks='detector', labels='segmentor')
 
 
 class ExportedPredictor(StreamingPredictor):
@@ -52,8 +56,9 @@ class ExportedPredictor(StreamingPredictor):
         self.resized: bool = self._exported.info['resized']
         if self._exported.one_by_one:
             batch = 1
-        names = ClassNames(tuple(self._exported.classes))
-        super().__init__(names, self._exported.task != 'classes', threshold, classes, tiles, batch)
+        names, kind = ClassNames(tuple(self._exported.classes)), KINDS[self._exported.task]
+        palette = self._exported.info.get('palette')
+        super().__init__(names, kind, threshold, classes, tiles, batch, palette)
 
     def load(self, image: str | Path | np.ndarray) -> LoadedImage:
         if isinstance(image, np.ndarray):
@@ -71,13 +76,15 @@ class ExportedPredictor(StreamingPredictor):
     def transformed(self, pixels: np.ndarray) -> dict:
         return dict(inputs=self._exported.prepared(np.ascontiguousarray(pixels[..., ::-1])), size=pixels.shape[:2])
 
-    def find(self, batch: Sequence[dict]) -> list[Detections | Classes]:
+    def find(self, batch: Sequence[dict]) -> list[Found]:
         try:
             found = self._exported.run(np.stack([data['inputs'] for data in batch]))
         except ValueError as error:
             raise UserError(first_line(error, 300)) from error
-        if not self.is_detector:
+        if self.kind == 'classifier':
             return [self.likeliest(torch.from_numpy(scores)) for scores in found['scores']]
+        if self.kind == 'segmentor':
+            return [self.labelled(labels, len(self.classes)) for labels in found['labels']]
         return [self._objects(found, index, data['size']) for index, data in enumerate(batch)]
 
     def _objects(self, found: dict[str, np.ndarray], index: int, size: tuple[int, int]) -> Detections:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 
+from mmattn.analysis.counted import counted
 from mmattn.analysis.image_files import images_in
 from mmattn.commands import command
 from mmattn.engine.trained import load_trained
@@ -39,6 +41,7 @@ class Options:
         verified: Whether the file is compared with the model.
         images: Largest number of validation images that are compared; None: all.
         backends: What runs the file when it is compared.
+        scores: Whether the file of a segmentor has the probability of each pixel's class, too.
     """
 
     out: Path
@@ -48,6 +51,7 @@ class Options:
     verified: bool = True
     images: int | None = None
     backends: tuple[str, ...] = BACKENDS[:1]
+    scores: bool = False
 
 
 def export(cfg: Config, checkpoint: str | Path, options: Options) -> dict[str, Verification]:
@@ -67,7 +71,7 @@ def export(cfg: Config, checkpoint: str | Path, options: Options) -> dict[str, V
     """
     _check_packages(options)
     trained = load_trained(cfg, checkpoint)
-    parts = parts_of(cfg, trained, checkpoint, options.resized)
+    parts = parts_of(cfg, trained, checkpoint, options.resized, options.scores)
     print(
         f'exporting {parts.info["model"]} of {parts.info["config"]} with {checkpoint} (some half a minute)', flush=True
     )
@@ -90,7 +94,7 @@ def export(cfg: Config, checkpoint: str | Path, options: Options) -> dict[str, V
     write_json(record, beside)
     print(f'{options.out} ({size:.1f} MiB), {beside}' + ('' if verifications else '; not compared with the model'))
     if options.resized:
-        print(f'predict with: {command("predict")} {options.out} IMAGES')
+        print(f'predict with: {command("predict")} {shlex.quote(str(options.out))} IMAGES')
     return verifications
 
 
@@ -139,12 +143,12 @@ def _calibration(folder: Path) -> list[Path]:
         images.append(found[index])
     if not images:
         raise UserError(f"no image in '{folder}' can be read; name another folder with --calibration")
-    print(f'measuring the ranges of the feature maps on {len(images)} images')
+    print(f'measuring the ranges of the feature maps on {counted(len(images), "image")}')
     return images
 
 
 def _print(found: Verification, backend: str) -> None:
-    print(f'compared on {found.images} images ({found.source}), run by {backend}:')
+    print(f'compared on {counted(found.images, "image")} ({found.source}), run by {backend}:')
     for check in found.checks:
         print(f'  {check.line()}')
     for note in found.notes:

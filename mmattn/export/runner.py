@@ -4,6 +4,8 @@ onnxruntime, NumPy and Pillow, and nothing of mmattn.
 On a command line it prints what it finds, a line of JSON for each object or class (of a mask its number of pixels):
 
     python runner.py nuclei.onnx image.jpg another.jpg --threshold 0.5
+
+Of a segmentor it prints the classes with their areas and, with ``--out``, saves the labels of the pixels as pictures.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ class Exported:
 
     Attributes:
         info: What the file says about itself: class names, thresholds, versions, hashes of config and weights.
-        task: 'classes', 'boxes' or 'masks'.
+        task: 'classes', 'boxes', 'masks' or, of a segmentor, 'labels'.
         classes: Names of the classes, by label.
 
     Raises:
@@ -78,13 +80,18 @@ class Exported:
         Returns:
             Of a detector, best first: 'boxes' (N, 4), x1 y1 x2 y2 in pixels of the image, 'scores' (N,), 'labels' (N,),
             'names', and 'masks' (N, H, W), boolean, where it has them. Of a classifier, best first: 'scores' (K,),
-            'labels' (K,) and 'names' of all classes.
+            'labels' (K,) and 'names' of all classes. Of a segmentor 'labels' (H, W), the class of each pixel, 'scores'
+            (H, W) where it has them, and 'areas', the numbers of pixels by the names of the classes that any pixel is
+            of, the largest first.
 
         Raises:
             OSError: The file is missing, or no image.
             ValueError: The array is none of this kind.
         """
         found = self.run(self.prepared(read(image))[None])
+        if self.task == 'labels':
+            found = {name: values[0] for name, values in found.items()}
+            return dict(found, areas=self.areas(found['labels']))
         if self.task == 'classes':
             order = np.argsort(-found['scores'][0], kind='stable')
             found = dict(scores=found['scores'][0][order], labels=order)
@@ -102,7 +109,8 @@ class Exported:
 
         Returns:
             Of a classifier 'logits' and 'scores', (N, K). Of a detector 'boxes', 'scores', 'labels', and 'masks' where
-            it has them; of a detector for several images also 'image', the number of the image of each object.
+            it has them; of a detector for several images also 'image', the number of the image of each object. Of a
+            segmentor 'labels', (N, H, W), uint8 or, of more than 256 classes, int64, and 'scores' where it has them.
 
         Raises:
             ValueError: The array is none of this kind.
@@ -131,6 +139,27 @@ class Exported:
         for step in self.info['before']:
             image = STEPS[step['type']](image, step)
         return image
+
+    def areas(self, labels: np.ndarray) -> dict[str, int]:
+        """The number of pixels of each class that any is of, by its name, the largest first.
+
+        Args:
+            labels: Label of each pixel, (H, W).
+        """
+        counts = np.bincount(labels.reshape(-1))
+        return {self.name(label): int(counts[label]) for label in np.argsort(-counts, kind='stable') if counts[label]}
+
+    def picture(self, labels: np.ndarray) -> Image.Image:
+        """A label picture: its pixels are the labels, and are shown in the colours of the classes.
+
+        Args:
+            labels: Label of each pixel, (H, W).
+        """
+        if labels.dtype != np.uint8:
+            return Image.fromarray(labels.astype(np.uint16))  # of more classes than a palette has colours
+        picture = Image.fromarray(labels)
+        picture.putpalette([value for color in self.info['palette'] for value in color])
+        return picture
 
     def name(self, label: int) -> str:
         """Name of a class; its number where the file has no name for it."""
@@ -188,10 +217,11 @@ def main() -> int:
     parser.add_argument('images', metavar='IMAGE', nargs='+', type=Path)
     parser.add_argument('--threshold', type=float, default=0.3, help='least score of the objects (default: 0.3)')
     parser.add_argument('--top', type=int, default=5, help='classes of a classifier that are printed (default: 5)')
+    parser.add_argument('--out', metavar='DIR', type=Path, help='folder that gets the label pictures of a segmentor')
     parser.add_argument('--threads', type=int, help='threads to compute with (default: one for each core)')
     args = parser.parse_args()
     Image.MAX_IMAGE_PIXELS = None  # aerial photographs have more than Pillow opens otherwise
-    failed = 0
+    failed, saved = 0, set[Path]()
     try:
         model = Exported(args.model, args.threads)
     except (ValueError, ImportError) as error:
@@ -200,6 +230,9 @@ def main() -> int:
     for path in args.images:
         try:
             found = model(path, args.threshold)
+            if model.task == 'labels':
+                _tell_labels(model, path, found, args.out, saved)
+                continue
         except (OSError, ValueError) as error:
             print(f'error: {path}: {error}', file=sys.stderr)
             failed = 1
@@ -213,6 +246,24 @@ def main() -> int:
                 line['mask_pixels'] = int(found['masks'][index].sum())
             print(json.dumps(line))
     return failed
+
+
+def _tell_labels(model: Exported, path: Path, found: dict, folder: Path | None, saved: set[Path]) -> None:
+    """Prints the classes of an image's pixels and, where there is a folder, saves the labels in it."""
+    named = {}
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        picture = folder / f'{path.stem}.png'
+        if picture.exists() and picture.samefile(path):
+            raise ValueError(f'the label picture would replace the image; give another folder than {folder}')
+        if picture in saved:
+            raise ValueError(f'{picture} is that of another image of this name; give this image in a run of its own')
+        model.picture(found['labels']).save(picture)
+        saved.add(picture)
+        named = {'labels': str(picture)}
+    for name, pixels in found['areas'].items():
+        share = round(pixels / found['labels'].size, 4)
+        print(json.dumps({'image': str(path), 'name': name, 'pixels': pixels, 'share': share, **named}))
 
 
 if __name__ == '__main__':

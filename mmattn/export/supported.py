@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import nn
 
+from mmattn.engine.kinds import kind_of
 from mmattn.errors import UserError
 
 # By the class that a part of a detector has to be of: another computes something else.
@@ -15,13 +16,24 @@ PARTS = {
     'RetinaNet': dict(bbox_head='RetinaHead'),
     'YOLOX': dict(bbox_head='YOLOXHead'),
 }
+# Decode heads of an EncoderDecoder.
+DECODE_HEADS = (
+    'FCNHead',
+    'PSPHead',
+    'ASPPHead',
+    'UPerHead',
+    'DepthwiseSeparableFCNHead',
+    'DepthwiseSeparableASPPHead',
+)
 
 
-def network_graph(model: Any) -> nn.Module:
+def network_graph(model: Any, scores: bool = False) -> nn.Module:
     """The graph of a model from prepared images on.
 
     Args:
-        model: Classifier of mmpretrain or detector of mmdet in eval mode.
+        model: Classifier of mmpretrain, detector of mmdet or segmentor of mmsegmentation in eval mode, which may be
+            changed.
+        scores: Whether the graph of a segmentor has the scores of the pixels, too.
 
     Raises:
         UserError: The model, or a part of it, cannot be exported.
@@ -33,8 +45,16 @@ def network_graph(model: Any) -> nn.Module:
         from mmattn.export.classifier import ClassifierGraph
 
         return ClassifierGraph(model)
+    if name == 'EncoderDecoder':
+        _check_segmentor(model)
+        from mmattn.export.segmentor import SegmentorGraph
+
+        return SegmentorGraph(model, scores)
     if name not in PARTS:
-        raise UserError(f'{name} cannot be exported; {", ".join(PARTS)} of mmdet and ImageClassifier of mmpretrain can')
+        raise UserError(
+            f'{name} cannot be exported; {", ".join(PARTS)} of mmdet, ImageClassifier of mmpretrain and EncoderDecoder '
+            'of mmsegmentation can'
+        )
     for part, kind in PARTS[name].items():
         _expect(model, part, (kind,))
     if not model.with_neck:
@@ -75,9 +95,10 @@ def network_graph(model: Any) -> nn.Module:
 
 
 def task_of(model: Any) -> str:
-    """What a model finds: 'classes', 'boxes' or 'masks'."""
-    if type(model).__name__ == 'ImageClassifier':
-        return 'classes'
+    """What a model finds: 'classes', 'boxes', 'masks' or, a class for each pixel, 'labels'."""
+    kind = kind_of(model)
+    if kind != 'detector':
+        return 'classes' if kind == 'classifier' else 'labels'
     return 'masks' if model.with_mask else 'boxes'
 
 
@@ -85,6 +106,17 @@ def _expect(model: Any, part: str, kinds: tuple[str, ...]) -> None:
     found = type(getattr(model, part)).__name__
     if found not in kinds:
         raise UserError(f'the {part} {found} of {type(model).__name__} cannot be exported; {", ".join(kinds)} can')
+
+
+def _check_segmentor(model: Any) -> None:
+    _expect(model, 'decode_head', DECODE_HEADS)
+    _expect(model, 'data_preprocessor', ('SegDataPreProcessor',))
+    mode = model.test_cfg.get('mode', 'whole')
+    if mode != 'whole':
+        raise UserError(
+            f"mode='{mode}' of test_cfg of {type(model).__name__} cannot be exported; 'whole' can: add --cfg-options "
+            'model.test_cfg.mode=whole; its results on large images will differ from those of your test'
+        )
 
 
 def _check_head(head: Any, cfg: dict) -> None:

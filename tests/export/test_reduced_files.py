@@ -50,6 +50,7 @@ def logits(path):
     return np.concatenate([exported.run(read(image)[None])['logits'] for image in IMAGES])
 
 
+@pytest.mark.slow
 def test_half_weights_take_half_the_space_and_change_logits_little(classifier, tmp_path):
     import onnx
 
@@ -60,6 +61,7 @@ def test_half_weights_take_half_the_space_and_change_logits_little(classifier, t
     assert Exported(half).info == dict(Exported(classifier).info, precision='float16')
 
 
+@pytest.mark.slow
 def test_weights_that_16_bits_cannot_hold_are_refused_by_name(classifier):
     import onnx
     from onnx import numpy_helper
@@ -72,6 +74,7 @@ def test_weights_that_16_bits_cannot_hold_are_refused_by_name(classifier):
         with_half_weights(model)
 
 
+@pytest.mark.slow
 def test_int8_layers_quantise_every_convolution_and_keep_the_rest(classifier, tmp_path):
     import onnx
 
@@ -87,6 +90,7 @@ def test_int8_layers_quantise_every_convolution_and_keep_the_rest(classifier, tm
     assert json.loads(quantised.metadata_props[0].value)['precision'] == 'int8'
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec('openvino') is None, reason='needs openvino')
 def test_openvino_finds_what_onnxruntime_finds(detector):
     path = detector / 'small.onnx'
@@ -98,10 +102,11 @@ def test_openvino_finds_what_onnxruntime_finds(detector):
         assert np.abs(found['scores'] - wanted['scores']).max() < 1e-4
 
 
+@pytest.mark.slow
 def test_a_file_predicts_what_its_model_predicts(detector):
     cfg, checkpoint, _ = find_model(str(detector / 'small.py'), detector / 'weights.pth')
     model, file = Predictor(cfg, checkpoint, threshold=0.1), ExportedPredictor(detector / 'small.onnx', threshold=0.1)
-    assert file.classes == model.classes and file.is_detector
+    assert file.classes == model.classes and file.kind == 'detector'
     count = 0
     for wanted, found in zip(model(IMAGES), file(IMAGES), strict=True):
         assert found.names == wanted.names
@@ -111,6 +116,7 @@ def test_a_file_predicts_what_its_model_predicts(detector):
     assert count
 
 
+@pytest.mark.slow
 def test_a_file_predicts_tiles_and_chosen_classes(detector):
     from mmattn.analysis.predict import Tiles
 
@@ -120,6 +126,7 @@ def test_a_file_predicts_tiles_and_chosen_classes(detector):
         ExportedPredictor(detector / 'small.onnx', classes=['cell'])
 
 
+@pytest.mark.slow
 def test_a_classifier_file_names_the_likeliest_classes(classifier):
     (found,) = ExportedPredictor(classifier)(IMAGES[:1])
     assert len(found.labels) == 5 and found.scores == sorted(found.scores, reverse=True)

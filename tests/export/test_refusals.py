@@ -11,6 +11,7 @@ import torch  # noqa: E402
 from mmengine.config import Config, ConfigDict  # noqa: E402
 from mmengine.registry import MODELS, DefaultScope  # noqa: E402
 from small_models import shrink  # noqa: E402
+from small_segmentors import head, segmentor  # noqa: E402
 
 from mmattn.engine.launch import register_modules  # noqa: E402
 from mmattn.engine.quiet import quiet  # noqa: E402
@@ -66,12 +67,12 @@ def refused(monkeypatch):
     monkeypatch.setattr(torch.export, 'export', forbidden)
     monkeypatch.setattr(torch.onnx, 'export', forbidden)
 
-    def of(cfg, resized=True):
+    def of(cfg, **options):
         register_modules(cfg)
         with quiet(), DefaultScope.overwrite_default_scope(cfg.default_scope):
             model = MODELS.build(ConfigDict(cfg.model)).eval()
             with pytest.raises(UserError) as error:
-                parts_of(cfg, Trained(model, None), 'weights.pth', resized)
+                parts_of(cfg, Trained(model, None), 'weights.pth', **options)
         assert '\n' not in str(error.value)
         return str(error.value)
 
@@ -208,3 +209,36 @@ def test_step_that_cannot_be_exported_is_no_matter_without_resizing(monkeypatch)
     with quiet(), DefaultScope.overwrite_default_scope('mmpretrain'):
         model = MODELS.build(ConfigDict(cfg.model)).eval()
         assert parts_of(cfg, Trained(model, None), 'weights.pth', resized=False).info['resized'] is False
+
+
+def cascade():
+    first, second = head('FCNHead'), head('FCNHead')
+    return segmentor([first, second], type='CascadeEncoderDecoder', num_stages=2)
+
+
+SLIDE = dict(mode='slide', crop_size=(64, 64), stride=(32, 32))
+SEGMENTORS = {
+    'windows': (lambda: segmentor(head('FCNHead'), test_cfg=SLIDE), ("mode='slide'", 'model.test_cfg.mode=whole')),
+    'another decode head': (
+        lambda: segmentor(head('GCHead')),
+        ('decode_head GCHead of EncoderDecoder', 'UPerHead'),
+    ),
+    'a cascade': (cascade, ('CascadeEncoderDecoder cannot', 'EncoderDecoder of mmsegmentation')),
+    'a step': (
+        lambda: segmentor(head('FCNHead'), pipeline=[LOAD, dict(type='ResizeToMultiple'), dict(type='PackSegInputs')]),
+        ('step ResizeToMultiple', '--no-resize'),
+    ),
+}
+
+
+@pytest.mark.parametrize('name', SEGMENTORS)
+def test_segmentor_that_cannot_be_exported_is_refused_by_name_before_any_work(name, refused):
+    pytest.importorskip('mmseg')
+    make, words = SEGMENTORS[name]
+    message = refused(make())
+    assert all(word in message for word in words), message
+
+
+def test_scores_of_pixels_are_refused_of_what_is_no_segmentor(refused):
+    message = refused(classifier(), scores=True)
+    assert message == 'ImageClassifier is no segmentor, which --scores is for; leave it out'

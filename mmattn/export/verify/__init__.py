@@ -10,6 +10,7 @@ from mmattn.export.runner import Exported
 
 from .classifier import verify_classifier
 from .detector import verify_detector
+from .segmentor import verify_segmentor
 from .tolerances import TOLERANCES, Tolerance
 from .verification import Check, Verification
 
@@ -21,8 +22,8 @@ def verify(
 ) -> Verification:
     """Compares an exported file with its model.
 
-    Classifiers are compared on six sizes of image and, where the config's validation images are there, in accuracy;
-    detectors on these images, with AP, or else on those of the demo, without.
+    Classifiers and segmentors are compared on six sizes of image and, where the config's validation images are there,
+    in accuracy and mIoU; detectors on these images, with AP, or else on those of the demo, without.
 
     Args:
         cfg: Config of the model.
@@ -33,4 +34,6 @@ def verify(
     """
     if exported.task == 'classes':
         return verify_classifier(cfg, model, exported, tolerance, images)
+    if exported.task == 'labels':
+        return verify_segmentor(cfg, model, exported, tolerance, images)
     return verify_detector(cfg, model, exported, tolerance, images)

@@ -12,13 +12,11 @@ from mmattn.engine.progress import progress
 from mmattn.errors import UserError
 from mmattn.export.runner import Exported, read
 
-from .pictures import demo_pictures, spread, validation_set
+from .pictures import SHAPES, demo_pictures, spread, validation_set
 from .reference import Reference
 from .tolerances import Tolerance
 from .verification import Check, Verification
 
-# Height and width over the usual side of an image: square, odd, portrait, landscape, small, large.
-SHAPES = ((1, 1), (1.005, 1.34), (1.34, 1.005), (0.6, 0.8), (0.75, 1.5), (1.6, 0.9))
 BATCHES = (1, 2, 5)
 
 

@@ -15,6 +15,9 @@ from mmattn.engine.types import type_name
 from mmattn.errors import UserError
 from mmattn.shipped import ROOT
 
+# Height and width over the usual side of an image: square, odd, portrait, landscape, small, large.
+SHAPES = ((1, 1), (1.005, 1.34), (1.34, 1.005), (0.6, 0.8), (0.75, 1.5), (1.6, 0.9))
+
 
 def validation_set(cfg: Config) -> Any:
     """The validation data of a config, which are not downloaded for a comparison.

@@ -48,6 +48,12 @@ class Reference:
             values['masks'] = found.masks
         return {name: np.asarray(value) for name, value in values.items()}
 
+    @torch.no_grad()
+    def labels(self, image: np.ndarray) -> np.ndarray:
+        """The label of each pixel, (H, W), that a segmentor finds in an image, (H, W, 3), RGB, uint8."""
+        (sample,) = self._model.test_step(pseudo_collate([self._data(image)]))
+        return np.asarray(sample.pred_sem_seg.data)[0]
+
     def _data(self, image: np.ndarray) -> dict:
         pixels = np.ascontiguousarray(image[..., ::-1] if self._blue_first else image)
         size = pixels.shape[:2]
