@@ -13,7 +13,7 @@ from mmattn import shipped
 from mmattn.commands import SEVERAL, command, in_users_words, scripts
 from mmattn.errors import UserError
 
-COMMANDS = ['benchmark', 'check', 'compare', 'complexity', 'convert', 'export', 'fit', 'predict', 'report']
+COMMANDS = ['benchmark', 'check', 'compare', 'complexity', 'convert', 'export', 'fit', 'labels', 'predict', 'report']
 COMMANDS += ['test', 'train', 'visdrone', 'visualize']
 
 
@@ -55,7 +55,7 @@ def test_help_lists_each_tool_with_the_first_line_of_its_docstring(run):
     status, out, err = run('--help')
     listed = dict(line.split(maxsplit=1) for line in out.partition('Commands:\n')[2].splitlines())
     assert status == 0 and err == '' and list(listed) == COMMANDS
-    for name in {*COMMANDS} - {'check', 'visdrone'}:
+    for name in {*COMMANDS} - {'check', 'labels', 'visdrone'}:
         assert listed[name] == ast.get_docstring(ast.parse((ROOT / f'tools/{name}.py').read_bytes())).splitlines()[0]
     assert all(text.endswith('.') for text in listed.values())
 
@@ -179,3 +179,15 @@ def test_bases_of_the_package_are_known_to_mmengine_whatever_is_imported_first()
     for imports in ('import sys, mmattn, mmengine.config', 'import sys, mmengine.config, mmattn'):
         result = python('-c', f'{imports}\n{ask}')
         assert result.stdout == 'mmattn\n', result.stderr
+
+
+@pytest.mark.slow
+def test_bases_of_mmsegmentation_are_found_whichever_distribution_is_installed():
+    pytest.importorskip('mmseg')
+    read = 'Config.fromfile("configs/demo/deeplabv3plus_sda_nuclei.py").model.type'
+    for imports in (
+        'import mmattn; from mmengine.config import Config',
+        'from mmengine.config import Config; import mmattn',
+    ):
+        result = python('-c', f'{imports}\nprint({read})')
+        assert result.stdout == 'EncoderDecoder\n', result.stderr

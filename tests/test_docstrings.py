@@ -18,7 +18,7 @@ from PIL import Image
 from mmattn import registry
 
 HOME = Path(mmattn.__file__).parent
-LIBRARIES = ('mmdet', 'mmpretrain')
+LIBRARIES = ('mmdet', 'mmpretrain', 'mmseg')
 PROMPT = '>>> '
 
 

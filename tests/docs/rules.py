@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from things import TWO_ITERATIONS
+from things import TWO_ITERATIONS, TWO_STEPS
 
 # In place of a replacement: the command is parsed, and not run.
 PARSED = None
@@ -57,6 +57,11 @@ RULES = [
         PARSED,
         'needs ImageNet or its weights; tests/test_configs.py reads each config and builds its network',
     ),
+    Rule(
+        r'^(bash tools/dist_train\.sh|mmattn train|mmattn test) configs/deeplabv3plus_',
+        PARSED,
+        'needs ADE20K and weights of ImageNet; tests/test_configs.py builds and runs each network',
+    ),
     Rule(r'^mmattn benchmark --suite ', PARSED, "needs the repositories of the papers' authors, and an hour"),
     Rule(
         r'^(python benchmarks/identity_start\.py .*)$',
@@ -90,6 +95,16 @@ RULES = [
         r'\1 --cfg-options model.backbone.depth=None model.backbone.stage_blocks=(1,1,1,1) '
         'train_dataloader.dataset.pipeline.2.scale=(64,64) val_dataloader.dataset.pipeline.1.scale=(64,64)',
         'small images and one block in each stage are as good for a check',
+    ),
+    Rule(
+        r'^(mmattn train configs/demo/deeplabv3plus_sda_nuclei\.py.*)$',
+        rf'\1 --cfg-options {TWO_STEPS}',
+        'two iterations in place of 250',
+    ),
+    Rule(
+        r'^(mmattn test configs/demo/deeplabv3plus_sda_nuclei\.py .*)$',
+        r'\1 --cfg-options test_dataloader.dataset.indices=2',
+        'two of nine images',
     ),
     Rule(r'^(mmattn train CONFIG.*) --amp$', r'\1 --check', 'needs a GPU, and says so in a line'),
     Rule(

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import torch
 from blocks import ROOT
 from commands import Commands
@@ -23,7 +24,8 @@ TWO_ITERATIONS = (
     'train_dataloader.dataset.times=1 train_dataloader.dataset.dataset.indices=4 val_dataloader.dataset.indices=2 '
     'default_hooks.logger.interval=1'
 )
-
+# The same of the segmentor.
+TWO_STEPS = 'train_cfg.max_iters=2 train_cfg.val_interval=2 val_dataloader.dataset.indices=2'
 
 Maker = Callable[[Path, 'Things'], None]
 
@@ -99,6 +101,26 @@ def exported_file(folder: Path, things: Things) -> None:
     assert result.returncode == 0, result.stderr
 
 
+def segmentor(folder: Path, things: Things) -> None:
+    """The training of the demo of semantic segmentation, of two iterations."""
+    pytest.importorskip('mmseg')
+    work_dir = folder / 'work_dirs' / 'nuclei_seg'
+    options = ['--cfg-options', *TWO_STEPS.split()]
+    result = things.commands('train.py', 'configs/demo/deeplabv3plus_sda_nuclei.py', '--work-dir', work_dir, *options)
+    assert result.returncode == 0, result.stderr
+    (work_dir / 'iter_2.pth').rename(work_dir / 'iter_250.pth')
+    (work_dir / 'last_checkpoint').write_text('work_dirs/nuclei_seg/iter_250.pth')
+
+
+def label_pictures(folder: Path, things: Things) -> None:
+    """Eight images of the demo and their label pictures."""
+    for path in sorted((ROOT / 'demo/nuclei_mini/labels').iterdir())[:8]:
+        for kind in ('images', 'labels'):
+            copy = folder / 'path/to/pairs' / kind / path.name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / 'demo/nuclei_mini' / kind / path.name, copy)
+
+
 def other_training(folder: Path, things: Things) -> None:
     """A copy of the quick start's."""
     shutil.copytree(things.made(quickstart) / 'work_dirs/quickstart', folder / 'work_dirs/other')
@@ -140,7 +162,7 @@ def blood_cells(folder: Path, things: Things) -> None:
 
 # what makes a thing -> the texts that name it
 THINGS: dict[Maker, tuple[str, ...]] = {
-    checkout: ('configs/', 'demo/', 'benchmarks/', 'work_dirs/quickstart'),
+    checkout: ('configs/', 'demo/', 'benchmarks/', 'work_dirs/quickstart', 'work_dirs/nuclei_seg'),
     coco_2017: ('data/coco', 'configs/mask_rcnn_sda'),
     visdrone: ('data/VisDrone',),
     quickstart: ('work_dirs/quickstart',),
@@ -150,4 +172,6 @@ THINGS: dict[Maker, tuple[str, ...]] = {
     images: ('one.jpg', 'images/', ' images ', 'photos/'),
     video: ('street.mp4',),
     blood_cells: ('path/to/folder',),
+    segmentor: ('work_dirs/nuclei_seg/',),
+    label_pictures: ('path/to/pairs',),
 }

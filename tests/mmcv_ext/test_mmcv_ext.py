@@ -92,6 +92,7 @@ def test_extension_that_does_not_load_keeps_its_error(bare_mmcv):
     assert 'undefined symbol: _ZN2at' in done.stderr
 
 
+@pytest.mark.slow
 def test_works_after_a_failed_import(bare_mmcv):
     done = run_python(
         """
@@ -123,6 +124,7 @@ def test_other_missing_modules_stay_missing():
         __import__('mmcv._no_such_extension')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('library', ['mmdet', 'mmpretrain'])
 def test_libraries_import(library):
     pytest.importorskip(library)

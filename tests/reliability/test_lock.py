@@ -39,8 +39,7 @@ def test_a_process_that_loads_data_does_not_keep_the_lock_of_one_that_was_killed
     command = (
         'import os, sys, time; from pathlib import Path; from mmattn.engine.resuming.lock import locked\n'
         'with locked(Path(sys.argv[1])):\n'
-        '    child = os.fork()\n'
-        '    if child: print(child, flush=True)\n'
+        '    if not os.fork(): print(os.getpid(), flush=True)\n'
         '    time.sleep(60)'
     )
     holder = subprocess.Popen([sys.executable, '-c', command, str(tmp_path)], stdout=subprocess.PIPE, text=True)

@@ -100,6 +100,7 @@ def test_after_a_killed_process_all_start_again_and_end_with_0(tmp_path):
     assert sorted(map(int, iterations)) == sorted([*range(9), *range(9), *range(6, 24), *range(6, 24)])
 
 
+@pytest.mark.slow
 def test_a_killed_process_ends_the_job_in_seconds_with_a_line(tmp_path):
     job = Job(tmp_path, 'kill')
     start = job.wait_for('iteration 8')
