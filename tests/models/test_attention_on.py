@@ -160,6 +160,7 @@ def test_state_dict_goes_round(pair):
 
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec('torch._dynamo') is None, reason='torch.compile is absent')
+@pytest.mark.skipif(torch.__version__.startswith('2.1.'), reason='torch.compile of 2.1 does not know get_submodule')
 def test_compiles_into_one_graph():
     attentive = open_gates(attention_on())
     assert same(run(torch.compile(attentive, backend='eager', fullgraph=True)), run(attentive))
