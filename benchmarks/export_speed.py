@@ -13,7 +13,9 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
+import shlex
 import statistics
+import sys
 import tempfile
 import time
 from multiprocessing.connection import Connection
@@ -235,8 +237,9 @@ def _write(rows: list[dict], args: argparse.Namespace) -> None:
             )
         )
     header = ('network', 'batch', 'PyTorch, images/s', 'file, images/s', 'PyTorch, p50 / p90 ms', 'file, p50 / p90 ms')
+    command = shlex.join(['python', 'benchmarks/export_speed.py', *sys.argv[1:]])
     text = (
-        f'## Exported files\n\nOf `python benchmarks/export_speed.py --detector work_dirs/quickstart`: the prepared '
+        f'## Exported files\n\nOf `{command}`: the prepared '
         f'network in PyTorch {versions["torch"]} and its file under onnxruntime {versions["onnxruntime"]}, '
         f'{args.threads} threads each on {machine["cpu"]}, in turns; from images of 8 bits to what is found.\n\n'
         + markdown_table((*header, 'times as fast'), table)

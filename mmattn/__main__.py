@@ -16,7 +16,7 @@ usage: {PROGRAM} COMMAND …
        {PROGRAM} COMMAND --help
        {PROGRAM} --version
 
-Attention networks for mmdet and mmpretrain. Configs of the package are named {PROGRAM}::NAME, for instance
+Attention networks for mmdet, mmseg and mmpretrain. Configs of the package are named {PROGRAM}::NAME, for instance
 {PROGRAM} train {PROGRAM}::demo/mask_rcnn_sda_nuclei.py
 
 Commands:"""

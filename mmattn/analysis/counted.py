@@ -1,11 +1,12 @@
 """Numbers of things in words: '1 image', '2 images'."""
 
 
-def counted(number: int, noun: str) -> str:
-    """A number and a noun, with an s unless there is one.
+def counted(count: int, singular: str, plural: str | None = None) -> str:
+    """A number with its noun: '1 image', '2 images'.
 
     Args:
-        number: How many there are.
-        noun: The noun in the singular.
+        count: The number.
+        singular: Noun for one.
+        plural: Noun for any other number; None: with an s.
     """
-    return f'{number} {noun}{"s" * (number != 1)}'
+    return f'{count:,} {singular if count == 1 else plural or singular + "s"}'

@@ -48,10 +48,8 @@ def cause(error: BaseException) -> str:
 
 def loader_killed(error: BaseException | None) -> ProcessError | None:
     """The error to tell for one that is raised where a process that loads data was killed; None for others."""
-    seen = set()
-    while error is not None and id(error) not in seen:  # mmengine's errors may be each other's context
-        seen.add(id(error))
-        found = LOADER_GONE.search(str(error)) if isinstance(error, RuntimeError) else None
+    for each in _with_causes(error):
+        found = LOADER_GONE.search(str(each)) if isinstance(each, RuntimeError) else None
         if found:
             how = f' by the system ({found[2].strip()})' if found[2] else ''
             return ProcessError(
@@ -59,22 +57,27 @@ def loader_killed(error: BaseException | None) -> ProcessError | None:
                 'too little memory, or too little shared memory (df -h /dev/shm; in Docker --shm-size=8g or --ipc=host)'
                 ': use a smaller num_workers or batch_size in train_dataloader and val_dataloader'
             )
-        error = error.__cause__ or error.__context__
     return None
 
 
 def cannot_write(error: BaseException | None) -> RunError | None:
     """The error to tell for one that is raised where a disk takes no more; None for others."""
-    seen = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        if isinstance(error, OSError) and error.errno in NO_ROOM:
-            place = f"'{error.filename}'" if error.filename else 'a file'
-            return RunError(f'cannot write {place} ({error.strerror}); make room, or write elsewhere, and run it again')
-        if isinstance(error, RuntimeError) and WRITER.search(str(error)):
+    for each in _with_causes(error):
+        if isinstance(each, OSError) and each.errno in NO_ROOM:
+            place = f"'{each.filename}'" if each.filename else 'a file'
+            return RunError(f'cannot write {place} ({each.strerror}); make room, or write elsewhere, and run it again')
+        if isinstance(each, RuntimeError) and WRITER.search(str(each)):
             return RunError('cannot write a file (it is full there); make room, or write elsewhere, and run it again')
-        error = error.__cause__ or error.__context__
     return None
+
+
+def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An exception, what it was raised from or during, and so on."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:  # mmengine's errors may be each other's context
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def cannot_be_built(error: Exception, cfg: Config) -> UserError:

@@ -27,7 +27,7 @@ class Trained:
     """A trained model and what its checkpoint says about it.
 
     Args:
-        model: Model of an mmdet or mmpretrain config in eval mode, its data preprocessor included.
+        model: Model of an mmdet, mmpretrain or mmseg config in eval mode, its data preprocessor included.
         classes: Names of the classes that the model was trained on; None where the checkpoint does not hold them.
         palette: RGB colours of the classes, as mmseg's checkpoints hold them; None in others.
     """
@@ -45,7 +45,7 @@ def load_trained(cfg: Config, checkpoint: str | Path, device: str = 'cpu', *, pr
     BatchNorm, which one process computes alike.
 
     Args:
-        cfg: Config of mmdet or mmpretrain.
+        cfg: Config of mmdet, mmpretrain or mmseg.
         checkpoint: Path or address of the weights.
         device: Device of the model: 'cpu', 'cuda', 'cuda:1', …
         prepared: Whether a model on a CPU is prepared for inference (`mmattn.prepare`): faster, and equal up to

@@ -40,7 +40,7 @@ class ImageReader:
     """Reads images, and puts them through the transforms of a config's test data, without those for annotations.
 
     Args:
-        cfg: Config of mmdet or mmpretrain.
+        cfg: Config of mmdet, mmpretrain or mmseg.
 
     Raises:
         UserError: It has no such transforms, they cannot be built, or none of them reads files.

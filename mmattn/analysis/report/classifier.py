@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmattn.analysis.counted import counted
 from mmattn.analysis.evaluation.classifier_figures import ClassifierFigures
 from mmattn.analysis.page import Cell, Picture, Section, Table, TableRow
 from mmattn.analysis.runs.pictures import enlarged, save_picture
@@ -15,7 +16,7 @@ from .calibration_section import FILE as CALIBRATION_FILE
 from .calibration_section import calibration_metrics, calibration_rows, calibration_section
 from .confusion_table import FILE as CONFUSION_FILE
 from .confusion_table import confusion_metrics, confusion_rows, confusion_section
-from .content import MOST_CLASSES, MOST_ROWS, PICTURES, Content, counted, lowest, percent, text_table
+from .content import MOST_CLASSES, MOST_ROWS, PICTURES, Content, lowest, percent, text_table
 from .drawing import LARGEST
 from .images import DataSetImages
 

@@ -66,17 +66,6 @@ def number(value: float | None, digits: int = 2) -> Cell:
     return Cell() if value is None or value != value else Cell(f'{value:.{digits}f}')
 
 
-def counted(count: int, singular: str, plural: str | None = None) -> str:
-    """A number with its noun: '1 image', '2 images'.
-
-    Args:
-        count: The number.
-        singular: Noun for one.
-        plural: Noun for any other number; None: with an s.
-    """
-    return f'{count:,} {singular if count == 1 else plural or singular + "s"}'
-
-
 def text_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Aligned text: the first column at the left, the others at the right."""
     widths = [max(len(row[at]) for row in (columns, *rows)) for at in range(len(columns))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mmattn.analysis.counted import counted
 from mmattn.analysis.evaluation.detector_figures import AR, DetectorFigures
 from mmattn.analysis.evaluation.error_kinds import KINDS, MEANING
 from mmattn.analysis.evaluation.label_errors import missing_annotations
@@ -13,7 +14,7 @@ from mmattn.analysis.runs.metrics import COLUMNS
 from .calibration_section import calibration_section
 from .charts import bars, precision_recall
 from .confusion_table import confusion_section
-from .content import MOST_ROWS, Content, counted, lowest, number, percent
+from .content import MOST_ROWS, Content, lowest, number, percent
 from .detector_pictures import label_error_section, worst_section
 from .detector_tables import confusion_names, detector_metrics, detector_tables
 from .detector_words import classes_by_objects, in_short, lines_of

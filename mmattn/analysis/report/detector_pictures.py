@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from mmattn.analysis.counted import counted
 from mmattn.analysis.evaluation.detector_figures import DetectorFigures
 from mmattn.analysis.page import Picture, Section
 from mmattn.analysis.runs.pictures import save_picture
 from mmattn.engine.progress import progress
 
-from .content import PICTURES, counted
+from .content import PICTURES
 from .drawing import MarkedBox, draw_crop, draw_mistakes
 from .images import DataSetImages
 from .mistakes import FALSE, MISSED, WRONG, Mistakes, kinds_of_detections

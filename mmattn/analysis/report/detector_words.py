@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from mmattn.analysis.counted import counted
 from mmattn.analysis.evaluation.detector_figures import AR, DetectorFigures
 from mmattn.analysis.evaluation.error_kinds import KINDS
 from mmattn.analysis.runs.metrics import COLUMNS, format_table
 
-from .content import MOST_CLASSES, counted, lowest, text_table
+from .content import MOST_CLASSES, lowest, text_table
 
 PHRASES = {
     'classification': 'wrong classes',

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmattn.analysis.counted import counted
 from mmattn.analysis.evaluation.kept_labels import predicted_labels
 from mmattn.analysis.evaluation.pixels import BORDER
 from mmattn.analysis.evaluation.segmentor_figures import SegmentorFigures
@@ -17,7 +18,7 @@ from mmattn.engine.progress import progress
 from .calibration_section import calibration_section
 from .charts import bars
 from .confusion_table import confusion_section
-from .content import MOST_CLASSES, MOST_ROWS, PICTURES, Content, counted, lowest, number
+from .content import MOST_CLASSES, MOST_ROWS, PICTURES, Content, lowest, number
 from .images import DataSetImages
 from .segmentor_tables import MEASURES, segmentor_metrics, segmentor_tables
 from .segmentor_words import in_short, lines_of, share

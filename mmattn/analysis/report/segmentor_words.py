@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from mmattn.analysis.counted import counted
 from mmattn.analysis.evaluation.pixels import BORDER
 from mmattn.analysis.evaluation.segmentor_figures import SegmentorFigures
 from mmattn.data.text import few
 
-from .content import MOST_CLASSES, counted, lowest, text_table
+from .content import MOST_CLASSES, lowest, text_table
 from .segmentor_tables import MEASURES
 
 

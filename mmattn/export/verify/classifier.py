@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 from mmengine.config import Config
-from PIL import Image
 
 from mmattn.engine.progress import progress
 from mmattn.errors import UserError
 from mmattn.export.runner import Exported, read
 
-from .pictures import SHAPES, demo_pictures, spread, validation_set
+from .pictures import SHAPES, sized_pictures, spread, validation_set
 from .reference import Reference
 from .tolerances import Tolerance
 from .verification import Check, Verification
@@ -33,12 +32,8 @@ def verify_classifier(
         limit: Largest number of validation images; None: all.
     """
     reference = Reference(cfg, model, exported.info['resized'])
-    pictures = [Image.open(path).convert('RGB') for path in demo_pictures()[: max(BATCHES)]]
-    side = exported.info['side']
     differences, count = [], 0
-    for tall, wide in SHAPES:
-        size = max(8, round(wide * side)), max(8, round(tall * side))
-        images = [np.asarray(picture.resize(size)) for picture in pictures]
+    for images in sized_pictures(exported.info['side'], max(BATCHES)):
         for batch in BATCHES:
             differences.append(_difference(reference, exported, images[:batch]))
             count += batch

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mmengine.config import Config
+from PIL import Image
 
 from mmattn.analysis.evaluation.checkpoint_predictions import images_to_predict
 from mmattn.engine.preflight import DOWNLOADED, datasets_in
@@ -38,6 +40,22 @@ def validation_set(cfg: Config) -> Any:
 def demo_pictures() -> list[Path]:
     """Images of the quick start, which every installation has."""
     return sorted((ROOT / 'demo' / 'nuclei_mini' / 'images').iterdir())
+
+
+def sized_pictures(side: int, count: int) -> Iterator[list[np.ndarray]]:
+    """Images of the demo in each of the sizes `SHAPES`, one after the other.
+
+    Args:
+        side: Usual side of an image in pixels.
+        count: Number of images of each size.
+
+    Returns:
+        For each size the images, (H, W, 3), RGB, uint8.
+    """
+    pictures = [Image.open(path).convert('RGB') for path in demo_pictures()[:count]]
+    for tall, wide in SHAPES:
+        size = max(8, round(wide * side)), max(8, round(tall * side))
+        yield [np.asarray(picture.resize(size)) for picture in pictures]
 
 
 def spread(count: int, limit: int | None) -> list[int]:

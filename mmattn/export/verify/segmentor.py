@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy as np
 from mmengine.config import Config
-from PIL import Image
 
 from mmattn.analysis.evaluation.pixels import PixelAreas, pixel_confusion
 from mmattn.engine.progress import progress
 from mmattn.errors import UserError
 from mmattn.export.runner import Exported, read
 
-from .pictures import SHAPES, demo_pictures, spread, validation_set
+from .pictures import SHAPES, sized_pictures, spread, validation_set
 from .reference import Reference
 from .tolerances import Tolerance
 from .verification import Check, Verification
@@ -35,11 +34,9 @@ def verify_segmentor(
         limit: Largest number of validation images; None: all.
     """
     reference = Reference(cfg, model, exported.info['resized'])
-    pictures = [Image.open(path).convert('RGB') for path in demo_pictures()[: max(BATCHES)]]
-    side, pixels = exported.info['side'], _Pixels()
-    for (tall, wide), batch in zip(SHAPES, BATCHES, strict=True):
-        size = max(8, round(wide * side)), max(8, round(tall * side))
-        images = [np.asarray(picture.resize(size)) for picture in pictures[:batch]]
+    pixels = _Pixels()
+    for images, batch in zip(sized_pictures(exported.info['side'], max(BATCHES)), BATCHES, strict=True):
+        images = images[:batch]
         for wanted, found in zip(map(reference.labels, images), exported.run(np.stack(images))['labels'], strict=True):
             pixels.add(wanted, found)
     checks = [Check(f'pixels of the same class ({len(SHAPES)} sizes)', pixels.share, tolerance.pixels, least=True)]
