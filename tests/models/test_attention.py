@@ -148,8 +148,9 @@ def test_autocast_keeps_dtype_and_stays_close(name, identity_init, dtype):
     with torch.autocast('cpu', torch.bfloat16):
         out = module(x)
     assert out.dtype == dtype
-    # Processors without instructions for bfloat16 also add up in its 8 bits.
-    assert (out - expected).abs().mean() < 0.06 * expected.abs().mean()
+    # Processors without instructions for bfloat16 also add up in its 8 bits, which the products of two gates show.
+    most = 0.06 if name == 'CoordAttention' else 0.03
+    assert (out - expected).abs().mean() < most * expected.abs().mean()
     out.float().square().sum().backward()
     assert x.grad.isfinite().all()
     assert all(p.grad.isfinite().all() for p in module.parameters() if p.grad is not None)
