@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -95,8 +97,11 @@ class Command:
         os.kill(self.pid, number)
 
     def end(self) -> CompletedProcess:
-        """Waits for its end."""
+        """Waits for its end, which comes after TIMEOUT seconds at the latest."""
+        killer = threading.Timer(TIMEOUT, self.send, [signal.SIGKILL])
+        killer.start()
         status = int(self._server.stdout.readline())
+        killer.cancel()
         return CompletedProcess(self.arguments, status, self.out.read_text('utf-8'), self.err.read_text('utf-8'))
 
 

@@ -65,6 +65,21 @@ def pytest_fixture_setup():
         _skip_or_raise(error)
 
 
+# Of PyTorch, in each process of the tests.
+THREADS = torch.get_num_threads()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item):
+    """Has a test fail that leaves another number of threads: with several, a process that is forked later hangs."""
+    result = yield
+    threads = torch.get_num_threads()
+    if threads != THREADS:
+        torch.set_num_threads(THREADS)
+        pytest.fail(f'{item.nodeid} leaves {threads} threads of PyTorch instead of {THREADS}', pytrace=False)
+    return result
+
+
 def _skip_or_raise(error: Exception) -> NoReturn:
     if for_want_of_a_library(error):
         pytest.skip(str(error))

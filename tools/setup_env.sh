@@ -69,7 +69,7 @@ complete() {
 import importlib.util
 import sys
 names = ('torch', 'torchvision', 'cv2', 'mmengine', 'mmcv', 'mmdet', 'mmpretrain', 'mmseg', 'pycocotools',
-         'matplotlib', 'pytest', 'xdist', 'ruff', 'mypy', 'zensical', 'mmattn')
+         'matplotlib', 'pytest', 'pytest_timeout', 'xdist', 'ruff', 'mypy', 'zensical', 'mmattn')
 sys.exit(any(importlib.util.find_spec(name) is None for name in names))
 EOF
 }

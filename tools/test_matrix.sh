@@ -79,7 +79,7 @@ libraries() { # the environment, the kind of libraries and the version of Python
             [ "$3" = 3.10 ] || [ "$3" = 3.11 ] || torch=(torch==2.2.2 torchvision==0.17.2)
             install "$1" "${torch[@]}" -e '.[openmmlab,viz,fit,test]' mmsegmentation==1.2.2 ftfy regex
             ;;
-        minimal) install "$1" -e . onedl-mmengine onedl-mmcv pytest pytest-xdist ;;
+        minimal) install "$1" -e . onedl-mmengine onedl-mmcv pytest pytest-timeout pytest-xdist ;;
     esac && headless "$1"
 }
 

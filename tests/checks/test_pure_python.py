@@ -1,47 +1,33 @@
 """Configs of pure Python (`read_base`, classes as types, no default scope) in the tools, as text configs are."""
 
-import runpy
-import sys
-from pathlib import Path
-
 import pytest
 from pure import write_classifier, write_detector
-
-TOOLS = Path(__file__).resolve().parents[2] / 'tools'
-
-
-def tool(monkeypatch, name, *arguments):
-    """Runs a tool in this process; returns its exit status."""
-    monkeypatch.setattr(sys, 'argv', [name, *map(str, arguments)])
-    try:
-        runpy.run_path(str(TOOLS / name), run_name='__main__')
-    except SystemExit as stop:
-        return stop.code or 0
-    return 0
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('write', [write_detector, write_classifier])
-def test_a_config_of_pure_python_works_in_every_tool(tmp_path, monkeypatch, write):
-    config, work = write(tmp_path), tmp_path / 'work'
-    assert tool(monkeypatch, 'train.py', config, '--work-dir', work, '--check') == 0 and not work.exists()
-    assert tool(monkeypatch, 'train.py', config, '--work-dir', work) == 0
-    checkpoint = work / 'epoch_1.pth'
-    assert tool(monkeypatch, 'test.py', config, checkpoint, '--work-dir', work, '--check') == 0
-    assert tool(monkeypatch, 'test.py', config, checkpoint, '--work-dir', work, '--out', tmp_path / 'out.json') == 0
-    assert (tmp_path / 'out.json').is_file()
-    assert tool(monkeypatch, 'prepare_data.py', 'check', config) == 0
+def test_a_config_of_pure_python_works_in_every_tool(tmp_path, commands, write):
+    def tool(*arguments):
+        return commands(*arguments).returncode
 
-    assert tool(monkeypatch, 'complexity.py', config, '--shape', 64, 64) == 0
+    config, work = write(tmp_path), tmp_path / 'work'
+    assert tool('train.py', config, '--work-dir', work, '--check') == 0 and not work.exists()
+    assert tool('train.py', config, '--work-dir', work) == 0
+    checkpoint = work / 'epoch_1.pth'
+    assert tool('test.py', config, checkpoint, '--work-dir', work, '--check') == 0
+    assert tool('test.py', config, checkpoint, '--work-dir', work, '--out', tmp_path / 'out.json') == 0
+    assert (tmp_path / 'out.json').is_file()
+    assert tool('prepare_data.py', 'check', config) == 0
+
+    assert tool('complexity.py', config, '--shape', 64, 64) == 0
     image = next(path for path in sorted(tmp_path.rglob('*')) if path.suffix in ('.png', '.jpg'))
-    assert tool(monkeypatch, 'visualize.py', config, checkpoint, image, '--out', tmp_path / 'pictures') == 0
+    assert tool('visualize.py', config, checkpoint, image, '--out', tmp_path / 'pictures') == 0
     assert list((tmp_path / 'pictures').iterdir())
     page = tmp_path / 'page.html'
-    assert tool(monkeypatch, 'compare.py', work, '--predict', '--resamples', 20, '--out', page) == 0
+    assert tool('compare.py', work, '--predict', '--resamples', 20, '--out', page) == 0
     assert 'not the same' not in page.read_text('utf-8')
     assert (
         tool(
-            monkeypatch,
             'benchmark.py',
             config,
             '--mode',
