@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 
 def paste(masks: Tensor, boxes: Tensor, height: int, width: int) -> Tensor:
     """Masks as large as the image, as mmdet pastes them.
+
+    They are enlarged by a product with a matrix for each side, as bilinear interpolation can be: runtimes have fast
+    products, while GridSample, which does both at once, took half of a detector's time in onnxruntime.
 
     Args:
         masks: Probabilities within the boxes, (N, h, w).
@@ -20,10 +22,9 @@ def paste(masks: Tensor, boxes: Tensor, height: int, width: int) -> Tensor:
         Probabilities, (N, height, width), zero outside the boxes.
     """
     x1, y1, x2, y2 = boxes.split(1, 1)  # each (N, 1)
-    rows, columns = _places(y1, y2, height), _places(x1, x2, width)
-    shape = (-1, height, width)
-    grid = torch.stack((columns[:, None].expand(*shape), rows[:, :, None].expand(*shape)), 3)
-    return F.grid_sample(masks[:, None], grid, align_corners=False)[:, 0]
+    rows = _weights(_places(y1, y2, height), masks.shape[1])
+    columns = _weights(_places(x1, x2, width), masks.shape[2])
+    return rows @ masks @ columns.transpose(1, 2)
 
 
 def _places(first: Tensor, last: Tensor, length: int) -> Tensor:
@@ -39,3 +40,18 @@ def _places(first: Tensor, last: Tensor, length: int) -> Tensor:
     # A box without extent has its middle in the pixels around it, as it has where mmdet runs on a CPU.
     near = (pixels >= first.floor() - 1) & (pixels < last.ceil() + 1)
     return torch.where(last > first, places, torch.where(near & (pixels + 0.5 != first), 0.0, 2.0))
+
+
+def _weights(places: Tensor, cells: int) -> Tensor:
+    """Weights of bilinear interpolation between cells that lie side by side from -1 to 1, zero beyond these.
+
+    Args:
+        places: Places, (N, length).
+        cells: Number of cells.
+
+    Returns:
+        What each cell counts at each place, (N, length, cells).
+    """
+    centres = torch.arange(cells, device=places.device).to(places.dtype)
+    at = ((places + 1) * cells - 1) / 2  # in cells: the first one's centre is 0
+    return (1 - (at[:, :, None] - centres).abs()).clamp(min=0)

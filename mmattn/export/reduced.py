@@ -71,6 +71,7 @@ def with_int8_layers(model: onnx.ModelProto, images: Sequence[Path]) -> onnx.Mod
                 _reader(Exported(plain), images),
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=list(LAYERS),
+                nodes_to_exclude=_products(model),
                 per_channel=True,
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
@@ -84,6 +85,12 @@ def with_int8_layers(model: onnx.ModelProto, images: Sequence[Path]) -> onnx.Mod
     del found.metadata_props[:]
     describe(found, info)
     return found
+
+
+def _products(model: onnx.ModelProto) -> list[str]:
+    """Names of the products of two feature maps, which are no layers: attention, the enlarging of masks."""
+    weights = {tensor.name for tensor in model.graph.initializer}
+    return [node.name for node in model.graph.node if node.op_type == 'MatMul' and weights.isdisjoint(node.input)]
 
 
 def _reader(exported: Exported, images: Sequence[Path]):

@@ -91,6 +91,21 @@ def test_int8_layers_quantise_every_convolution_and_keep_the_rest(classifier, tm
 
 
 @pytest.mark.slow
+def test_int8_layers_leave_products_of_two_feature_maps_as_they_are(detector):
+    import onnx
+
+    model = onnx.load(detector / 'small.onnx')
+    weights = {tensor.name for tensor in model.graph.initializer}
+    products = [n.name for n in model.graph.node if n.op_type == 'MatMul' and weights.isdisjoint(n.input)]
+    assert len(products) >= 2  # two of them enlarge the masks
+    quantised = with_int8_layers(model, IMAGES)
+    produced = {name: node.op_type for node in quantised.graph.node for name in node.output}
+    for node in quantised.graph.node:
+        if node.name in products:
+            assert all(produced[name] != 'DequantizeLinear' for name in node.input)
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec('openvino') is None, reason='needs openvino')
 def test_openvino_finds_what_onnxruntime_finds(detector):
     path = detector / 'small.onnx'
