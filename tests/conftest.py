@@ -4,12 +4,11 @@ A test, or a file of tests, that imports a library which this environment does n
 config of such a library; where it is the package that imports it, the test fails.
 """
 
-import functools
 import gc
 import sys
 from typing import NoReturn
 
-import mmengine.config.utils
+import once
 import pytest
 import torch
 from absent import for_want_of_a_library
@@ -19,8 +18,7 @@ from mmengine.logging import MMLogger
 # Where the scripts of the tools, which tests load from their paths, find what they share.
 sys.path.append(str(ROOT / 'tools'))
 
-# For each base that a config has of a library, mmengine reads all metafiles of that library: some 0.4 seconds.
-mmengine.config.utils.load = functools.cache(mmengine.config.utils.load)
+once.remember()
 
 
 def pytest_addoption(parser):

@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import once
+
 
 @contextmanager
 def answers() -> Iterator:
@@ -38,6 +40,8 @@ def import_libraries() -> None:
     for name in ('matplotlib.pyplot', 'pycocotools.coco'):
         with suppress(ImportError):
             __import__(name)
+    once.remember()
+    once.warm_up((Path(__file__).parents[1] / 'configs/demo').glob('*.py'))
 
 
 def next_command() -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from things import TWO_ITERATIONS, TWO_STEPS
+from things import TWO_IMAGES, TWO_ITERATIONS, TWO_STEPS
 
 # In place of a replacement: the command is parsed, and not run.
 PARSED = None
@@ -81,7 +81,7 @@ RULES = [
     Rule(r'^(mmattn train .*) --gpus \d', r'\1', 'as dist_train.sh'),
     Rule(
         r'^bash tools/dist_test\.sh \S+ CHECKPOINT \d',
-        rf'mmattn test {QUICKSTART} {TRAINED} --cfg-options test_dataloader.dataset.indices=2',
+        rf'mmattn test {QUICKSTART} {TRAINED} --cfg-options {TWO_IMAGES}',
         'as dist_train.sh; nothing here has trained the config',
     ),
     Rule(r'^.*\bbash tools/slurm_train\.sh .*$', 'bash tools/slurm_train.sh --help', 'there is no Slurm here'),
@@ -112,7 +112,7 @@ RULES = [
         rf'\1 --cfg-options {TWO_ITERATIONS} train_cfg.max_epochs=1 \2',
         'two iterations in place of nine epochs',
     ),
-    Rule(r'^(mmattn test CONFIG .*)$', r'\1 --cfg-options test_dataloader.dataset.indices=2', 'two of nine images'),
+    Rule(r'^(mmattn test CONFIG .*)$', rf'\1 --cfg-options {TWO_IMAGES}', 'two of nine images'),
     Rule(r'^(mmattn report CONFIG .*)$', r'\1 --cfg-options val_dataloader.dataset.indices=2', 'two of nine images'),
     Rule(
         r'^(mmattn predict .*)demo/nuclei_mini/images\b',

@@ -19,11 +19,14 @@ from dataset_writers import BLOOD_CELLS, coco, drawn, write
 QUICKSTART = 'configs/demo/mask_rcnn_sda_nuclei.py'
 # Where the commands' TORCH_HOME is, in the folder in which they run.
 TORCH_HOME = '.torch'
-# A training of two iterations with an evaluation of two images, which ends as that of the quick start does.
+# A training of two iterations with an evaluation of two images, all small, which ends as that of the quick start does.
 TWO_ITERATIONS = (
     'train_dataloader.dataset.times=1 train_dataloader.dataset.dataset.indices=4 val_dataloader.dataset.indices=2 '
+    'train_dataloader.dataset.dataset.pipeline.2.scale=(96,96) val_dataloader.dataset.pipeline.1.scale=(96,96) '
     'default_hooks.logger.interval=1'
 )
+# A test of two images, small as well.
+TWO_IMAGES = 'test_dataloader.dataset.indices=2 test_dataloader.dataset.pipeline.1.scale=(96,96)'
 # The same of the segmentor.
 TWO_STEPS = 'train_cfg.max_iters=2 train_cfg.val_interval=2 val_dataloader.dataset.indices=2'
 

@@ -30,12 +30,12 @@ CLASSIFIER = 'demo/imagenet_style_signs.py'
 
 @pytest.fixture(scope='module')
 def classifier(exported):
-    return exported('reduced_classifier', lambda: config(CLASSIFIER)) / 'small.onnx'
+    return exported(CLASSIFIER, lambda: config(CLASSIFIER)) / 'small.onnx'
 
 
 @pytest.fixture(scope='module')
 def detector(exported):
-    return exported('reduced_detector', lambda: config(DETECTOR))
+    return exported(DETECTOR, lambda: config(DETECTOR))
 
 
 def written(model, path):

@@ -83,16 +83,6 @@ def test_memory_format_changes_nothing(small):
     torch.testing.assert_close(other, logits, rtol=0, atol=1e-4 * logits.std().item())
 
 
-@pytest.mark.slow
-def test_compiles_without_a_graph_break(small):
-    net, size = small
-    x = images(1, 3, size, size)
-    torch.compiler.reset()
-    logits = torch.compile(net, backend='eager', fullgraph=True)(x)
-    assert logits.requires_grad
-    torch.testing.assert_close(logits, net(x), rtol=0, atol=1e-5 * logits.std().item())
-
-
 @pytest.mark.parametrize('depth', [50, 86, 101, 152])
 @pytest.mark.parametrize('name', ['SDAResNet', 'EPSANet', 'MSPANet', 'EMAResNet', 'SPEMResNet'])
 def test_named_networks_have_every_depth(name, depth):
