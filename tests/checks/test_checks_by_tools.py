@@ -2,8 +2,8 @@
 
 import pytest
 import torch
+from in_process import tool
 from setups import CLASSES, detector
-from test_pure_python import tool
 
 from mmattn.engine import launch
 from mmattn.errors import UserError

@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from in_process import tool
 from setups import segmentor
-from test_pure_python import tool
 from test_run import check, refused
 
 from mmattn.analysis.evaluation import Outputs

@@ -122,8 +122,8 @@ def test_two_cpu_processes_train_together(tmp_path):
         'test_matrix.sh',
     ],
 )
-def test_help(name):
-    result = succeeded(fresh(name, '--help'))
+def test_help(name, commands):
+    result = succeeded(commands(name, '--help'))
     assert result.stdout.lower().startswith('usage: ')
     if name not in ('quickstart.sh', 'setup_env.sh'):
         assert 'Example' in result.stdout
