@@ -96,10 +96,11 @@ class Module:
 
 def _free(program: torch.export.ExportedProgram, value: Tensor) -> None:
     """Has a program take an input down to a side of one."""
+    constraints = program.range_constraints
     for size in value.shape:
-        for symbol in getattr(getattr(size, 'node', None), 'expr', sympy.Integer(1)).free_symbols:
-            bounds = program.range_constraints[symbol]
-            program.range_constraints[symbol] = type(bounds)(1, bounds.upper)
+        side = getattr(getattr(size, 'node', None), 'expr', sympy.Integer(1))
+        for known in constraints.keys() & {side, *side.free_symbols}:  # a multiple, and what it is a multiple of
+            constraints[known] = type(constraints[known])(1, constraints[known].upper)
 
 
 @dataclass(frozen=True)

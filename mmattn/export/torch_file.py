@@ -62,6 +62,6 @@ class ExportedTorch(Exported):
             with torch.no_grad():
                 prepared = self._pixels(torch.from_numpy(np.require(images, requirements=('C', 'W'))))
                 values = self._network(*prepared[: self.info['inputs']])
-        except (RuntimeError, IndexError) as error:
+        except (RuntimeError, IndexError, AssertionError) as error:  # the last of PyTorch from 2.9 on
             raise ValueError(self.refusal(images, error)) from error
         return {name: value.numpy() for name, value in zip(self.info['outputs'], values, strict=True)}

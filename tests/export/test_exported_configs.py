@@ -36,10 +36,11 @@ def can_be_built(name: str) -> bool:
 
 LEAVES = sorted(path.relative_to(CONFIGS).as_posix() for paper in PAPERS for path in (CONFIGS / paper).glob('*.py'))
 LEAVES = list(filter(can_be_built, LEAVES))
+MASKS = 'demo/mask_rcnn_sda_nuclei.py'
 ENOUGH = (
     'demo/deeplabv3plus_sda_nuclei.py',
     'demo/imagenet_style_signs.py',
-    'demo/mask_rcnn_sda_nuclei.py',
+    MASKS,
     'ema/ema-mobilenetv2_2xb256_in1k.py',
     'ema/yolox-s_ema_8xb8_coco.py',
     'epsanet/retinanet_epsanet50_fpn_1x_coco.py',
@@ -80,8 +81,9 @@ def test_config_is_exported_and_verified(name, exported):
     assert (info['task'] == 'classes') == ('in1k' in name or 'cifar' in name or 'signs' in name)
 
 
-@pytest.mark.skipif(not ALL, reason='takes long: EXPORT_ALL=1 exports all')
-@pytest.mark.parametrize('name', [name for name in ENOUGH if name.split('/')[1].startswith(DETECTORS)])
+@pytest.mark.parametrize(
+    'name', [name for name in ENOUGH if name.split('/')[1].startswith(DETECTORS)] if ALL else [MASKS]
+)
 def test_detector_is_exported_and_verified_by_torch_export(name, exported):
     folder = exported(f'{name} torch', lambda: config(name), suffix='.pt2')
     model = opened(folder / 'small.pt2')
