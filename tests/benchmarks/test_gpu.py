@@ -61,7 +61,6 @@ def test_report_says_what_the_figures_depend_on(report):
     assert all(f'| {name} | compiled | ' in table for name in NAMES)
 
 
-@pytest.mark.slow
 def test_what_the_time_does_not_suffice_for_is_named(tmp_path):
     done = run('--small', '--device', 'cpu', '--only', 'SPEM', '--minutes', 0, '--json', tmp_path / 'gpu.json')
     assert done.returncode == 0
