@@ -24,7 +24,6 @@ from mmattn.export.pixels import Pixels
 from mmattn.export.supported import network_graph, task_of
 from mmattn.inference import prepare
 
-Dim = torch.export.Dim
 # Largest side and number of images that the graphs are told of.
 SIDE, COUNT = 2**15, 2**12
 # Sides of the images that the graphs are traced with, and the least that the exporter is told of: no feature map has a
@@ -33,9 +32,9 @@ SIDE, COUNT = 2**15, 2**12
 TRACED, LEAST = (320, 416), 160
 # Assertions that the exporter makes of what it found at the size traced with, and of sizes that are counted in 64 bits.
 ASSERTIONS = (
-    torch.ops.aten._assert_scalar.default,
-    torch.ops.aten._assert_tensor_metadata.default,
-    torch.ops.aten.sym_constrain_range_for_size.default,
+    'aten._assert_scalar.default',
+    'aten._assert_tensor_metadata.default',
+    'aten.sym_constrain_range_for_size.default',
 )
 OUTPUTS = {
     'classes': ('logits', 'scores'),
@@ -85,7 +84,7 @@ class Module:
             )
         graph = program.graph_module.graph
         for node in list(graph.nodes):
-            if node.op == 'call_function' and node.target in ASSERTIONS:
+            if node.op == 'call_function' and str(node.target) in ASSERTIONS:
                 graph.erase_node(node)
             elif node.op == 'placeholder' and isinstance(node.meta.get('val'), Tensor):
                 _free(program, node.meta['val'])
@@ -145,6 +144,7 @@ def parts_of(
 
     count = 2 if several else 1
     images = torch.randint(0, 256, (count, *TRACED, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    Dim = torch.export.Dim  # which PyTorch before 2.2 has not, and this file is imported there, too
     given = {1: Dim('h', min=1, max=SIDE), 2: Dim('w', min=1, max=SIDE)}
     divisor = pixels.divisor
     least, most = -(-LEAST // divisor), SIDE // divisor

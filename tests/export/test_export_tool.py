@@ -11,10 +11,14 @@ pytest.importorskip('mmpretrain')
 
 import numpy as np  # noqa: E402
 import onnx  # noqa: E402
+import torch  # noqa: E402
 from commands import ROOT  # noqa: E402
+from mmengine.config import Config  # noqa: E402
 from small_models import config, write  # noqa: E402
 
+from mmattn.errors import UserError  # noqa: E402
 from mmattn.export.opening import opened  # noqa: E402
+from mmattn.export.run import Options, export  # noqa: E402
 
 DIGITS = ROOT / 'demo' / 'sign_digits_mini'
 
@@ -37,6 +41,12 @@ def test_help_names_the_options_and_shows_commands(commands):
     assert result.returncode == 0
     for word in ('MODEL', 'CHECKPOINT', '--out FILE', '--no-verify', '--no-resize', '--images N', 'nuclei.onnx'):
         assert word in result.stdout, word
+
+
+def test_older_pytorch_is_refused_in_one_line(monkeypatch, tmp_path):
+    monkeypatch.setattr(torch, '__version__', '2.8.0+cpu')
+    with pytest.raises(UserError, match=r'export needs PyTorch 2\.9 or newer, not 2\.8\.0\+cpu'):
+        export(Config(), 'weights.pth', Options(tmp_path / 'a.onnx'))
 
 
 @pytest.mark.slow

@@ -47,7 +47,10 @@ REFUSED = {
 @pytest.mark.parametrize('kind', REFUSED)
 def test_what_no_network_can_use_is_refused_in_a_line(tmp_path, said, kind):
     key, value, message = REFUSED[kind]
-    path = saved(tmp_path, key, value)
+    try:
+        path = saved(tmp_path, key, value)
+    except KeyError as error:  # of PyTorch 2.1, which saves no float8
+        pytest.skip(str(error))
     for load in (load_weights, lambda model, path: load_pretrained(model, str(path))):
         model = Masked()
         before = {k: v.clone() for k, v in model.state_dict().items()}
