@@ -2,6 +2,7 @@
 
 import json
 from functools import partial
+from pathlib import Path
 
 import mmattn.models  # noqa: F401  isort: skip  before mmdet
 import pytest
@@ -410,7 +411,14 @@ class UnusedPart(torch.nn.Module):
         return tuple(each.mean((2, 3)) for each in inputs)
 
 
+def write_large(folder: Path) -> None:
+    """Images of which no feature map is one pixel: of these PyTorch 2.2 trains no GroupNorm."""
+    for split in ('train', 'val'):
+        write_folders(folder, split, size=64)
+
+
 def test_parameters_without_gradients_in_several_processes(tmp_path, monkeypatch):
+    write_large(tmp_path)
     cfg = classifier(tmp_path, model__neck=dict(type='UnusedPartForTests', _delete_=True))
     check(cfg)
     monkeypatch.setenv('LOCAL_WORLD_SIZE', '2')
@@ -568,6 +576,7 @@ def test_images_of_different_sizes_that_nothing_resizes(tmp_path, split):
 
 def test_images_of_different_sizes_that_come_late_in_the_training(tmp_path, monkeypatch):
     monkeypatch.setattr('mmattn.checks.run.check_shapes', lambda *_: None)
+    write_large(tmp_path)
     cfg = classifier(tmp_path)
     write_folders(tmp_path, 'train', ('b',), images=1, size=48)
     assert 'images of one batch have different sizes' in refused(run, cfg)
