@@ -5,13 +5,36 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mmengine.dist import get_rank
-from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch.utils.data import DataLoader
 
 from mmattn.registry import LOOPS
 
 from .random_state import get_random_state, random_state_kept, set_random_state
 from .replay import make_replayable, sampler_of
+
+
+class Unstarted:
+    """A data loader that can be looked at and is not iterated.
+
+    mmengine 0.10.7 iterates the loader of an iteration-based loop at once. Its processes would then have drawn from the
+    sampler, and an ``InfiniteSampler`` has nothing more to give when that iteration is dropped.
+
+    Args:
+        loader: The data loader.
+    """
+
+    def __init__(self, loader: DataLoader) -> None:
+        self._loader = loader
+
+    def __iter__(self) -> Iterator:
+        return iter(())
+
+    def __len__(self) -> int:
+        return len(self._loader)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._loader, name)
 
 
 class ResumableLoop:
@@ -27,8 +50,12 @@ class ResumableLoop:
     dataloader: DataLoader
     _iter: int
 
-    def __init__(self, *args, **kwargs) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, runner: Runner, dataloader: DataLoader | dict, *args, **kwargs) -> None:
+        if isinstance(dataloader, dict):
+            BaseLoop.__init__(self, runner, dataloader)  # which builds it
+            dataloader = self.dataloader
+        super().__init__(runner, Unstarted(dataloader), *args, **kwargs)  # type: ignore[call-arg]
+        self.dataloader = dataloader
         self.replay = make_replayable(self.dataloader, self.runner.seed or 0, get_rank())
         self.passes = self.batches = 0
         self._random_state: dict | None = None
@@ -120,7 +147,7 @@ class ResumableIterLoop(ResumableLoop, IterBasedTrainLoop):
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        self.dataloader_iterator = None  # some versions start its workers at once
+        self.dataloader_iterator = None  # of what is `Unstarted`
 
     def validation_is_due(self) -> bool:
         return self._iter >= self.val_begin and (self._iter % self.val_interval == 0 or self._iter == self._max_iters)
