@@ -48,7 +48,7 @@ class ChannelsLastRunner(LoadingRunner):
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         if get_device() == 'cpu':
             check_sync_norms(model, self.cfg)
-            if self.cfg.get('channels_last', True):
+            if self.cfg.get('channels_last', True) and trains_channels_last(model):
                 for module in model.modules():
                     if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
                         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # absent from stubs
@@ -60,6 +60,19 @@ class ChannelsLastRunner(LoadingRunner):
         target = Path(self.work_dir, Path(name).name) if name else None
         if target is None or not (target.is_file() and target.samefile(name)):
             super().dump_config()
+
+
+def trains_channels_last(model: nn.Module) -> bool:
+    """Whether this PyTorch can train the norms of a model channels last: 2.2 has no gradient of GroupNorm, where a
+    feature map is one pixel."""
+    if not any(isinstance(module, nn.GroupNorm) for module in model.modules()):
+        return True
+    pixel = torch.ones(2, 4, 1, 1).to(memory_format=torch.channels_last).requires_grad_()
+    try:
+        nn.functional.group_norm(pixel, 2).mean((2, 3)).sum().backward()
+    except RuntimeError:
+        return False
+    return True
 
 
 def processes() -> int:

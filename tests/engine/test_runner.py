@@ -17,7 +17,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from mmattn.engine.hooks import PrepareHook
-from mmattn.engine.runner import ONE_VALUE, build_runner, train
+from mmattn.engine.runner import ONE_VALUE, build_runner, train, trains_channels_last
 from mmattn.errors import UserError
 
 pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason='for a machine without a GPU')
@@ -108,7 +108,18 @@ def weights(model: nn.Module) -> list[torch.Tensor]:
 def test_model_is_channels_last_on_a_cpu_unless_the_config_says_otherwise(tmp_path, changes, channels_last):
     runner = build_runner(config(tmp_path, **changes), 'none', ('train',))
     wide = [w for w in weights(runner.model) if w.shape[2] > 1]
-    assert all(w.is_contiguous(memory_format=torch.channels_last) == channels_last for w in wide) and wide
+    expected = channels_last and trains_channels_last(runner.model)
+    assert all(w.is_contiguous(memory_format=torch.channels_last) == expected for w in wide) and wide
+
+
+def test_where_pytorch_trains_no_group_norm_channels_last_no_model_is_so(tmp_path, monkeypatch):
+    def refused(*args):
+        raise RuntimeError('Expected memory formats of X and dY are same.')
+
+    monkeypatch.setattr(nn.functional, 'group_norm', refused)
+    model = build_runner(config(tmp_path), 'none', ('train',)).model
+    assert not trains_channels_last(model) and trains_channels_last(nn.BatchNorm2d(4))
+    assert all(weight.is_contiguous() for weight in weights(model))
 
 
 def test_a_checkpoint_resumes_in_either_memory_format_with_the_same_result(tmp_path):
