@@ -63,8 +63,10 @@ class ChannelsLastRunner(LoadingRunner):
 
 
 def trains_channels_last(model: nn.Module) -> bool:
-    """Whether this PyTorch can train the norms of a model channels last: 2.2 has no gradient of GroupNorm, where a
-    feature map is one pixel."""
+    """Whether this PyTorch can train the norms of a model channels last.
+
+    PyTorch 2.2 has no gradient of GroupNorm there where a feature map is one pixel.
+    """
     if not any(isinstance(module, nn.GroupNorm) for module in model.modules()):
         return True
     pixel = torch.ones(2, 4, 1, 1).to(memory_format=torch.channels_last).requires_grad_()
